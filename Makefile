@@ -1,0 +1,71 @@
+# `make` lists the targets. Two matter: `make demo`, the main job, and `make test`.
+# Each sets up first what it needs; when that has been done it costs a fraction of a second.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.ONESHELL:
+
+# The first of these that is new enough for the locked packages.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+  "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+  2>/dev/null && echo "$$python" && break; done || echo python3)
+
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+# cdktf-cli keeps to itself, and jsii keeps silent about the age of Node.js 20.
+export CHECKPOINT_DISABLE := 1
+export DISABLE_VERSION_CHECK := 1
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
+
+ENVIRONMENT ?= dev
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) \
+	  | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+.PHONY: set-up
+set-up: ## Install everything that the project needs into its own folder
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "set-up: there is no Python on PATH. Install Python 3.11, 3.12 or 3.13." >&2; exit 1; }
+	"$(PYTHON)" .ci/set_up.py
+
+.PHONY: demo
+demo: set-up ## Train and register both arms, synthesize the deployment, show the result
+	@python -m ml.train_keras --environment $(ENVIRONMENT) --skip-if-registered
+	python -m ml.train_torch --environment $(ENVIRONMENT) --skip-if-registered
+	echo "Synthesizing every environment with cdktf ..."
+	cdktf synth
+	python -m ml.arms --environment $(ENVIRONMENT)
+
+.PHONY: test
+test: set-up ## Check format, lint, types and import contracts, and run every test
+	@ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+	python -m pytest
+
+.PHONY: synth
+synth: set-up ## Synthesize every environment into cdktf.out
+	@python main.py
+
+.PHONY: bench
+bench: set-up ## Measure the figures that the project promises, each as a ratio in one run
+	@for benchmark in tests/benchmarks/bench_*.py; do
+	  echo "== $$benchmark"
+	  python "$$benchmark"
+	done
+
+.PHONY: lock
+lock: set-up ## Resolve the dependencies of pyproject.toml again into the lock files
+	@compile=(uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate)
+	"$${compile[@]}" pyproject.toml --all-extras -o requirements.lock
+	"$${compile[@]}" pyproject.toml -c <(sed -nE 's/^([a-z0-9._-]+==[^ ]+).*/\1/p' requirements.lock) \
+	  -o requirements-infra.lock
+	npm install --package-lock-only --ignore-scripts
+
+.PHONY: clean
+clean: ## Remove what was built and trained; keep what set-up installed
+	@rm -rf cdktf.out .local .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,77 @@
+"""The set-up script as a developer meets it."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_a_second_set_up_has_nothing_to_do_and_takes_less_than_two_seconds() -> None:
+    subprocess.run([shutil.which("make"), "set-up"], cwd=ROOT, check=True)
+
+    started = time.monotonic()
+    second = subprocess.run(
+        [shutil.which("make"), "set-up"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+
+    assert time.monotonic() - started < 2
+    assert "set-up: " not in second.stdout
+
+
+def test_a_python_that_is_too_old_is_refused_with_the_way_out() -> None:
+    pretend = (
+        "import sys, runpy; sys.version_info = (3, 9, 18, 'final', 0);"
+        " runpy.run_path('.ci/set_up.py', run_name='__main__')"
+    )
+
+    refused = subprocess.run(
+        [sys.executable, "-c", pretend], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert refused.returncode == 1
+    assert "Python 3.9" in refused.stderr
+    assert "make PYTHON=python3.13" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_package_index_that_does_not_answer_ends_with_what_to_do(tmp_path: Path) -> None:
+    """A clone without network: the message names the step and how to go on."""
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    (clone / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "set_up.py", clone / ".ci")
+    for lock in [*ROOT.glob("requirements*.lock"), ROOT / "package-lock.json"]:
+        shutil.copy(lock, clone)
+    environment = os.environ | {
+        "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
+        "PIP_RETRIES": "0",
+        "PIP_NO_CACHE_DIR": "1",
+    }
+
+    failed = subprocess.run(
+        [sys.executable, ".ci/set_up.py"],
+        cwd=clone,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert failed.returncode == 1
+    assert "Check that the Python package index answers" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_make_alone_lists_the_targets() -> None:
+    listed = subprocess.run(
+        [shutil.which("make")], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+
+    assert "make demo " in listed
+    assert "make test " in listed
+    assert all(len(line) <= 100 for line in listed.splitlines())
