@@ -64,6 +64,9 @@ lock: set-up ## Resolve the dependencies of pyproject.toml again into the lock f
 	"$${compile[@]}" pyproject.toml --all-extras -o requirements.lock
 	"$${compile[@]}" pyproject.toml -c <(sed -nE 's/^([a-z0-9._-]+==[^ ]+).*/\1/p' requirements.lock) \
 	  -o requirements-infra.lock
+	for group in setup node terraform stand-in; do
+	  "$${compile[@]}" --group "$$group" -o "requirements-$$group.lock"
+	done
 	npm install --package-lock-only --ignore-scripts
 
 .PHONY: clean

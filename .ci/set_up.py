@@ -1,6 +1,6 @@
 """Sets up everything the project needs, inside the project's folder and without root.
 
-Standard library only, and parsed by every Python since 3.6, because it runs before anything is installed.
+Standard library only, and parsed by every Python since 3.6: it runs before anything is installed.
 Nothing is done while what it depends on has not changed.
 """
 
@@ -135,8 +135,8 @@ def install_python_packages() -> None:
                 venv.create(ENVIRONMENT, with_pip=True, clear=ENVIRONMENT.exists())
             except (OSError, subprocess.SubprocessError) as error:
                 raise SetUpError(
-                    f"cannot create .venv with {sys.executable}: {error}. On Debian and Ubuntu the module is a "
-                    "package of its own: apt-get install python3-venv"
+                    f"cannot create .venv with {sys.executable}: {error}. On Debian and Ubuntu "
+                    "the module is a package of its own: apt-get install python3-venv"
                 ) from error
             run(
                 [BIN / "python", "-m", "pip", "install", "--quiet", "--require-hashes", "-r",
