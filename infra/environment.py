@@ -1,0 +1,324 @@
+"""An environment is one file: `infra/environments/<name>.toml`, read into frozen, checked values.
+
+Knows no cdktf, so that a wrong file is refused before anything heavy is imported.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_core import InitErrorDetails
+
+from infra.declaration import Declaration, Location, broken_rule, nearest, problem, read
+from infra.endpoint import ABTest, Feedback
+from infra.naming import CatalogName, SchemaName, payload_table
+from infra.secret import looks_secret
+from infra.state import LocalState, State
+
+ENVIRONMENTS: Final = Path(__file__).parent / "environments"
+
+_LONGEST_VALUE: Final = 80
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing that is wrong with a file, and what to do about it."""
+
+    file: Path
+    key: str
+    value: str
+    rule: str
+    way_out: str
+
+    def __str__(self) -> str:
+        given = f" = {self.value}" if self.value else ""
+        where = f"{_shown(self.file)}: {self.key}{given}".removesuffix(": ")
+        return f"{where}\n    rule:    {self.rule}\n    way out: {self.way_out}"
+
+
+class InvalidEnvironment(ValueError):  # noqa: N818 - what it is, not that it is an error
+    """An environment file that cannot be used. `str()` lists every problem at once."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def _host(host: str) -> str:
+    parts = urlsplit(host)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or host != _origin(host):
+        raise broken_rule(
+            "a workspace's address: scheme and host, nothing behind them",
+            f"write {_origin(host)}"
+            if parts.scheme == "https" and parts.hostname
+            else "write it like https://adb-1234567890123456.7.azuredatabricks.net",
+        )
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise broken_rule(
+            "https, except for a workspace on this machine: the token travels with every request",
+            f"write https://{parts.netloc}",
+        )
+    return host
+
+
+def _origin(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+class Workspace(Declaration):
+    """How to find the workspace. How to authenticate is never said in a file: the provider takes
+    it from DATABRICKS_* variables or from the profile."""
+
+    host: Annotated[str, AfterValidator(_host)] | None = None
+    """Without it, DATABRICKS_HOST or the profile names the workspace when Terraform runs."""
+
+    profile: str | None = Field(default=None, min_length=1)
+    """A section of `~/.databrickscfg`."""
+
+
+def _tags(tags: Mapping[str, str]) -> Mapping[str, str]:
+    if not all(tags):
+        raise broken_rule("every tag has a key", "write the key before the '='")
+    return tags
+
+
+def _name(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):
+        raise broken_rule(
+            "an environment's file: up to 31 lower-case letters, digits and '-', a letter first",
+            "rename the file, for example: dev.toml",
+        )
+    return name
+
+
+class Environment(Declaration):
+    """One deployment, whole."""
+
+    name: Annotated[str, AfterValidator(_name)] = Field(exclude=True)
+    """The file's name without its ending."""
+
+    catalog: CatalogName = Field(examples=['catalog = "healthcare_catalog_dev"'])
+    models_schema: SchemaName = "models"
+    workspace: Workspace = Workspace()
+    backend: State = LocalState()
+    tags: Annotated[Mapping[str, str], AfterValidator(_tags)] = Field(default_factory=dict)
+    ab_test: ABTest = Field(examples=["[ab_test]"])
+    feedback: Feedback | None = None
+
+    def full_model_name(self, model: str) -> str:
+        """The three-level name under which a model is registered and served here."""
+        return f"{self.catalog}.{self.models_schema}.{model}"
+
+    @property
+    def serving_stack(self) -> str:
+        """The name of the stack that holds the endpoints, and of its state."""
+        return f"serving-{self.name}"
+
+    @classmethod
+    def disagreements(cls, table: Mapping[str, Any]) -> Iterator[InitErrorDetails]:
+        endpoints = {key: read(table, key) for key in ("ab_test", "feedback")}
+        names = [read(endpoint, "endpoint") for endpoint in endpoints.values()]
+        if names[0] is not None and names[0] == names[1]:
+            yield problem(
+                ("feedback", "endpoint"),
+                names[1],
+                "an endpoint's name is unique in its workspace, and ab_test has this one",
+                "rename one of the two",
+            )
+        seen: dict[str, str] = {}
+        for location, payloads in _payload_tables(read(table, "catalog"), endpoints):
+            if payloads in seen:
+                yield problem(
+                    (*location, "prefix"),
+                    payloads,
+                    f"an inference table belongs to one endpoint, and {seen[payloads]} writes it",
+                    "choose another prefix",
+                )
+            seen.setdefault(payloads, ".".join(location))
+
+
+def _payload_tables(
+    catalog: object, endpoints: Mapping[str, object]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    for key, endpoint in endpoints.items():
+        for kind in ("inference_table", "auto_capture"):
+            table = read(endpoint, kind)
+            schema = read(table, "schema") or read(table, "schema_name")
+            parts = (read(table, "catalog") or catalog, schema, read(table, "prefix"))
+            if all(isinstance(part, str) for part in parts):
+                yield (key, kind), payload_table(*map(str, parts))
+
+
+def available() -> tuple[str, ...]:
+    """The names of the environments that exist, sorted."""
+    return tuple(sorted(file.stem for file in ENVIRONMENTS.glob("*.toml")))
+
+
+def load(name_or_path: str | Path) -> Environment:
+    """The environment of that name, or in that file.
+
+    Raises InvalidEnvironment with every problem of the file.
+    """
+    file = _file(name_or_path)
+    table = _parse(file)
+    problems = [_name_in_file(file, table.pop("name"))] if "name" in table else []
+    try:
+        environment = Environment.model_validate({"name": file.stem, **table})
+    except ValidationError as error:
+        problems += [_as_problem(file, details) for details in error.errors(include_url=False)]
+    if problems:
+        raise InvalidEnvironment(problems)
+    return environment
+
+
+def load_all() -> tuple[Environment, ...]:
+    """Every environment, sorted by name.
+
+    Raises InvalidEnvironment with every problem of every file, and those between the files.
+    """
+    environments: list[Environment] = []
+    problems: list[Problem] = []
+    for name in available():
+        try:
+            environments.append(load(name))
+        except InvalidEnvironment as invalid:
+            problems += invalid.problems
+    problems += _collisions(environments)
+    if problems:
+        raise InvalidEnvironment(problems)
+    return tuple(environments)
+
+
+def _file(name_or_path: str | Path) -> Path:
+    is_path = isinstance(name_or_path, Path) or name_or_path.endswith(".toml")
+    file = Path(name_or_path) if is_path else ENVIRONMENTS / f"{name_or_path}.toml"
+    if not file.is_file():
+        meant = nearest(file.stem, list(available()))
+        raise InvalidEnvironment(
+            [
+                Problem(
+                    file=file,
+                    key="",
+                    value="",
+                    rule=f"environments that exist: {', '.join(available()) or 'none'}",
+                    way_out=f"did you mean {meant!r}?" if meant else "name one of them, or a file",
+                )
+            ]
+        )
+    return file
+
+
+def _parse(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidEnvironment(
+            [
+                Problem(
+                    file=file,
+                    key="",
+                    value="",
+                    rule=f"TOML 1.0 in UTF-8: {error}",
+                    way_out="correct the file at that place",
+                )
+            ]
+        ) from None
+
+
+def _name_in_file(file: Path, name: object) -> Problem:
+    return Problem(
+        file=file,
+        key="name",
+        value=_as_toml("name", name),
+        rule="an environment is named by its file",
+        way_out="remove the key, or rename the file",
+    )
+
+
+def _as_problem(file: Path, details: Any) -> Problem:
+    context, key = details["ctx"], _dotted(details["loc"])
+    return Problem(
+        file=file,
+        key=key,
+        value=_as_toml(key, details["input"]),
+        rule=context["rule"],
+        way_out=context["way_out"],
+    )
+
+
+def _dotted(location: Location) -> str:
+    """`("ab_test", "challengers", 0, "traffic")` as `ab_test.challengers[0].traffic`."""
+    # pydantic puts the type of a backend between its table and its keys.
+    parts = location[:1] + location[2:] if location[0] == "backend" else location
+    dotted = (f"[{part}]" if isinstance(part, int) or part == "*" else f".{part}" for part in parts)
+    return "".join(dotted).removeprefix(".").removesuffix(".[key]")
+
+
+def _as_toml(key: str, value: object) -> str:
+    """A value as the file has it, in one line; no secret is ever repeated."""
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(map(str, value))} }}"
+    if isinstance(value, list | tuple):
+        return f"[{len(value)} elements]"
+    if looks_secret(key.rpartition(".")[2], value):
+        return "(not shown)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+
+
+def _shown(file: Path) -> str:
+    """The path as one would type it here."""
+    absolute, here = file.resolve(), Path.cwd()
+    return str(absolute.relative_to(here) if absolute.is_relative_to(here) else file)
+
+
+def _collisions(environments: Sequence[Environment]) -> Iterator[Problem]:
+    """What two environments must not share: a state, an endpoint of one workspace, a table."""
+    seen: dict[str, tuple[Environment, str]] = {}
+    for environment in environments:
+        for key, claim, rule in _claims(environment):
+            if claim in seen:
+                other, other_key = seen[claim]
+                yield Problem(
+                    file=ENVIRONMENTS / f"{environment.name}.toml",
+                    key=key,
+                    value=claim,
+                    rule=f"{rule}, and {other.name}.toml claims it with {other_key}",
+                    way_out="change it in one of the two files",
+                )
+            seen.setdefault(claim, (environment, key))
+
+
+def _claims(environment: Environment) -> Iterator[tuple[str, str, str]]:
+    yield (
+        "backend",
+        environment.backend.place(environment.serving_stack),
+        "a state belongs to one stack",
+    )
+    endpoints = {"ab_test": environment.ab_test, "feedback": environment.feedback}
+    workspace = environment.workspace.host or environment.workspace.profile
+    for key, endpoint in endpoints.items():
+        if workspace and endpoint:
+            yield (
+                f"{key}.endpoint",
+                f"{workspace}/serving-endpoints/{endpoint.endpoint}",
+                "an endpoint's name is unique in its workspace",
+            )
+    for location, payloads in _payload_tables(environment.catalog, endpoints):
+        yield (
+            f"{_dotted(location)}.prefix",
+            payloads,
+            "an inference table belongs to one endpoint",
+        )
