@@ -171,7 +171,11 @@ def load(name_or_path: str | Path) -> Environment:
     table = _parse(file)
     problems = [_name_in_file(file, table.pop("name"))] if "name" in table else []
     try:
-        environment = Environment.model_validate({"name": file.stem, **table})
+        environment = Environment.model_validate(
+            {"name": file.stem, **table},
+            by_name=False,  # in a file, a key has one spelling
+            by_alias=True,
+        )
     except ValidationError as error:
         problems += [_as_problem(file, details) for details in error.errors(include_url=False)]
     if problems:
@@ -219,15 +223,15 @@ def _file(name_or_path: str | Path) -> Path:
 def _parse(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidEnvironment(
             [
                 Problem(
                     file=file,
                     key="",
                     value="",
-                    rule=f"TOML 1.0 in UTF-8: {error}",
-                    way_out="correct the file at that place",
+                    rule=f"a readable file of TOML in UTF-8: {error}",
+                    way_out="correct the file there",
                 )
             ]
         ) from None

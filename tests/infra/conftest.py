@@ -39,6 +39,11 @@ version = 1
 
 
 @pytest.fixture
+def dev() -> str:
+    return DEV
+
+
+@pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
     """Writes the smallest valid file with some of its text replaced, and something added."""
 

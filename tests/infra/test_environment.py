@@ -277,6 +277,11 @@ RULES = [
         ("ab_test.inference_table.prefix", '"pneumonia-classifier"', "'_'", "rename"),
     ),
     (
+        "a key by its name in Python",
+        ('schema = "gold"', 'schema_name = "gold"\nschema = "gold"'),
+        ("ab_test.inference_table.schema_name", '"gold"', "known keys here", "'schema'"),
+    ),
+    (
         "list instead of a table",
         ("[ab_test.inference_table]", "[[ab_test.inference_table]]"),
         ("ab_test.inference_table", "[1 elements]", "a table", "keys and values"),
@@ -375,7 +380,7 @@ ADDITIONS = [
     (
         "empty principal",
         '[[ab_test.permissions]]\ngroup = ""\nlevel = "CAN_QUERY"',
-        ("ab_test.permissions[0].group", '""', "at least 1 character", "correct the value"),
+        ("ab_test.permissions[0].group", '""', "not empty", "remove the key"),
     ),
     (
         "the group of admins",
@@ -407,6 +412,11 @@ ADDITIONS = [
         "auto-capture enabled after its end",
         '[ab_test.auto_capture]\nschema = "gold"\nprefix = "captured"\nenabled_since = 2026-02-20',
         ("ab_test.auto_capture.enabled_since", "2026-02-20", "already", "[inference_table]"),
+    ),
+    (
+        "auto-capture enabled at a time of day",
+        '[ab_test.auto_capture]\nschema = "g"\nprefix = "p"\nenabled_since = 2025-06-30T08:00:00',
+        ("ab_test.auto_capture.enabled_since", "2025-06-30 08:00:00", "a date", "2025-06-30"),
     ),
     (
         "one table for two endpoints",
@@ -451,7 +461,7 @@ ADDITIONS = [
     (
         "backend without its type",
         '[backend]\nbucket = "state"',
-        ("backend", "", "required", "type"),
+        ("backend", "{ bucket }", "required key: type", 'type = "local"'),
     ),
     (
         "bucket with its scheme",
@@ -466,7 +476,7 @@ ADDITIONS = [
     (
         "address with credentials",
         '[backend]\ntype = "http"\naddress = "https://me:pw@gitlab.example.com/state"',
-        ("backend.address", None, "no credentials", "TF_HTTP_PASSWORD"),
+        ("backend.address", "(not shown)", "no credentials", "TF_HTTP_PASSWORD"),
     ),
 ]
 
