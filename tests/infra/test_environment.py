@@ -1,13 +1,27 @@
 """Every rule of an environment file, each broken once in an otherwise valid file."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from infra import environment
-from infra.environment import Environment, InvalidEnvironment, Problem, available, load, load_all
+from infra.declaration import Declaration
+from infra.endpoint import ABTest, AutoCapture, Challenger, Feedback, InferenceTable, Permission
+from infra.environment import (
+    ENVIRONMENTS,
+    Environment,
+    InvalidEnvironment,
+    Problem,
+    Workspace,
+    available,
+    load,
+    load_all,
+)
+from infra.state import CloudState, HttpState, LocalState, S3State
+from ml.contract import FEEDBACK_MODEL, KERAS_MODEL, PYTORCH_MODEL
 
 Problems = Callable[..., dict[str, Problem]]
 Write = Callable[..., Path]
@@ -55,6 +69,44 @@ def test_dev_is_the_guides_deployment() -> None:
     assert dev.feedback is not None
     assert dev.feedback.endpoint == "feedback-endpoint"
     assert dev.feedback.served_models[0].served_entity_name == "feedback_processor-1"
+
+
+def test_the_served_models_are_those_that_ml_registers() -> None:
+    dev = load("dev")
+
+    assert [arm.model for arm in dev.ab_test.served_models] == [KERAS_MODEL, PYTORCH_MODEL]
+    assert dev.feedback is not None
+    assert dev.feedback.model == FEEDBACK_MODEL
+
+
+def keys_of(declaration: type[Declaration]) -> Iterator[str]:
+    for name, field in declaration.model_fields.items():
+        if not field.exclude:
+            yield field.alias or name
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        Environment,
+        Workspace,
+        ABTest,
+        Feedback,
+        Challenger,
+        InferenceTable,
+        AutoCapture,
+        Permission,
+        LocalState,
+        S3State,
+        HttpState,
+        CloudState,
+    ],
+)
+def test_every_key_is_documented_beside_the_files(declaration: type[Declaration]) -> None:
+    documented = re.findall(r"`\[*\.?([a-z0-9_.]+)\]*`", (ENVIRONMENTS / "README.md").read_text())
+    words = {word for path in documented for word in path.split(".")}
+
+    assert [key for key in keys_of(declaration) if key not in words] == []
 
 
 def test_a_path_is_read_as_a_name_is(write: Write) -> None:
