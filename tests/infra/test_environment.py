@@ -496,6 +496,31 @@ ADDITIONS = [
         ("workspace.host", '"http://adb-1.7.azuredatabricks.net"', "https", "write https://adb"),
     ),
     (
+        "host with credentials",
+        '[workspace]\nhost = "https://me:pw@adb-1.7.azuredatabricks.net"',
+        ("workspace.host", "(not shown)", "nothing behind them", "write it like https://adb-"),
+    ),
+    (
+        "host without a scheme",
+        '[workspace]\nhost = "adb-1.7.azuredatabricks.net"',
+        ("workspace.host", '"adb-1.7.azuredatabricks.net"', "scheme and host", "https://adb-"),
+    ),
+    (
+        "address that ends in a slash",
+        '[backend]\ntype = "http"\naddress = "https://state.example.com/"',
+        ("backend.address", '"https://state.example.com/"', "without a slash", "write it like"),
+    ),
+    (
+        "address of another scheme",
+        '[backend]\ntype = "http"\naddress = "file:///state"',
+        ("backend.address", '"file:///state"', "an http(s) address", "write it like"),
+    ),
+    (
+        "key prefix with a slash at the end",
+        '[backend]\ntype = "s3"\nregion = "eu-central-1"\nbucket = "state"\nkey_prefix = "x/"',
+        ("backend.key_prefix", '"x/"', "without a slash at either end", "added behind it"),
+    ),
+    (
         "token",
         '[workspace]\ntoken = "abc"',
         ("workspace.token", "(not shown)", "known keys here: host, profile", "remove the key"),
