@@ -47,10 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(settings: Settings, listener: socket.socket) -> None:
-    from infra.local.lake import create_lake
-
     async def serve() -> None:
-        async with open_workspace(settings, create_lake(settings)) as workspace:
+        async with open_workspace(settings) as workspace:
             config = uvicorn.Config(
                 workspace.app,
                 lifespan="off",
@@ -138,6 +136,7 @@ def _settings(arguments: Sequence[str] | None) -> Settings:
         "host": "loopback address to listen on",
         "port": "port to listen on; 0 takes any free one",
         "data": "directory of everything that the workspace keeps",
+        "registry": "MLflow registry with the models, as a SQLAlchemy URI",
         "state_seconds": "how long an endpoint stays in an update at least",
         "delivery_seconds": "how long an answered request waits before it is in its tables",
         "scale_to_zero_seconds": "idle time before a served entity is scaled to zero",

@@ -9,6 +9,8 @@ from pathlib import Path
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8180
 DEFAULT_DATA = Path(".local/workspace")
+DEFAULT_REGISTRY = "sqlite:///.local/mlflow.db"
+"""The MLflow registry that `ml.train_*` writes, from the repository's root."""
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
 """Payload limit of custom models (reference: databricks-serving.md section 3)."""
@@ -25,6 +27,7 @@ class Settings:
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
     data: Path = DEFAULT_DATA
+    registry: str = DEFAULT_REGISTRY
     state_seconds: float = 0.0
     """How long an endpoint stays in an update at least, on top of the work itself."""
     delivery_seconds: float = 2.0
@@ -68,8 +71,8 @@ class Settings:
         return self.data / "serving" / "endpoints.db"
 
     @property
-    def journal_file(self) -> Path:
-        return self.data / "serving" / "journal.db"
+    def journal_folder(self) -> Path:
+        return self.data / "serving" / "journal"
 
     @property
     def logs_folder(self) -> Path:

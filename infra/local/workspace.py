@@ -10,9 +10,8 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-import httpx
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.middleware.errors import ServerErrorMiddleware
@@ -21,8 +20,8 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from infra.local.access import Access, RequireToken, load_or_create_token
+from infra.local.lake import Lake
 from infra.local.refusal import Refusal, answer_refusal, not_emulated
-from infra.local.secrets import SecretScopes
 from infra.local.serving.api import ServingApi
 from infra.local.serving.delivery import Delivery
 from infra.local.serving.endpoints import Endpoints
@@ -30,6 +29,7 @@ from infra.local.serving.invocations import PREFIX as INVOCATIONS
 from infra.local.serving.invocations import Invocations
 from infra.local.serving.journal import Journal
 from infra.local.serving.store import EndpointStore
+from infra.local.sql.payload import WORKSPACE_ID
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -38,31 +38,11 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from infra.local.serving.models import ModelSource
-    from infra.local.serving.payload import PayloadSink
     from infra.local.settings import Settings
 
 _log = logging.getLogger(__name__)
 
-WORKSPACE_ID = "1"
 _LAKE_PREFIXES = ("/api/", "/ui", "/_minilake")
-_ME = "/api/2.0/preview/scim/v2/Me"
-
-
-class Lake(Protocol):
-    """Unity Catalog, SQL, secrets, jobs: what minilake has, with what was added to it."""
-
-    @property
-    def app(self) -> ASGIApp: ...
-    @property
-    def payload_sink(self) -> PayloadSink: ...
-    @property
-    def models(self) -> ModelSource: ...
-    def routes(self) -> Sequence[BaseRoute]:
-        """Our own APIs over it; they come before `app`."""
-
-    def running(self) -> contextlib.AbstractAsyncContextManager[None]:
-        """Its start and its end."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,12 +52,12 @@ class Workspace:
 
 
 @contextlib.asynccontextmanager
-async def open_workspace(settings: Settings, lake: Lake) -> AsyncIterator[Workspace]:
+async def open_workspace(settings: Settings) -> AsyncIterator[Workspace]:
     """Everything started and, at the end, stopped; endpoints and undelivered rows stay on disk."""
     token = load_or_create_token(settings.token_file)
     async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(lake.running())
-        journal = Journal(settings.journal_file, delay_seconds=settings.delivery_seconds)
+        lake = stack.enter_context(contextlib.closing(Lake(settings.data, settings.registry)))
+        journal = Journal(settings.journal_folder, delay_seconds=settings.delivery_seconds)
         stack.callback(journal.close)
         store = EndpointStore(settings.endpoints_file)
         stack.callback(store.close)
@@ -86,10 +66,11 @@ async def open_workspace(settings: Settings, lake: Lake) -> AsyncIterator[Worksp
             store=store,
             journal=journal,
             models=lake.models,
-            secrets=SecretScopes(),
-            creator=await _current_user(lake.app),
+            secrets=lake,
+            creator=lake.user,
         )
         delivery = asyncio.create_task(Delivery(journal, lake.payload_sink).run())
+        delivery.add_done_callback(_log_failure)
         stack.push_async_callback(_cancel, delivery)
         stack.push_async_callback(endpoints.close)
         await endpoints.resume()
@@ -146,19 +127,14 @@ def _own_routes() -> list[BaseRoute]:
     ]
 
 
-async def _current_user(app: ASGIApp) -> str:
-    """The workspace's one user, as its SCIM API names it."""
-    transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://workspace") as client:
-        response = await client.get(_ME)
-    response.raise_for_status()
-    name: str = response.json()["userName"]
-    return name
-
-
 async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        _log.error("The delivery of inference tables ended", exc_info=error)
 
 
 async def _answer_http_exception(_request: Request, error: Exception) -> Response:

@@ -82,8 +82,8 @@ class Endpoint(_Stored):
     """The config being deployed, or the one that could not be."""
     last_version: int = 0
     grants: tuple[Grant, ...] = ()
-    retired_tables: tuple[str, ...] = ()
-    """Full names of inference tables that were disabled after they had rows."""
+    logged_tables: tuple[str, ...] = ()
+    """Full names of the inference tables that this endpoint has written rows for."""
 
     @property
     def updating(self) -> bool:
@@ -213,11 +213,11 @@ def fail_update(endpoint: Endpoint, failed_id: str, reason: str) -> Endpoint:
     )
 
 
-def with_gateway(endpoint: Endpoint, gateway: Gateway, *, logged: bool, now_ms: int) -> Endpoint:
-    """Replace the AI gateway. `logged` says that the enabled inference table has rows already.
+def with_gateway(endpoint: Endpoint, gateway: Gateway, *, now_ms: int) -> Endpoint:
+    """Replace the AI gateway.
 
-    Refused (reference: section 1.2): another table while enabled; a table that was disabled after
-    it had rows, because Databricks never logs into an existing table.
+    Refused (reference: section 1.2): another table while one is enabled; enabling a table that
+    was disabled after it had rows, because Databricks never logs into an existing table.
     """
     before, after = endpoint.table, gateway.enabled_table(endpoint.name)
     if before and after and before != after:
@@ -225,17 +225,19 @@ def with_gateway(endpoint: Endpoint, gateway: Gateway, *, logged: bool, now_ms: 
             f"Inference table {before.full_name} is enabled: disable it first in order to change "
             "catalog_name, schema_name or table_name_prefix."
         )
-    if after and after.full_name in endpoint.retired_tables:
+    if after and not before and after.full_name in endpoint.logged_tables:
         raise invalid(
             f"Inference table {after.full_name} was disabled and can not be enabled again: the "
             "table exists. Set another table_name_prefix, and logging starts in a new table."
         )
-    retired = endpoint.retired_tables
-    if before and not after and logged:
-        retired = (*retired, before.full_name)
-    return endpoint.model_copy(
-        update={"gateway": gateway, "retired_tables": retired, "updated_ms": now_ms}
-    )
+    return endpoint.model_copy(update={"gateway": gateway, "updated_ms": now_ms})
+
+
+def with_logged_table(endpoint: Endpoint, table: PayloadTable) -> Endpoint:
+    """The endpoint's inference table has a row now."""
+    if table.full_name in endpoint.logged_tables:
+        return endpoint
+    return endpoint.model_copy(update={"logged_tables": (*endpoint.logged_tables, table.full_name)})
 
 
 def with_tags(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from infra.local.serving.config import ConfigSpec, CreateSpec, Gateway, ServedEntity, Tag
     from infra.local.serving.endpoint import Config, DeployedEntity
+    from infra.local.serving.payload import PayloadTable
     from infra.local.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -175,10 +176,15 @@ class Endpoints:
         return self.get(name)
 
     def update_gateway(self, name: str, gateway: Gateway) -> Endpoint:
-        endpoint = self.get(name)
-        logged = endpoint.table is not None and self._journal.has_rows(endpoint.table)
-        self._keep(states.with_gateway(endpoint, gateway, logged=logged, now_ms=_now_ms()))
+        self._keep(states.with_gateway(self.get(name), gateway, now_ms=_now_ms()))
         return self.get(name)
+
+    def note_logged(self, live: Live, table: PayloadTable) -> None:
+        """Remember that the endpoint's inference table has rows."""
+        if table.full_name not in live.endpoint.logged_tables:
+            current = self._endpoints.get(live.endpoint.name)
+            if current is not None and current.id == live.endpoint.id:
+                self._keep(states.with_logged_table(current, table))
 
     def update_tags(self, name: str, *, add: tuple[Tag, ...], delete: tuple[str, ...]) -> Endpoint:
         self._keep(states.with_tags(self.get(name), add=add, delete=delete, now_ms=_now_ms()))
@@ -201,7 +207,7 @@ class Endpoints:
         self._stop({entity.id for config in configs if config for entity in config.entities})
         if endpoint.active is not None:
             now = datetime.datetime.now(datetime.UTC)
-            self._journal.append(_entity_entries(endpoint, endpoint.active, deleted=now))
+            self._record(endpoint, endpoint.active, deleted=now)
 
     # What makes it true ----------------------------------------------------------------------
 
@@ -284,10 +290,33 @@ class Endpoints:
         self._go_live(name)
         if endpoint.active is None:
             raise AssertionError("a completed update has an active config")
-        self._journal.append(_entity_entries(endpoint, endpoint.active))
+        self._record(endpoint, endpoint.active)
         if before is not None:
             kept = {entity.id for entity in endpoint.active.entities}
             self._stop({entity.id for entity in before.entities} - kept)
+
+    def _record(
+        self, endpoint: Endpoint, config: Config, *, deleted: datetime.datetime | None = None
+    ) -> None:
+        """Add a config, or its end, to `system.serving.served_entities`."""
+        now = datetime.datetime.now(datetime.UTC)
+        for entity in config.entities:
+            row = ServedEntityRow(
+                served_entity_id=entity.id,
+                created_by=entity.creator,
+                endpoint_name=endpoint.name,
+                endpoint_id=endpoint.id,
+                served_entity_name=entity.spec.name,
+                entity_type="CUSTOM_MODEL",
+                entity_name=entity.spec.entity_name,
+                entity_version=entity.spec.entity_version,
+                endpoint_config_version=config.version,
+                workload_size=entity.spec.workload_size or "",
+                workload_type=entity.spec.workload_type,
+                change_time=now,
+                endpoint_delete_time=deleted,
+            )
+            self._journal.append(Entry(served_entity=row), delay_seconds=0)
 
     def _go_live(self, name: str) -> None:
         endpoint = self._endpoints[name]
@@ -386,32 +415,6 @@ class _Unstartable(Exception):
         super().__init__(reason)
         self.entity_id = entity_id
         self.reason = reason
-
-
-def _entity_entries(
-    endpoint: Endpoint, config: Config, *, deleted: datetime.datetime | None = None
-) -> list[Entry]:
-    now = datetime.datetime.now(datetime.UTC)
-    return [
-        Entry(
-            served_entity=ServedEntityRow(
-                served_entity_id=entity.id,
-                created_by=entity.creator,
-                endpoint_name=endpoint.name,
-                endpoint_id=endpoint.id,
-                served_entity_name=entity.spec.name,
-                entity_type="CUSTOM_MODEL",
-                entity_name=entity.spec.entity_name,
-                entity_version=entity.spec.entity_version,
-                endpoint_config_version=config.version,
-                workload_size=entity.spec.workload_size or "",
-                workload_type=entity.spec.workload_type,
-                change_time=now,
-                endpoint_delete_time=deleted,
-            )
-        )
-        for entity in config.entities
-    ]
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:

@@ -11,7 +11,6 @@ import dataclasses
 import datetime
 import logging
 import random
-import sqlite3
 import time
 import uuid
 from typing import TYPE_CHECKING
@@ -98,7 +97,7 @@ class Invocations:
         try:
             answer = await running.score(content_type, body)
             status = answer.fields["status"]
-            await self._log(live, name, answer, body, request_id, received)
+            self._log(live, name, answer, body, request_id, received)
         except Refusal as refusal:
             status = refusal.status
             raise
@@ -106,7 +105,7 @@ class Invocations:
             live.metrics.observe(name, status, (time.perf_counter() - started) * 1000)
         return answer, name
 
-    async def _log(
+    def _log(
         self,
         live: Live,
         name: str,
@@ -123,29 +122,28 @@ class Invocations:
         entity = live.config.entity(name)
         if entity is None:
             raise AssertionError(f"{name} answered, but is not in the live config")
-        table = live.endpoint.table
-        payload = usage = None
+        entry = Entry()
         client_request_id = answer.fields["client_request_id"]
-        if table is not None and gateway.inference_table_config is not None:
-            fraction = gateway.inference_table_config.sampling_fraction
-            fraction = 1.0 if fraction is None else fraction
-            if fraction == 1 or self._randomness.random() < fraction:
-                request, request_codes = loggable(body, REQUEST_TOO_LARGE)
-                response, response_codes = loggable(answer.body, RESPONSE_TOO_LARGE)
-                payload = PayloadRow(
-                    databricks_request_id=request_id,
-                    request_date=received.date(),
-                    client_request_id=client_request_id,
-                    request_time=received,
-                    status_code=status,
-                    sampling_fraction=fraction,
-                    execution_duration_ms=round(answer.fields["execution_ms"]),
-                    request=request,
-                    response=response,
-                    logging_error_codes=request_codes + response_codes,
-                    served_entity_id=entity.id,
-                    requester=self._endpoints.creator,
-                )
+        table, config = live.endpoint.table, gateway.inference_table_config
+        fraction = config.sampling_fraction if config is not None else None
+        fraction = 1.0 if fraction is None else fraction
+        if table is not None and (fraction == 1 or self._randomness.random() < fraction):
+            request, request_codes = loggable(body, REQUEST_TOO_LARGE)
+            response, response_codes = loggable(answer.body, RESPONSE_TOO_LARGE)
+            payload = PayloadRow(
+                databricks_request_id=request_id,
+                request_date=received.date(),
+                client_request_id=client_request_id,
+                request_time=received,
+                status_code=status,
+                sampling_fraction=fraction,
+                execution_duration_ms=round(answer.fields["execution_ms"]),
+                logging_error_codes=request_codes + response_codes,
+                served_entity_id=entity.id,
+                requester=self._endpoints.creator,
+            )
+            entry = Entry(table=table, payload=payload, request=request, response=response)
+            self._endpoints.note_logged(live, table)
         if gateway.tracks_usage:
             usage = UsageRow(
                 databricks_request_id=request_id,
@@ -155,13 +153,12 @@ class Invocations:
                 request_time=received,
                 served_entity_id=entity.id,
             )
-        if payload is None and usage is None:
+            entry = dataclasses.replace(entry, usage=usage)
+        if entry.payload is None and entry.usage is None:
             return
         try:
-            await self._journal.record(
-                Entry(table=table if payload else None, payload=payload, usage=usage)
-            )
-        except sqlite3.Error as error:
+            self._journal.append(entry)
+        except OSError as error:
             _log.exception("The journal can not be written")
             raise Refusal(
                 500, "INTERNAL_ERROR", f"The inference table's journal can not be written: {error}"

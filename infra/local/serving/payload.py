@@ -47,8 +47,8 @@ class PayloadRow:
     status_code: int
     sampling_fraction: float
     execution_duration_ms: int
-    request: str | None
-    response: str | None
+    request: str | None = None
+    response: str | None = None
     logging_error_codes: tuple[str, ...]
     served_entity_id: str
     requester: str
@@ -105,8 +105,6 @@ class PayloadSink(Protocol):
         """Upsert into `system.serving.served_entities`."""
 
 
-def loggable(body: bytes, code: str) -> tuple[str | None, tuple[str, ...]]:
-    """The text of a body for the table, or NULL and why."""
-    if len(body) > MAX_LOGGED_BYTES:
-        return None, (code,)
-    return body.decode("utf-8", errors="replace"), ()
+def loggable(body: bytes, code: str) -> tuple[bytes | None, tuple[str, ...]]:
+    """What is kept of a body: all of it, or NULL and why."""
+    return (None, (code,)) if len(body) > MAX_LOGGED_BYTES else (body, ())

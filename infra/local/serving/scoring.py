@@ -9,6 +9,7 @@ own scoring server functions, so that their answers and errors are MLflow's.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -61,6 +62,7 @@ class _Parsed:
 
     call: Call
     document: dict[str, Any] | None
+    """None on the short road: what JSON was decoded to is dropped before the next is decoded."""
     client_request_id: str | None = None
     tensor: Array | None = None
 
@@ -125,7 +127,7 @@ class Scorer:
         if not isinstance(value, list):
             return parsed
         try:
-            tensor = np.array(value, dtype=self._tensor.type)
+            tensor = to_tensor(value, self._tensor)
         except (ValueError, TypeError, OverflowError):
             return parsed
         if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
@@ -136,7 +138,7 @@ class Scorer:
             )
         if self._native is None or not _fits(tensor, self._tensor):
             return parsed
-        return dataclasses.replace(parsed, tensor=tensor)
+        return _Parsed(call=call, document=None, client_request_id=client_request_id, tensor=tensor)
 
     def _answer_together(self, items: Sequence[tuple[_Parsed, Array]]) -> list[Answer]:
         if self._native is None:
@@ -159,9 +161,10 @@ class Scorer:
 
     def _answer_alone(self, item: _Parsed) -> Answer:
         started = time.perf_counter()
+        document = orjson.loads(item.call.body) if item.tensor is not None else item.document
         try:
             result = scoring_server.invocations(  # type: ignore[no-untyped-call]
-                item.call.body if item.document is None else item.document,
+                item.call.body if document is None else document,
                 item.call.content_type,
                 self._model,
                 self._schema,
@@ -255,6 +258,21 @@ def _single_tensor(model: PyFuncModel) -> TensorSpec | None:
     shape = spec.shape
     fixed = shape[:1] == (-1,) and all(size > 0 for size in shape[1:])
     return spec if fixed and spec.type.kind in "fiu" else None
+
+
+def to_tensor(value: list[Any], spec: TensorSpec) -> Array:
+    """The array that `np.array` makes, in half the time where the lists have the fixed shape."""
+    sizes = spec.shape[1:]
+    level: list[Any] = value
+    if spec.type.kind == "f":
+        for size in sizes:
+            if set(map(type, level)) != {list} or set(map(len, level)) != {size}:
+                break
+            level = list(itertools.chain.from_iterable(level))
+        else:
+            flat = np.fromiter(level, dtype=spec.type, count=len(level))
+            return flat.reshape(len(value), *sizes)
+    return np.array(value, dtype=spec.type)
 
 
 def _metadata(model: PyFuncModel) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from infra.local.serving.scoring import Answer, Call, Scorer
 
 _LARGEST_BATCH = 32
-_RECEIVE_BYTES = 1 << 20
+_RECEIVE_BYTES = 256 * 1024
 _log = logging.getLogger("served_entity")
 
 
@@ -43,6 +44,10 @@ def main() -> None:
         _send(connection, {"failed": f"{type(error).__name__}: {error}"})
         raise SystemExit(1) from error
     _log.info("Model loaded from %s", arguments.model)
+    # What the frameworks have loaded stays: without this, collecting the garbage of requests
+    # would walk through all of it again and again (measured: three times slower at 8 clients).
+    gc.collect()
+    gc.freeze()
     _redirect_output(arguments.service_log)
     _send(connection, {"ready": True, **fields})
     if scorer.batches:
