@@ -50,13 +50,13 @@ _CLUSTER_STATES: Final = {
 _pristine: dict[str, Any] = {}
 
 
-class CatalogPool(DuckDBPool):
+class CatalogPool(DuckDBPool):  # type: ignore[misc] # minilake publishes no types
     """minilake's connections, all of them on the workspace's one database."""
 
     def __init__(self, database: Database, data_dir: Path) -> None:
         super().__init__(data_dir, extension_dir=data_dir)
         self._database = database
-        self._uc_connection = database.cursor()
+        self._cursor = self._uc_connection = database.cursor()
 
     async def attach_catalog(self, catalog_name: str) -> None:
         self._database.attach(catalog_name, self._database.catalog_file(catalog_name))
@@ -67,9 +67,11 @@ class CatalogPool(DuckDBPool):
         file.unlink(missing_ok=True)
         file.with_name(f"{file.name}.wal").unlink(missing_ok=True)
 
-    async def get_warehouse_connection(self, warehouse_id: str) -> duckdb.DuckDBPyConnection:
-        # A warehouse has no data of its own.
-        return await self.get_uc_connection()
+    async def get_warehouse_connection(
+        self,
+        warehouse_id: str,  # noqa: ARG002 - a warehouse has no data of its own
+    ) -> duckdb.DuckDBPyConnection:
+        return self._cursor
 
     async def close_warehouse(self, warehouse_id: str) -> None:
         pass
@@ -180,7 +182,7 @@ class _Durable:
 def state_of(service: str, registry: str) -> dict[Any, Any]:
     """A registry of one of minilake's services, to read and to change."""
     module = get_service_module(service)
-    found: dict[Any, Any] = module._state[registry]  # type: ignore[union-attr] # all are enabled
+    found: dict[Any, Any] = module._state[registry]
     return found
 
 

@@ -63,7 +63,8 @@ class Lake:
     def secret(self, scope: str, key: str) -> str | None:
         """The value of a secret; None if there is no such scope or key."""
         secrets = state_of("secrets", "scopes").get(scope, {}).get("secrets", {})
-        return secrets.get(key, {}).get("value")
+        value: str | None = secrets.get(key, {}).get("value")
+        return value
 
     def save(self) -> None:
         """Write the state that is not in the database to disk."""

@@ -177,8 +177,8 @@ class PermissionsApi:
                 )
             if entry.get("permission_level") not in levels:
                 raise invalid(
-                    f"access_control_list: {entry.get('permission_level')!r} is no permission level "
-                    f"of a {OBJECT_TYPES[segment].name}; its levels: {', '.join(levels)}."
+                    f"access_control_list: {entry.get('permission_level')!r} is no permission "
+                    f"level of a {OBJECT_TYPES[segment].name}; its levels: {', '.join(levels)}."
                 )
         return [
             {key: entry[key] for key in (*_PRINCIPALS, "permission_level") if entry.get(key)}

@@ -75,10 +75,10 @@ class MetadataStore:
         rows = self._select(connection, database, "AND table_name = ?", [schema, table])
         return rows[0][1] if rows else None
 
-    def list(
+    def all(
         self, connection: duckdb.DuckDBPyConnection, database: str, schema: str
     ) -> dict[str, TableMetadata]:
-        """All of a schema, by table name."""
+        """Of every table of a schema, by name."""
         return dict(self._select(connection, database, "", [schema]))
 
     def put(
@@ -97,7 +97,7 @@ class MetadataStore:
         )
         self.delete(connection, database, schema, table)
         connection.execute(
-            f"INSERT INTO {self._name(database)} VALUES (?, ?, ?)",
+            f"INSERT INTO {self._name(database)} VALUES (?, ?, ?)",  # noqa: S608 - names are quoted
             [schema, table, metadata.model_dump_json()],
         )
 
@@ -107,7 +107,7 @@ class MetadataStore:
         """Forget a table; nothing happens if it is not known."""
         if self._exists(connection, database):
             connection.execute(
-                f"DELETE FROM {self._name(database)} WHERE schema_name = ? AND table_name = ?",
+                f"DELETE FROM {self._name(database)} WHERE schema_name = ? AND table_name = ?",  # noqa: S608 - names are quoted
                 [schema, table],
             )
 
@@ -116,9 +116,9 @@ class MetadataStore:
     ) -> None:
         """Forget every table of a schema."""
         if self._exists(connection, database):
-            connection.execute(
-                f"DELETE FROM {self._name(database)} WHERE schema_name = ?", [schema]
-            )
+            table = self._name(database)
+            statement = f"DELETE FROM {table} WHERE schema_name = ?"  # noqa: S608 - names are quoted
+            connection.execute(statement, [schema])
 
     def _select(
         self,
@@ -130,7 +130,7 @@ class MetadataStore:
         if not self._exists(connection, database):
             return []
         rows = connection.execute(
-            f"SELECT table_name, document FROM {self._name(database)} "
+            f"SELECT table_name, document FROM {self._name(database)} "  # noqa: S608 - names are quoted
             f"WHERE schema_name = ? {condition} ORDER BY table_name",
             values,
         ).fetchall()

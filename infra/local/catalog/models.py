@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mlflow.entities.model_registry import ModelVersion, RegisteredModel
-    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
     from starlette.requests import Request
 
     from infra.local.lake import Lake
@@ -65,7 +64,8 @@ class RegisteredModels:
 
     def __init__(self, registry_uri: str) -> None:
         self._uri = registry_uri
-        self._opened: SqlAlchemyStore | None = None
+        # MLflow publishes its stores without types.
+        self._opened: Any = None
         self._opening = threading.Lock()
 
     def version(self, full_name: str, version: int) -> RegisteredVersion:
@@ -82,7 +82,7 @@ class RegisteredModels:
                     name=full_name,
                     version=int(version),
                     status=found.status,
-                    source=found.source,
+                    source=found.source or "",
                     source_path=location,
                 )
         known = ", ".join(str(found.version) for found in self.versions(full_name)) or "none"
@@ -97,11 +97,12 @@ class RegisteredModels:
         if not self._exists:
             return None
         try:
-            return self._store.get_registered_model(full_name)
+            model: RegisteredModel = self._store.get_registered_model(full_name)
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return None
             raise
+        return model
 
     def versions(self, full_name: str) -> list[ModelVersion]:
         """All versions, newest first."""
@@ -141,7 +142,7 @@ class RegisteredModels:
         ]
 
     @property
-    def store(self) -> SqlAlchemyStore:
+    def store(self) -> Any:
         """MLflow's own store, for what changes the registry; opens or creates it."""
         return self._store
 
@@ -151,12 +152,13 @@ class RegisteredModels:
             self._opened.engine.dispose()
 
     @property
-    def _store(self) -> SqlAlchemyStore:
+    def _store(self) -> Any:
         with self._opening:
             if self._opened is None:
-                from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+                from mlflow.store.model_registry import sqlalchemy_store
 
-                self._opened = SqlAlchemyStore(self._uri)
+                create: Callable[[str], Any] = sqlalchemy_store.SqlAlchemyStore
+                self._opened = create(self._uri)
             return self._opened
 
     @property

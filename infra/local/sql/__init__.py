@@ -1,1 +1,1 @@
-"""Databricks SQL over DuckDB: parse with sqlglot, translate, execute, answer in Databricks' form."""
+"""Databricks SQL over DuckDB: parsed and translated with sqlglot, answered in Databricks' form."""

@@ -72,7 +72,8 @@ def from_duckdb(type_text: str) -> ColumnType:
 
 def to_duckdb(databricks_type: str) -> str:
     """The DuckDB spelling of a Databricks type; sqlglot's ParseError if it is none."""
-    return exp.DataType.build(databricks_type, dialect="databricks").sql("duckdb")
+    duckdb_type: str = exp.DataType.build(databricks_type, dialect="databricks").sql("duckdb")
+    return duckdb_type
 
 
 def wire_format(column_type: ColumnType) -> Callable[[Any], str | None]:

@@ -57,14 +57,14 @@ class Definitions:
 
     # Names -----------------------------------------------------------------------------------
 
-    def name(self, table: exp.Expression) -> TableName:
+    def name(self, table: exp.Expr) -> TableName:
         """The three-level name of a table that a statement defines or changes."""
         if not isinstance(table, exp.Table):
             raise not_emulated("A name that is not written as a name")
         complete = self._translator.qualify(table.copy())
         return TableName.of(complete.catalog, complete.db, complete.name)
 
-    def described(self, table: exp.Expression) -> Table:
+    def described(self, table: exp.Expr) -> Table:
         """The table or view; TABLE_OR_VIEW_NOT_FOUND if there is none."""
         name = self.name(table)
         found = self._tables.find(self._connection, name)
@@ -72,13 +72,13 @@ class Definitions:
             raise errors.table_not_found(name.full_name)
         return found
 
-    def existing(self, table: exp.Expression) -> Table:
+    def existing(self, table: exp.Expr) -> Table:
         """The table or view to change; the platform's own are refused."""
         found = self.described(table)
         refuse_system(found.name)
         return found
 
-    def _new(self, table: exp.Expression) -> TableName:
+    def _new(self, table: exp.Expr) -> TableName:
         name = self.name(table)
         refuse_system(name)
         self._require_schema(name.catalog, name.schema)
@@ -138,7 +138,7 @@ class Definitions:
             self._connection, Table(name=name, columns=tuple(columns), metadata=metadata)
         )
 
-    def _fill(self, name: TableName, query: exp.Expression, schema: exp.Expression) -> list[Column]:
+    def _fill(self, name: TableName, query: exp.Expr, schema: exp.Expr) -> list[Column]:
         if isinstance(schema, exp.Schema) and schema.expressions:
             raise not_emulated("CREATE TABLE with a column list and a query")
         translation = self._translator.render(query)
@@ -190,7 +190,7 @@ class Definitions:
     def _define_view(
         self,
         name: TableName,
-        query: exp.Expression,
+        query: exp.Expr,
         aliases: Sequence[str],
         metadata: TableMetadata,
     ) -> None:
@@ -220,7 +220,7 @@ class Definitions:
             self._connection, catalog, schema, str(comment) if comment is not None else None
         )
 
-    def _schema_name(self, table: exp.Expression) -> tuple[str, str]:
+    def _schema_name(self, table: exp.Expr) -> tuple[str, str]:
         session = self._translator.session
         catalog = (table.text("catalog") or session.catalog).lower()
         return catalog, table.text("db").lower()
@@ -304,7 +304,7 @@ class Definitions:
             # Each action sees what the one before it did.
             self._alter(self.existing(node.this), action, node)
 
-    def _alter(self, table: Table, action: exp.Expression, node: exp.Alter) -> None:
+    def _alter(self, table: Table, action: exp.Expr, node: exp.Alter) -> None:
         match action:
             case exp.AlterSet():
                 self._change(table, properties={**table.metadata.properties, **_properties(action)})
@@ -361,7 +361,7 @@ class Definitions:
         metadata = table.metadata.changed(self._tables.user, **values)
         self._tables.put(self._connection, dataclasses.replace(table, metadata=metadata))
 
-    def _rename(self, table: Table, to: exp.Expression) -> None:
+    def _rename(self, table: Table, to: exp.Expr) -> None:
         target = self._new(to)
         if (target.catalog, target.schema) != (table.name.catalog, table.name.schema):
             raise not_emulated("Renaming a table into another schema")
@@ -391,7 +391,7 @@ class Definitions:
         columns.insert(self._position(table, definition.args.get("position")), column)
         self._rebuild(table, columns)
 
-    def _position(self, table: Table, position: exp.Expression | None) -> int:
+    def _position(self, table: Table, position: exp.Expr | None) -> int:
         if position is None:
             return len(table.columns)
         if position.args.get("position") == "FIRST":
@@ -469,7 +469,7 @@ class Definitions:
         self._tables.create_physical(self._connection, rebuilt, columns)
         kept = [quoted(column.name) for column in columns if table.column(column.name)]
         self._connection.execute(
-            f"INSERT INTO {rebuilt.sql} ({', '.join(kept)}) "
+            f"INSERT INTO {rebuilt.sql} ({', '.join(kept)}) "  # noqa: S608 - names are quoted
             f"SELECT {', '.join(kept)} FROM {table.name.sql}"
         )
         self._connection.execute(f"DROP TABLE {table.name.sql}")
@@ -522,7 +522,7 @@ def _require_columns(columns: Iterable[Column], *groups: Sequence[str]) -> None:
             )
 
 
-def _actions(node: exp.Alter) -> list[exp.Expression]:
+def _actions(node: exp.Alter) -> list[exp.Expr]:
     return list(node.args.get("actions") or [])
 
 
@@ -553,7 +553,7 @@ def _property(item: exp.Property) -> dict[str, str]:
     return {item.this.sql(READ).replace("`", "").strip("'"): value.name or value.sql(READ)}
 
 
-def _properties(action: exp.Expression) -> dict[str, str]:
+def _properties(action: exp.Expr) -> dict[str, str]:
     found: dict[str, str] = {}
     for item in action.find_all(exp.Property):
         if type(item) is exp.Property:
@@ -630,6 +630,6 @@ def _spelling(node: exp.DataType, data_type: datatypes.ColumnType) -> str | None
     return spelled if data_type.name == "STRING" and "(" in spelled else None
 
 
-def _comment_of(definition: exp.Expression) -> str | None:
+def _comment_of(definition: exp.Expr) -> str | None:
     found = definition.find(exp.CommentColumnConstraint)
     return found.name if found else None

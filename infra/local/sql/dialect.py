@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import sqlglot
 from sqlglot import ErrorLevel, exp
@@ -30,27 +30,36 @@ logging.getLogger("sqlglot").setLevel(logging.ERROR)
 INTERNAL_SCHEMA_PREFIX = "__"
 """Schemas with this prefix are the workspace's own and nobody else's."""
 
-_FUNCTIONS: frozenset[type[exp.Func]] = frozenset(
+FUNCTIONS: frozenset[type[exp.Expr]] = frozenset(
     {
         # Conditions and casts.
         *(exp.And, exp.Or, exp.Case, exp.If, exp.Coalesce, exp.Nullif, exp.Nvl2, exp.Cast),
-        *(exp.TryCast, exp.Greatest, exp.Least, exp.Exists, exp.Xor),
+        *(
+            exp.TryCast,
+            exp.Greatest,
+            exp.Least,
+            exp.Exists,
+        ),
         # Numbers.
         *(exp.Abs, exp.Ceil, exp.Exp, exp.Floor, exp.Ln, exp.Log, exp.Pow, exp.Rand, exp.Round),
         *(exp.SafeDivide, exp.Sign, exp.Sqrt, exp.IsNan, exp.IntDiv, exp.Mod),
         # Strings.
         *(exp.Concat, exp.ConcatWs, exp.Contains, exp.EndsWith, exp.Left, exp.Length, exp.Lower),
         *(exp.MD5, exp.Pad, exp.RegexpExtract, exp.RegexpLike, exp.RegexpReplace, exp.Repeat),
-        *(exp.Replace, exp.Reverse, exp.Right, exp.SHA2, exp.Split, exp.SplitPart, exp.StartsWith),
+        *(exp.Replace, exp.Reverse, exp.Right, exp.SHA2, exp.SplitPart, exp.StartsWith),
         *(exp.StrPosition, exp.Substring, exp.Trim, exp.Upper, exp.Uuid, exp.RegexpSplit),
         # Time.
-        *(exp.AddMonths, exp.CurrentDate, exp.CurrentTimestamp, exp.DateAdd, exp.DateDiff),
-        *(exp.DateSub, exp.DateTrunc, exp.Day, exp.DayOfMonth, exp.DayOfWeek, exp.Extract),
+        *(exp.AddMonths, exp.CurrentDate, exp.CurrentTimestamp, exp.DateDiff),
+        *(exp.DateTrunc, exp.Day, exp.DayOfMonth, exp.DayOfWeek, exp.Extract),
         *(exp.Hour, exp.LastDay, exp.Minute, exp.Month, exp.Quarter, exp.Second, exp.StrToTime),
         *(exp.StrToUnix, exp.TimeToStr, exp.TimestampAdd, exp.TimestampDiff, exp.TimestampTrunc),
-        *(exp.TsOrDsAdd, exp.TsOrDsDiff, exp.TsOrDsToDate, exp.UnixToStr, exp.UnixToTime),
-        *(exp.UnixMillis, exp.Year, exp.DayOfYear, exp.TsOrDsToTimestamp, exp.TimeStrToTime),
-        *(exp.TimeToUnix, exp.Date, exp.UnixSeconds),
+        *(
+            exp.TsOrDsAdd,
+            exp.TsOrDsToDate,
+            exp.UnixToStr,
+        ),
+        *(exp.UnixMillis, exp.Year, exp.DayOfYear, exp.TimeStrToTime),
+        *(exp.UnixSeconds),
         # Who and where.
         *(exp.CurrentCatalog, exp.CurrentDatabase, exp.CurrentSchema, exp.CurrentUser),
         exp.SessionUser,
@@ -66,7 +75,6 @@ _FUNCTIONS: frozenset[type[exp.Func]] = frozenset(
             exp.Reduce,
             exp.Struct,
             exp.Transform,
-            exp.Unnest,
             exp.VarMap,
         ),
         # Aggregates and windows.
@@ -76,7 +84,7 @@ _FUNCTIONS: frozenset[type[exp.Func]] = frozenset(
         *(exp.LogicalOr, exp.Max, exp.Median, exp.Min, exp.Ntile, exp.PercentRank),
         *(exp.PercentileCont, exp.PercentileDisc, exp.Quantile, exp.Rank, exp.DenseRank),
         *(exp.RowNumber, exp.Stddev, exp.StddevPop, exp.StddevSamp, exp.Sum, exp.Variance),
-        *(exp.VariancePop, exp.CumeDist, exp.GroupingId, exp.Grouping),
+        *(exp.VariancePop, exp.CumeDist, exp.Grouping),
     }
 )
 
@@ -119,7 +127,7 @@ class Translation:
     values: Mapping[str, str | None]
 
 
-def parse(statement: str) -> exp.Expression:
+def parse(statement: str) -> exp.Expr:
     """The one statement in a text; a syntax error or a second statement is a StatementError."""
     try:
         parsed = [
@@ -150,7 +158,7 @@ class Translator:
     def __init__(self, session: Session) -> None:
         self.session = session
 
-    def prepare(self, expression: exp.Expression) -> exp.Expression:
+    def prepare(self, expression: exp.Expr) -> exp.Expr:
         """Bind markers, resolve names, refuse what is not emulated; changes ``expression``."""
         _name_columns(expression)
         expression = expression.transform(self._resolve_identifier_clause, copy=False)
@@ -158,17 +166,18 @@ class Translator:
             placeholder.replace(self._typed(placeholder))
         self._qualify_tables(expression)
         _fix_types(expression)
+        expression = expression.transform(self._answer_session_functions, copy=False)
         for node in list(expression.walk()):
             _refuse_unknown(node)
-        return expression.transform(self._answer_session_functions, copy=False)
+        return expression
 
-    def render(self, prepared: exp.Expression) -> Translation:
+    def render(self, prepared: exp.Expr) -> Translation:
         """DuckDB's text of a prepared statement."""
         used = {node.this for node in prepared.find_all(exp.Placeholder)}
         values = {name: self.session.parameters[name].value for name in used}
         return Translation(sql=prepared.sql(dialect=_LakeDialect), values=values)
 
-    def translate(self, expression: exp.Expression) -> Translation:
+    def translate(self, expression: exp.Expr) -> Translation:
         """``prepare`` and ``render``."""
         return self.render(self.prepare(expression))
 
@@ -185,12 +194,12 @@ class Translator:
                 f"mapping of the parameter to a value.",
             ) from None
 
-    def _typed(self, placeholder: exp.Placeholder) -> exp.Expression:
+    def _typed(self, placeholder: exp.Placeholder) -> exp.Expr:
         # Bound, never written into the text: the value reaches DuckDB as a string and is cast.
         parameter = self._parameter(placeholder)
         return exp.Cast(this=placeholder.copy(), to=parameter.data_type)
 
-    def _resolve_identifier_clause(self, node: exp.Expression) -> exp.Expression:
+    def _resolve_identifier_clause(self, node: exp.Expr) -> exp.Expr:
         call = node.this if isinstance(node, exp.Table) else node
         if not (isinstance(call, exp.Anonymous) and call.name.upper() == "IDENTIFIER"):
             return node
@@ -213,7 +222,7 @@ class Translator:
                 errors.PARSE_SYNTAX_ERROR, f"{name!r} is not an identifier."
             ) from error
 
-    def _qualify_tables(self, expression: exp.Expression) -> None:
+    def _qualify_tables(self, expression: exp.Expr) -> None:
         named = set()
         for table in list(expression.find_all(exp.Table)):
             if not isinstance(table.this, exp.Identifier) or _is_cte(table):
@@ -244,7 +253,7 @@ class Translator:
         table.set("catalog", exp.to_identifier(database, quoted=True))
         return table
 
-    def _answer_session_functions(self, node: exp.Expression) -> exp.Expression:
+    def _answer_session_functions(self, node: exp.Expr) -> exp.Expr:
         session = self.session
         if isinstance(node, exp.CurrentUser | exp.SessionUser):
             return exp.Literal.string(session.user)
@@ -257,7 +266,7 @@ class Translator:
         return node
 
 
-def _name_columns(expression: exp.Expression) -> None:
+def _name_columns(expression: exp.Expr) -> None:
     """Give the result's columns the names that Databricks gives to what has no alias."""
     if isinstance(expression, exp.Alter):
         query = next(iter(expression.args.get("actions") or ()), None)
@@ -273,12 +282,12 @@ def _name_columns(expression: exp.Expression) -> None:
         if isinstance(column, exp.JSONExtract) and isinstance(column.expression, exp.JSONPath):
             last = column.expression.expressions[-1]
             name = last.this if isinstance(last, exp.JSONPathKey) else column.sql(READ)
-        elif isinstance(column, exp.Explode):
-            name = "col"
         elif isinstance(
             column, exp.Alias | exp.Aliases | exp.Column | exp.Star | exp.Dot | exp.Posexplode
         ):
             continue
+        elif isinstance(column, exp.Explode):
+            name = "col"
         elif isinstance(column, exp.Count) and isinstance(column.this, exp.Star):
             name = "count(1)"
         else:
@@ -294,7 +303,7 @@ _INTEGER_FUNCTIONS = (
 _RANKINGS = (exp.DenseRank, exp.Ntile, exp.Rank, exp.RowNumber)
 
 
-def _fix_types(expression: exp.Expression) -> None:
+def _fix_types(expression: exp.Expr) -> None:
     """Types and column names that sqlglot's translation would leave to DuckDB."""
     # Children first: a parent is copied with what replaced them.
     for node in reversed(list(expression.walk())):
@@ -321,7 +330,7 @@ def _is_cte(table: exp.Table) -> bool:
     if table.db:
         return False
     name = table.name.lower()
-    node: exp.Expression | None = table
+    node: exp.Expr | None = table
     while node is not None:
         with_ = node.args.get("with_")
         if with_ and any(cte.alias.lower() == name for cte in with_.expressions):
@@ -330,12 +339,12 @@ def _is_cte(table: exp.Table) -> bool:
     return False
 
 
-def _refuse_unknown(node: exp.Expression) -> None:
+def _refuse_unknown(node: exp.Expr) -> None:
     if isinstance(node, exp.Anonymous):
-        if node.name.upper() not in _ANONYMOUS:
+        if node.name.upper() not in ANONYMOUS_FUNCTIONS:
             raise not_emulated(f"The function `{node.name.lower()}`")
     elif isinstance(node, exp.Func):
-        if type(node) not in _FUNCTIONS:
+        if type(node) not in FUNCTIONS:
             raise not_emulated(f"The function `{node.sql_name().lower()}`")
     elif isinstance(node, exp.Lateral) and node.args.get("outer"):
         raise not_emulated("LATERAL VIEW OUTER")
@@ -400,15 +409,24 @@ def _exists(generator: _LakeGenerator, node: exp.Exists) -> str:
     return f"(LEN(LIST_FILTER({array}, {condition})) > 0)"
 
 
-def _date_difference(
-    generator: _LakeGenerator, node: exp.DateDiff | exp.TimestampDiff | exp.TsOrDsDiff
-) -> str:
+def _date_difference(generator: _LakeGenerator, node: exp.DateDiff | exp.TimestampDiff) -> str:
     """Whole units between two instants; DuckDB's ``date_diff`` counts boundaries crossed."""
     end, start = generator.sql(node, "this"), generator.sql(node, "expression")
     unit = node.text("unit").upper() or "DAY"
     if unit == "DAY":
-        return f"DATE_DIFF('DAY', CAST({start} AS DATE), CAST({end} AS DATE))"
+        days = f"DATE_DIFF('DAY', CAST({start} AS DATE), CAST({end} AS DATE))"
+        return days if isinstance(node, exp.TimestampDiff) else f"CAST({days} AS INT)"
     return f"DATE_SUB('{unit}', CAST({start} AS TIMESTAMPTZ), CAST({end} AS TIMESTAMPTZ))"
+
+
+_UNITS: Final = {"MM": "MONTH", "MON": "MONTH", "YY": "YEAR", "YYYY": "YEAR"}
+
+
+def _unit(node: exp.DateTrunc | exp.TimestampTrunc) -> str:
+    unit = node.text("unit").upper()
+    if not unit.isalpha():
+        raise not_emulated("date_trunc with a unit that is not a literal")
+    return _UNITS.get(unit, unit)
 
 
 def _from_json(generator: _LakeGenerator, node: exp.FromJson) -> str:
@@ -446,18 +464,27 @@ def _sha2(generator: _LakeGenerator, node: exp.SHA2) -> str:
     return generator.func("SHA256", node.this)
 
 
-def _random(generator: _LakeGenerator, node: exp.Rand) -> str:
+def _random(_generator: _LakeGenerator, node: exp.Rand) -> str:
     if node.this is not None:
         raise not_emulated("rand with a seed")
     return "RANDOM()"
 
 
-def _seconds_since_epoch(generator: _LakeGenerator, node: exp.Expression) -> str:
+def _seconds_since_epoch(generator: _LakeGenerator, node: exp.Expr) -> str:
     return f"CAST(EPOCH(CAST({generator.sql(node, 'this')} AS TIMESTAMPTZ)) AS BIGINT)"
 
 
 def _quantile(function: str) -> Callable[[_LakeGenerator, Any], str]:
     return lambda generator, node: generator.func(function, node.this, node.args["quantile"])
+
+
+def _whole(function: str) -> Callable[[_LakeGenerator, exp.Ceil | exp.Floor], str]:
+    def render(generator: _LakeGenerator, node: exp.Ceil | exp.Floor) -> str:
+        if node.args.get("decimals") is not None:
+            raise not_emulated(f"{function.lower()} with a scale")
+        return f"CAST({generator.func(function, node.this)} AS BIGINT)"
+
+    return render
 
 
 _Render = Callable[["_LakeGenerator", exp.Anonymous], str]
@@ -480,7 +507,7 @@ def _raise_error(generator: _LakeGenerator, node: exp.Anonymous) -> str:
 
 
 # Functions that sqlglot has no class for, by their name in Databricks.
-_ANONYMOUS: Mapping[str, _Render] = {
+ANONYMOUS_FUNCTIONS: Mapping[str, _Render] = {
     "BOOL_AND": _renamed("BOOL_AND"),
     "EVERY": _renamed("BOOL_AND"),
     "FORALL": _forall,
@@ -504,19 +531,22 @@ _ANONYMOUS: Mapping[str, _Render] = {
 
 
 class _LakeGenerator(DuckDBGenerator):
-    TRANSFORMS: ClassVar[dict[type[exp.Expression], Callable[..., str]]] = {
+    TRANSFORMS: ClassVar[dict[type[exp.Expr], Callable[..., str]]] = {
         **DuckDBGenerator.TRANSFORMS,
         # percentile_approx answers an element of the column, percentile interpolates.
         exp.ApproxQuantile: _quantile("QUANTILE_DISC"),
         exp.Quantile: _quantile("QUANTILE_CONT"),
         exp.DateDiff: _date_difference,
         exp.TimestampDiff: _date_difference,
-        exp.TsOrDsDiff: _date_difference,
         exp.TsOrDsAdd: lambda self, node: (
             f"CAST({DuckDBGenerator.TRANSFORMS[exp.TsOrDsAdd](self, node)} AS DATE)"
         ),
         # Sunday is 1 in Databricks and 0 in DuckDB.
         exp.DayOfWeek: lambda self, node: f"(DAYOFWEEK({self.sql(node, 'this')}) + 1)",
+        exp.Ceil: _whole("CEIL"),
+        exp.Floor: _whole("FLOOR"),
+        exp.Sign: lambda self, node: f"CAST({self.func('SIGN', node.this)} AS DOUBLE)",
+        exp.Extract: lambda self, node: f"CAST({DuckDBGenerator.extract_sql(self, node)} AS INT)",
         exp.Div: _guarded("/", _ZERO_DIVISOR),
         exp.IntDiv: _guarded("//", _ZERO_DIVISOR),
         exp.Mod: _guarded("%", _ZERO_MODULUS),
@@ -531,7 +561,7 @@ class _LakeGenerator(DuckDBGenerator):
         exp.Rand: _random,
         exp.SHA2: _sha2,
         exp.StrToUnix: _seconds_since_epoch,
-        exp.Uuid: lambda self, node: "CAST(UUID() AS TEXT)",
+        exp.Uuid: lambda *_: "CAST(UUID() AS TEXT)",
     }
 
     def cast_sql(self, expression: exp.Cast, safe_prefix: str | None = None) -> str:
@@ -539,17 +569,18 @@ class _LakeGenerator(DuckDBGenerator):
         return _cut_fraction(self, expression, f"{safe_prefix or ''}CAST", plain)
 
     def datetrunc_sql(self, expression: exp.DateTrunc) -> str:
-        return f"CAST({super().datetrunc_sql(expression)} AS DATE)"
+        day = self.sql(expression, "this")
+        return f"CAST(DATE_TRUNC('{_unit(expression)}', CAST({day} AS DATE)) AS DATE)"
 
     def timestamptrunc_sql(self, expression: exp.TimestampTrunc) -> str:
         instant = self.sql(expression, "this")
-        return f"DATE_TRUNC('{expression.text('unit')}', CAST({instant} AS TIMESTAMPTZ))"
+        return f"DATE_TRUNC('{_unit(expression)}', CAST({instant} AS TIMESTAMPTZ))"
 
     def strtotime_sql(self, expression: exp.StrToTime) -> str:
         return f"CAST({super().strtotime_sql(expression)} AS TIMESTAMPTZ)"
 
     def anonymous_sql(self, expression: exp.Anonymous) -> str:
-        render = _ANONYMOUS.get(expression.name.upper())
+        render = ANONYMOUS_FUNCTIONS.get(expression.name.upper())
         return render(self, expression) if render else super().anonymous_sql(expression)
 
 

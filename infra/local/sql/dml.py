@@ -52,7 +52,7 @@ class Changes:
             raise not_emulated("INSERT ... REPLACE WHERE")
         if node.args.get("overwrite"):
             node.set("overwrite", False)
-            self._connection.execute(f"DELETE FROM {table.name.sql}")
+            self._connection.execute(f"DELETE FROM {table.name.sql}")  # noqa: S608 - names are quoted
         inserted = self._run(node)
         return {"num_affected_rows": inserted, "num_inserted_rows": inserted}
 
@@ -68,7 +68,7 @@ class Changes:
 
     def truncate(self, node: exp.TruncateTable) -> Counts:
         table = self._target(node.expressions[0])
-        self._connection.execute(f"DELETE FROM {table.name.sql}")
+        self._connection.execute(f"DELETE FROM {table.name.sql}")  # noqa: S608 - names are quoted
         return {}
 
     def merge(self, node: exp.Merge) -> Counts:
@@ -91,7 +91,7 @@ class Changes:
         counts = {count: actions[action] for count, action in _MERGE_COUNTS.items()}
         return {"num_affected_rows": sum(counts.values()), **counts}
 
-    def _target(self, target: exp.Expression) -> Table:
+    def _target(self, target: exp.Expr) -> Table:
         table = self._definitions.existing(target)
         refuse_system(table.name)
         if table.is_view:
@@ -101,14 +101,12 @@ class Changes:
             )
         return table
 
-    def _run(self, node: exp.Expression) -> int:
+    def _run(self, node: exp.Expr) -> int:
         translation = self._translator.render(node)
         row = self._connection.execute(translation.sql, dict(translation.values)).fetchone()
         return int(row[0]) if row else 0
 
-    def _expand_stars(
-        self, whens: list[exp.Expression], table: Table, source: exp.Expression
-    ) -> None:
+    def _expand_stars(self, whens: list[exp.Expr], table: Table, source: exp.Expr) -> None:
         """Write `UPDATE SET *` and `INSERT *` out: every target column from its namesake."""
         alias = source.alias_or_name
         columns = [exp.column(column.name, quoted=True) for column in table.columns]
@@ -152,7 +150,7 @@ class Changes:
             )
 
 
-def _must_match_once(whens: list[exp.Expression]) -> bool:
+def _must_match_once(whens: list[exp.Expr]) -> bool:
     """Whether a second match of a row is an error: not for a lone unconditional DELETE."""
     matched = [when for when in whens if when.args.get("matched")]
     if len(matched) == 1 and matched[0].args.get("condition") is None:
@@ -161,7 +159,7 @@ def _must_match_once(whens: list[exp.Expression]) -> bool:
     return bool(matched)
 
 
-def _unqualify(assignment: exp.Expression) -> None:
+def _unqualify(assignment: exp.Expr) -> None:
     """DuckDB names the changed column alone: `SET t.a = 1` becomes `SET a = 1`."""
     column = assignment.this
     if not isinstance(column, exp.Column):

@@ -114,7 +114,7 @@ class Engine:
         finally:
             connection.close()
 
-    def _missing_table(self, expression: exp.Expression) -> StatementError | None:
+    def _missing_table(self, expression: exp.Expr) -> StatementError | None:
         """The first table of a failed statement that does not exist, by its full name.
 
         DuckDB's own message leaves the catalog and schema out.
@@ -129,7 +129,7 @@ class Engine:
 
     def _dispatch(
         self,
-        expression: exp.Expression,
+        expression: exp.Expr,
         statement: Statement,
         connection: duckdb.DuckDBPyConnection,
         cancellation: Cancellation,
@@ -157,7 +157,7 @@ class Engine:
             cancellation.check()
             return self._write(prepared, definitions, Changes(connection, translator, definitions))
 
-    def _write(self, node: exp.Expression, definitions: Definitions, changes: Changes) -> Result:
+    def _write(self, node: exp.Expr, definitions: Definitions, changes: Changes) -> Result:
         match node:
             case exp.Create():
                 definitions.create(node)
@@ -208,7 +208,7 @@ class Engine:
 
     def _query(
         self,
-        expression: exp.Expression,
+        expression: exp.Expr,
         statement: Statement,
         connection: duckdb.DuckDBPyConnection,
         translator: Translator,
@@ -228,7 +228,7 @@ class Engine:
             else f"#{position}"
             for position, column in enumerate(columns, start=1)
         )
-        connection.execute(f"SELECT {selected} FROM ({translation.sql})", values)
+        connection.execute(f"SELECT {selected} FROM ({translation.sql})", values)  # noqa: S608 - names are quoted
         formats = [datatypes.wire_format(column.type) for column in columns]
         rows: list[list[str | None]] = []
         size = 0
@@ -262,7 +262,7 @@ def _counts(counts: Counts) -> Result:
     )
 
 
-def _keep_query_text(expression: exp.Expression, text: str) -> None:
+def _keep_query_text(expression: exp.Expr, text: str) -> None:
     """Remember the query of a view as it was written: Unity Catalog gives it back unchanged."""
     is_view = isinstance(expression, exp.Create | exp.Alter) and expression.args["kind"] == "VIEW"
     if not is_view:

@@ -29,7 +29,7 @@ WORKSPACE_ID: Final = "1234567890123456"
 ACCOUNT_ID: Final = "00000000-0000-0000-0000-000000000000"
 
 
-class UndeliverablePayload(RuntimeError):
+class UndeliverablePayload(RuntimeError):  # noqa: N818 - says what is the case
     """A row has no place to go: its schema is gone or its table is not an inference table."""
 
 
@@ -149,13 +149,13 @@ class LakePayloadSink:
                     "workload_type": values.pop("workload_type"),
                 }
                 connection.execute(
-                    f"DELETE FROM {SERVED_ENTITIES_TABLE.sql} "
+                    f"DELETE FROM {SERVED_ENTITIES_TABLE.sql} "  # noqa: S608 - names are quoted
                     "WHERE served_entity_id = ? AND endpoint_config_version = ?",
                     [row.served_entity_id, row.endpoint_config_version],
                 )
                 marks = ", ".join("?" for _ in SERVED_ENTITIES_COLUMNS)
                 connection.execute(
-                    f"INSERT INTO {SERVED_ENTITIES_TABLE.sql} VALUES ({marks})",
+                    f"INSERT INTO {SERVED_ENTITIES_TABLE.sql} VALUES ({marks})",  # noqa: S608 - names are quoted
                     [values.get(column.name) for column in SERVED_ENTITIES_COLUMNS],
                 )
 
@@ -192,7 +192,7 @@ class LakePayloadSink:
             for column in columns
         )
         connection.execute(
-            f"INSERT INTO {name.sql} SELECT * FROM (SELECT {selected}) AS delivered "
+            f"INSERT INTO {name.sql} SELECT * FROM (SELECT {selected}) AS delivered "  # noqa: S608 - names are quoted
             f"WHERE NOT EXISTS (SELECT 1 FROM {name.sql} AS written "
             "WHERE written.databricks_request_id = delivered.databricks_request_id) "
             # A retried batch may also hold a row twice.

@@ -51,6 +51,10 @@ RESULT_BYTES_KEPT: Final = 128 * 1024 * 1024
 """Results of finished statements in memory; the oldest go first."""
 THREADS: Final = 4
 _HISTORY_TEXT: Final = 10_000
+_TOO_LARGE: Final = (
+    f"Inline byte limit exceeded: the result of a statement with disposition INLINE is at most "
+    f"{MAX_INLINE_BYTES} bytes. Select fewer columns or rows, or set row_limit."
+)
 
 State = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED", "CLOSED"]
 
@@ -282,13 +286,9 @@ class Statements:
         try:
             result = self._engine.execute(statement, execution.cancellation)
             if result.truncated and not (body.byte_limit or body.row_limit):
-                raise StatementError(
-                    RESULT_TOO_LARGE,
-                    f"Inline byte limit exceeded: statements with disposition INLINE may have a "
-                    f"result of at most {MAX_INLINE_BYTES} bytes. Select fewer columns or rows, "
-                    "or set row_limit.",
-                )
-            execution.succeed(result)
+                execution.fail(StatementError(RESULT_TOO_LARGE, _TOO_LARGE))
+            else:
+                execution.succeed(result)
         except StatementCanceled:
             execution.cancel()
         except StatementError as error:
