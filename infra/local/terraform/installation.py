@@ -42,8 +42,8 @@ class Installation:
 
     @property
     def output(self) -> Path:
-        """Where stacks are synthesized to for the stand-in: with their `.terraform` and lock."""
-        return self.folder / "cdktf.out"
+        """Where stacks are deployed from with the stand-in: with their `.terraform` and lock."""
+        return self.folder / "stand-in" / "cdktf.out"
 
     @property
     def _mirror(self) -> Path:

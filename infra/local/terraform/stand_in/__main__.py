@@ -38,7 +38,7 @@ def main() -> None:
     if not is_attached and os.environ.get("TF_PLUGIN_MAGIC_COOKIE") != _COOKIE:
         sys.exit(
             "This is a Terraform provider: Terraform starts it, not you.\n"
-            "To deploy to the local workspace: python -m infra.local.deploy"
+            "To deploy to the local workspace: python -m infra.local.terraform"
         )
     # An interrupt at the terminal reaches us too; it is Terraform that decides when we stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

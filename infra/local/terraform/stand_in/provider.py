@@ -7,12 +7,11 @@ then tolerates a null that comes back as a zero value. TF_STAND_IN_STRICT=1 leav
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import os
-import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from infra.local.terraform.loopback import is_loopback
 from infra.local.terraform.stand_in import VERSION
 from infra.local.terraform.stand_in.diagnostics import Diagnostic, failure
 from infra.local.terraform.stand_in.planning import Plan, Planner
@@ -55,7 +54,7 @@ class Provider:
             )
         if "://" not in host:
             host = f"https://{host}"
-        if not _is_loopback(host):
+        if not is_loopback(host):
             return self._refuse(
                 f"the stand-in provider serves the local workspace only, not {host}",
                 f"host = {host!r} is not a loopback address, so nothing has been sent. This"
@@ -222,16 +221,6 @@ def _forgetting(behaviour: Resource) -> Callable[[Rest, Data], None]:
             raise Gone from problem
 
     return read
-
-
-def _is_loopback(host: str) -> bool:
-    name = urllib.parse.urlsplit(host).hostname or ""
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _name(state: Mapping[str, Value]) -> str:
