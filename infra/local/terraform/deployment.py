@@ -17,7 +17,6 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from infra.local.settings import DEFAULT_DATA
@@ -27,6 +26,7 @@ from infra.local.terraform.stand_in import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from infra.environment import Environment
 
@@ -38,7 +38,7 @@ _UNREACHABLE = re.compile(
 _ANSWER_SECONDS = 5.0
 
 
-class NotDeployed(RuntimeError):
+class NotDeployed(RuntimeError):  # noqa: N818 - what it is, not that it is an error
     """Why nothing was changed, and the way out."""
 
 
@@ -99,7 +99,7 @@ class Deployment:
                     arguments.append("--auto-approve")
             if not sys.stdout.isatty():
                 environment = environment | {"CI": "true"}  # no spinner in a log
-            return subprocess.run(
+            return subprocess.run(  # noqa: S603 - our own arguments
                 arguments, cwd=self._root, env=environment, check=False
             ).returncode
 
@@ -118,7 +118,7 @@ class Deployment:
 
     def _check_workspace(self) -> None:
         """Ask who we are: without an answer the provider would try again for five minutes."""
-        request = urllib.request.Request(
+        request = urllib.request.Request(  # noqa: S310 - http(s), by the environment file
             f"{self._host.rstrip('/')}/api/2.0/preview/scim/v2/Me",
             headers={"Authorization": f"Bearer {self._environment['DATABRICKS_TOKEN']}"},
         )
@@ -138,7 +138,7 @@ class Deployment:
     def _synthesize(self) -> None:
         """What `cdktf synth` does: run the app with the folder to write to."""
         self._registry_output.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - our own arguments
             [sys.executable, "-m", "infra.local.terraform.app", self._source],
             cwd=self._root,
             env=self._environment | {"CDKTF_OUTDIR": str(self._registry_output)},
@@ -186,8 +186,7 @@ class Deployment:
         text = done.stdout + done.stderr
         if self._provider == "registry" or not _UNREACHABLE.search(text):
             raise NotDeployed(f"terraform init failed:\n{text}")
-        self._check_is_local("The registry of Terraform providers cannot be reached, and the"
-                             " stand-in")
+        self._check_is_local("The registry of providers cannot be reached, and the stand-in")
         return False
 
     def _check_is_local(self, subject: str) -> None:
@@ -215,7 +214,7 @@ class Deployment:
         self, output: Path, environment: Mapping[str, str]
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["terraform", "init", "-input=false", "-no-color"],
+            ["terraform", "init", "-input=false", "-no-color"],  # noqa: S607 - the one on PATH
             cwd=_stack_file(output, self._stack).parent,
             env=environment,
             capture_output=True,

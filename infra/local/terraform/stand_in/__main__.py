@@ -43,11 +43,7 @@ def main() -> None:
     # An interrupt at the terminal reaches us too; it is Terraform that decides when we stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stopped = threading.Event()
-    service = Service(
-        Provider(),
-        is_strict=os.environ.get("TF_STAND_IN_STRICT") == "1",
-        stop=stopped.set,
-    )
+    service = Service(Provider(), stop=stopped.set)
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=_THREADS))
     server.add_generic_rpc_handlers(tuple(service.handlers()))
     with tempfile.TemporaryDirectory(prefix="stand-in-") as folder:  # mode 700
