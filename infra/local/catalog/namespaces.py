@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from minilake.config import settings
 from minilake.models.unity_catalog import UpdateCatalogRequest, UpdateSchemaRequest
 from minilake.services import unity_catalog
 from starlette.responses import JSONResponse, Response
@@ -88,12 +90,11 @@ class Namespaces:
         self._tables.metadata.delete_schema(connection, catalog, schema)
         full_name = f"{catalog}.{schema}"
         state_of("unity_catalog", "schemas").pop(full_name, None)
-        for volume in [
-            name
-            for name in state_of("unity_catalog", "volumes")
-            if name.startswith(f"{full_name}.")
-        ]:
-            del state_of("unity_catalog", "volumes")[volume]
+        volumes = state_of("unity_catalog", "volumes")
+        for volume in [name for name in volumes if name.startswith(f"{full_name}.")]:
+            del volumes[volume]
+        # minilake takes a folder for a volume, so one that stays would come back.
+        shutil.rmtree(settings.data_dir / "volumes" / catalog / schema, ignore_errors=True)
         self._save()
 
 

@@ -25,13 +25,16 @@ def test_a_schema_with_a_volume_is_not_deleted(workspace: Any) -> None:
 
 
 def test_force_deletes_what_is_in_it(workspace: Any) -> None:
+    volume = {"catalog_name": "base", "schema_name": "s", "name": "v", "volume_type": "MANAGED"}
     workspace.rows("CREATE TABLE base.s.t (a INT)")
+    workspace.client.post(f"{PATH}/volumes", json=volume)
     assert workspace.client.delete(f"{PATH}/schemas/base.s?force=true").status_code == 200
     assert workspace.client.get(f"{PATH}/schemas/base.s").status_code == 404
     assert workspace.error("SELECT * FROM base.s.t").startswith("[TABLE_OR_VIEW_NOT_FOUND]")
     # Nothing comes back with the name.
     workspace.rows("CREATE SCHEMA base.s")
     assert workspace.rows("SHOW TABLES IN base.s") == []
+    assert workspace.client.post(f"{PATH}/volumes", json=volume).status_code == 200
 
 
 def test_a_catalog_is_deleted_with_its_schemas_only_by_force(workspace: Any) -> None:
