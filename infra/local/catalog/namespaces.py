@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from infra.local.body import json_object, text
-from infra.local.emulator import call, state_of
+from infra.local.emulator import call, parsed, state_of
 from infra.local.refusal import Refusal, missing
 from infra.local.sql.database import SYSTEM_CATALOG, Database, quoted
 
@@ -129,12 +129,12 @@ def routes(lake: Lake) -> list[BaseRoute]:
 
     async def update_catalog(request: Request) -> Response:
         body, name = await json_object(request), request.path_params["name"]
-        await call(unity_catalog.update_catalog(name, UpdateCatalogRequest.model_validate(body)))
+        await call(unity_catalog.update_catalog(name, parsed(UpdateCatalogRequest, body)))
         return JSONResponse(_updated(lake, "catalogs", name, body))
 
     async def update_schema(request: Request) -> Response:
         body, name = await json_object(request), request.path_params["name"]
-        await call(unity_catalog.update_schema(name, UpdateSchemaRequest.model_validate(body)))
+        await call(unity_catalog.update_schema(name, parsed(UpdateSchemaRequest, body)))
         return JSONResponse(_updated(lake, "schemas", name, body))
 
     return [

@@ -24,6 +24,25 @@ def test_a_warehouse_has_a_name_of_its_own(shared_workspace: Any) -> None:
     assert answer.json()["error_code"] == "RESOURCE_ALREADY_EXISTS"
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "mentioned"),
+    [
+        ("2.0/sql/warehouses", {"name": "x", "auto_stop_mins": "soon"}, "auto_stop_mins"),
+        ("2.0/sql/warehouses", {}, "name"),
+        ("2.0/sql/warehouses/{w}/edit", {"max_num_clusters": "many"}, "max_num_clusters"),
+        ("2.1/clusters/create", {"cluster_name": "x"}, "spark_version"),
+        ("2.1/clusters/edit", {"spark_version": "x"}, "cluster_id"),
+    ],
+)
+def test_a_field_of_the_wrong_type_is_named(
+    shared_workspace: Any, path: str, body: dict[str, Any], mentioned: str
+) -> None:
+    url = f"/api/{path.format(w=shared_workspace.warehouse_id)}"
+    answer = shared_workspace.client.post(url, json=body)
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+    assert mentioned in answer.json()["message"]
+
+
 def test_an_unknown_warehouse_cannot_be_edited(shared_workspace: Any) -> None:
     answer = shared_workspace.client.post("/api/2.0/sql/warehouses/none/edit", json={"name": "x"})
     assert answer.status_code == 404
