@@ -44,7 +44,7 @@ class Problem:
         return f"{where}\n    rule:    {self.rule}\n    way out: {self.way_out}"
 
 
-class InvalidEnvironment(ValueError):  # noqa: N818 - what it is, not that it is an error
+class InvalidEnvironment(ValueError):
     """An environment file that cannot be used. `str()` lists every problem at once."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 
-class Refusal(Exception):  # noqa: N818 - a documented answer, not a fault of the program
+class Refusal(Exception):
     """A request that Databricks would refuse; `status` and `error_code` as it would send them."""
 
     def __init__(self, status: int, error_code: str, message: str) -> None:

@@ -13,7 +13,7 @@ SYSTEM_CATALOG: Final = "system"
 SYSTEM_DATABASE: Final = "databricks_system"
 
 
-class DataDirectoryInUse(RuntimeError):  # noqa: N818 - says what is the case
+class DataDirectoryInUse(RuntimeError):
     """Another process works on the same data directory."""
 
 

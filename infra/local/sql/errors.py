@@ -62,7 +62,7 @@ class StatementError(Exception):
         super().__init__(f"[{error_class.name}] {message} SQLSTATE: {error_class.sql_state}")
 
 
-class StatementCanceled(Exception):  # noqa: N818 - not an error: somebody asked for it
+class StatementCanceled(Exception):
     """The statement was interrupted by its client."""
 
 

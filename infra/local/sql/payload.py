@@ -29,7 +29,7 @@ WORKSPACE_ID: Final = "1234567890123456"
 ACCOUNT_ID: Final = "00000000-0000-0000-0000-000000000000"
 
 
-class UndeliverablePayload(RuntimeError):  # noqa: N818 - says what is the case
+class UndeliverablePayload(RuntimeError):
     """A row has no place to go: its schema is gone or its table is not an inference table."""
 
 

@@ -38,7 +38,7 @@ _UNREACHABLE = re.compile(
 _ANSWER_SECONDS = 5.0
 
 
-class NotDeployed(RuntimeError):  # noqa: N818 - what it is, not that it is an error
+class NotDeployed(RuntimeError):
     """Why nothing was changed, and the way out."""
 
 
@@ -99,7 +99,7 @@ class Deployment:
                     arguments.append("--auto-approve")
             if not sys.stdout.isatty():
                 environment = environment | {"CI": "true"}  # no spinner in a log
-            return subprocess.run(  # noqa: S603 - our own arguments
+            return subprocess.run(
                 arguments, cwd=self._root, env=environment, check=False
             ).returncode
 
@@ -138,7 +138,7 @@ class Deployment:
     def _synthesize(self) -> None:
         """What `cdktf synth` does: run the app with the folder to write to."""
         self._registry_output.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(  # noqa: S603 - our own arguments
+        done = subprocess.run(
             [sys.executable, "-m", "infra.local.terraform.app", self._source],
             cwd=self._root,
             env=self._environment | {"CDKTF_OUTDIR": str(self._registry_output)},

@@ -25,7 +25,7 @@ _EXECUTABLE = f"terraform-provider-databricks_v{VERSION}"
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
-class NotInstalled(RuntimeError):  # noqa: N818 - what it is, not that it is an error
+class NotInstalled(RuntimeError):
     """The stand-in cannot be used; the text names what is missing and the way out."""
 
 
@@ -98,7 +98,7 @@ class Installation:
         Yields `environment` with what makes Terraform use it. `terraform init` has to have run
         before: it does not look at attached providers, and writes no lock for them.
         """
-        process = subprocess.Popen(  # noqa: S603 - our own arguments
+        process = subprocess.Popen(
             [str(self._python), "-m", "infra.local.terraform.stand_in", "--attach"],
             env={**environment, "PYTHONPATH": str(self.root)},
             stdin=subprocess.PIPE,

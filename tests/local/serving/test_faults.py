@@ -73,7 +73,7 @@ class Load:
 
 
 def logged(workspace: RunningWorkspace, table: str) -> list[str]:
-    rows = workspace.sql(f"SELECT databricks_request_id FROM local.gold.{table}_payload")  # noqa: S608
+    rows = workspace.sql(f"SELECT databricks_request_id FROM local.gold.{table}_payload")
     return [request_id for [request_id] in rows]
 
 

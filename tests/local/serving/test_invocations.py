@@ -1,5 +1,5 @@
 """What an endpoint answers to requests, good and bad."""
-# ruff: noqa: S608 - the statements are made of this file's own ids
+
 
 from __future__ import annotations
 

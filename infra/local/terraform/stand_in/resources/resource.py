@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from infra.local.terraform.stand_in.schema import Block
 
 
-class Gone(Exception):  # noqa: N818 - what it is, not that it is an error
+class Gone(Exception):
     """The object is not there any more: Terraform forgets it and plans to create it."""
 
 
-class Refused(Exception):  # noqa: N818 - what it is, not that it is an error
+class Refused(Exception):
     """What the real provider refuses too, in words for the user."""
 
 
-class ProviderPanic(Exception):  # noqa: N818 - the word for it in Go
+class ProviderPanic(Exception):
     """A nil pointer in the real provider, which reports it as an error. Nothing has been sent."""
 
     def __init__(self, way_out: str) -> None:
