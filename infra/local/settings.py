@@ -16,7 +16,7 @@ MAX_REQUEST_BYTES = 16 * 1024 * 1024
 """Payload limit of custom models (reference: databricks-serving.md section 3)."""
 
 
-class InvalidSettings(ValueError):  # noqa: N818 - says what happened
+class InvalidSettings(ValueError):
     """A setting the workspace cannot start with; the text names the setting and the way out."""
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 
 from infra.local.refusal import Refusal, invalid
-from infra.local.serving.config import (  # noqa: TC001 - pydantic reads them at run time
+from infra.local.serving.config import (
     Gateway,
     Route,
     ServedEntity,

@@ -410,7 +410,7 @@ class Endpoints:
         return variables
 
 
-class _Unstartable(Exception):  # noqa: N818 - says what happened
+class _Unstartable(Exception):
     """Which served entity kept an update from completing, and why."""
 
     def __init__(self, entity_id: str, reason: str) -> None:

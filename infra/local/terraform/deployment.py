@@ -71,7 +71,9 @@ class Deployment:
         }
         for tool in ("cdktf", "terraform"):
             if shutil.which(tool, path=tools) is None:
-                raise NotDeployed(f"{tool} is neither in node_modules nor on PATH: run make setup.")
+                raise NotDeployed(
+                    f"{tool} is neither in node_modules nor on PATH: run make set-up."
+                )
 
     def run(self, command: str, *, auto_approve: bool) -> int:
         if self._is_local:

@@ -65,7 +65,7 @@ class Installation:
         if not self._python.exists():
             raise NotInstalled(
                 f"{self._python} does not exist: the stand-in provider runs in an environment of"
-                " its own. Create it with `make setup`, or with `uv venv .stand-in` and"
+                " its own. Create it with `make set-up`, or with `uv venv .stand-in` and"
                 " `uv pip sync --python .stand-in/bin/python requirements-stand-in.lock`."
             )
         if _write(self._shim, self._shim_text(), mode=0o755):
@@ -110,7 +110,7 @@ class Installation:
             if not attachment:
                 raise NotInstalled(
                     f"the stand-in provider does not start (exit code {process.wait()}): install"
-                    " its environment again with `make setup`."
+                    " its environment again with `make set-up`."
                 )
             yield {**environment, "TF_REATTACH_PROVIDERS": attachment.strip()}
         finally:

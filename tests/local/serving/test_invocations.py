@@ -1,6 +1,5 @@
 """What an endpoint answers to requests, good and bad."""
 
-
 from __future__ import annotations
 
 import base64
