@@ -17,8 +17,6 @@ export CHECKPOINT_DISABLE := 1
 export DISABLE_VERSION_CHECK := 1
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
-ENVIRONMENT ?= dev
-
 .PHONY: help
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) \
@@ -31,12 +29,12 @@ set-up: ## Install everything that the project needs into its own folder
 	"$(PYTHON)" .ci/set_up.py
 
 .PHONY: demo
-demo: set-up ## Train and register both arms, synthesize the deployment, show the result
-	@python -m ml.train_keras --environment $(ENVIRONMENT) --skip-if-registered
-	python -m ml.train_torch --environment $(ENVIRONMENT) --skip-if-registered
-	echo "Synthesizing every environment with cdktf ..."
-	cdktf synth
-	python -m ml.arms --environment $(ENVIRONMENT)
+demo: set-up ## Train both arms, deploy them to a local workspace, send X-rays, shift the traffic
+	@python -m infra.local.demo
+
+.PHONY: workspace
+workspace: set-up ## Start the local workspace: Databricks-compatible, for this machine only
+	@python -m infra.local
 
 .PHONY: test
 test: set-up ## Check format, lint, types and import contracts, and run every test

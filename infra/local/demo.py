@@ -103,11 +103,13 @@ def _demonstrate(client: WorkspaceClient, *, films: int, epochs: int | None) -> 
             "ml.train_torch", client, environment.full_model_name(PYTORCH_MODEL), epochs
         ),
     }
-    _step("Make the catalog and the schemas that serving writes to")
-    _create_schemas(client, environment)
+    _step("Synthesize every environment")
+    _run(["cdktf", "synth"], "See above.")
+    file = _copy_of(environment, versions=versions)
+    _run([sys.executable, "-m", "ml.arms", "--environment", str(file)], "See above.")
 
     _step(f"cdktf deploy {environment.serving_stack}")
-    file = _copy_of(environment, versions=versions)
+    _create_schemas(client, environment)
     _deploy(file)
 
     _step(f"Send {films} X-rays to {environment.ab_test.endpoint}")
