@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.local.terraform.repository import Repository
 
 ENVIRONMENT = """
 catalog = "c"
@@ -33,37 +32,14 @@ UNREACHABLE = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
 """A network in which the registry cannot be reached, wherever the test runs."""
 
 
-class Repository:
-    """A folder that is this repository to the command, with generated files of its own."""
-
-    def __init__(self, root: Path, host: str, token: str) -> None:
-        here = Path(__file__).parents[3]
-        for name in ("infra", "node_modules", ".stand-in", ".venv", "cdktf.json"):
-            (root / name).symlink_to(here / name)
-        self.root = root
-        self.file = root / "sandbox.toml"
-        self.file.write_text(ENVIRONMENT.format(host=host))
-        inherited = {name: value for name, value in os.environ.items() if name[:3] != "TF_"}
-        self.environment = inherited | {"DATABRICKS_TOKEN": token}
-
-    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "infra.local.terraform", *arguments, "--environment", self.file],
-            cwd=self.root,
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-
-
 @pytest.fixture
 def repository(tmp_path: Path, server: Any, terraform_environment: dict[str, str]) -> Repository:
     pytest.importorskip("infra.stacks")
     if not (Path(__file__).parents[3] / "node_modules" / ".bin" / "cdktf").exists():
         pytest.skip("cdktf is not installed in node_modules")
-    return Repository(tmp_path, server.url, terraform_environment["DATABRICKS_TOKEN"])
+    return Repository(
+        tmp_path, ENVIRONMENT.format(host=server.url), terraform_environment["DATABRICKS_TOKEN"]
+    )
 
 
 def test_the_provider_changes_without_a_clean_up(
