@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.sandbox import Sandbox
+from tests.end_to_end.serving.sandbox import Sandbox
 from tests.local.serving.running import entity, eventually
 
 
@@ -43,75 +43,72 @@ def _tags(document: Any) -> None:
     document["tags"]["cost_centre"] = "radiology"
 
 
-def _inference_table(document: Any) -> None:
-    document["ab_test"]["inference_table"]["enabled"] = False
-
-
 @pytest.mark.parametrize("edit", [_split, _version, _tags])
 def test_no_request_fails_while_a_change_is_deployed(
-    sandbox: Sandbox, edit: Callable[[Any], None]
+    deployed: Sandbox, edit: Callable[[Any], None]
 ) -> None:
-    sandbox.deploy()
-    with sandbox.edited() as document:
+    with deployed.edited() as document:
         edit(document)
 
-    with sandbox.requests_flowing() as traffic:
-        sandbox.deploy()
+    with deployed.requests_flowing() as traffic:
+        deployed.deploy()
 
     assert traffic.failed == {}
     assert traffic.statuses[200] > 0
-    assert "No changes." in sandbox.plan()
+    assert "No changes." in deployed.plan()
 
 
-def test_the_provider_drops_the_false_that_would_end_the_logging(sandbox: Sandbox) -> None:
-    """Issue 5504 of the real provider; the stand-in is not kinder. Nothing is lost meanwhile."""
+def test_another_inference_table_starts_without_a_failed_request(sandbox: Sandbox) -> None:
+    with sandbox.edited() as document:
+        del document["ab_test"]["inference_table"]
     sandbox.deploy()
     with sandbox.edited() as document:
-        _inference_table(document)
+        document["ab_test"]["inference_table"] = {"schema": "gold", "prefix": sandbox.table}
 
     with sandbox.requests_flowing() as traffic:
         sandbox.deploy()
 
     assert traffic.failed == {}
+    assert "No changes." in sandbox.plan()
+    sandbox.ask()
+    payload = f"SELECT count(*) FROM local.gold.{sandbox.table}_payload"
+    assert eventually(lambda: sandbox.workspace.sql(payload))
 
 
-def test_the_split_that_is_deployed_is_the_split_that_is_drawn(sandbox: Sandbox) -> None:
-    sandbox.deploy()
-    with sandbox.edited() as document:
+def test_the_split_that_is_deployed_is_the_split_that_is_drawn(deployed: Sandbox) -> None:
+    with deployed.edited() as document:
         _split(document)
-    sandbox.deploy()
+    deployed.deploy()
 
-    arms = [sandbox.ask().headers["served-model-name"] for _ in range(300)]
+    arms = [deployed.ask().headers["served-model-name"] for _ in range(300)]
 
     # 30 expected; outside of 10 to 60 once in 100,000 times.
     assert 10 <= arms.count("torch-1") <= 60
 
 
-def test_the_old_file_rolls_a_deployment_back(sandbox: Sandbox) -> None:
-    sandbox.deploy()
-    old = sandbox.file.read_text()
-    with sandbox.edited() as document:
+def test_the_old_file_rolls_a_deployment_back(deployed: Sandbox) -> None:
+    old = deployed.file.read_text()
+    with deployed.edited() as document:
         _split(document)
         _version(document)
-    sandbox.deploy()
-    assert sandbox.routes() == {"keras-1": 90, "torch-2": 10}
+    deployed.deploy()
+    assert deployed.routes() == {"keras-1": 90, "torch-2": 10}
 
-    sandbox.file.write_text(old)
-    with sandbox.requests_flowing() as traffic:
-        sandbox.deploy()
+    deployed.file.write_text(old)
+    with deployed.requests_flowing() as traffic:
+        deployed.deploy()
 
     assert traffic.failed == {}
-    assert sandbox.routes() == {"keras-1": 50, "torch-1": 50}
+    assert deployed.routes() == {"keras-1": 50, "torch-1": 50}
 
 
-def test_drift_made_by_hand_is_seen_and_repaired(sandbox: Sandbox) -> None:
-    sandbox.deploy()
-    config = sandbox.live()["config"]
+def test_drift_made_by_hand_is_seen_and_repaired(deployed: Sandbox) -> None:
+    config = deployed.live()["config"]
     for route, percent in zip(config["traffic_config"]["routes"], (0, 100), strict=True):
         route["traffic_percentage"] = percent
         del route["served_model_name"]
-    changed = sandbox.workspace.client.put(
-        f"/api/2.0/serving-endpoints/{sandbox.endpoint}/config",
+    changed = deployed.workspace.client.put(
+        f"/api/2.0/serving-endpoints/{deployed.endpoint}/config",
         json={
             "served_entities": [
                 entity("local.models.keras", scale_to_zero_enabled=True),
@@ -121,13 +118,13 @@ def test_drift_made_by_hand_is_seen_and_repaired(sandbox: Sandbox) -> None:
         },
     )
     assert changed.status_code == 200, changed.text
-    sandbox.workspace.settled(sandbox.endpoint)
+    deployed.workspace.settled(deployed.endpoint)
 
-    plan = sandbox.plan()
+    plan = deployed.plan()
 
     assert "1 to change" in plan
-    sandbox.deploy()
-    assert sandbox.routes() == {"keras-1": 50, "torch-1": 50}
+    deployed.deploy()
+    assert deployed.routes() == {"keras-1": 50, "torch-1": 50}
 
 
 def test_an_endpoint_made_by_hand_is_adopted_not_replaced(sandbox: Sandbox) -> None:
@@ -164,17 +161,16 @@ def test_a_model_that_is_not_registered_is_named_with_the_way_out(sandbox: Sandb
     assert missing.status_code == 404
 
 
-def test_a_version_that_can_not_be_served_leaves_the_old_one_serving(sandbox: Sandbox) -> None:
-    sandbox.deploy()
-    with sandbox.edited() as document:
+def test_a_version_that_can_not_be_served_leaves_the_old_one_serving(deployed: Sandbox) -> None:
+    with deployed.edited() as document:
         document["ab_test"]["challengers"][0]["model"] = "broken"
 
-    with sandbox.requests_flowing() as traffic:
-        failed = sandbox.command("apply", "--auto-approve")
+    with deployed.requests_flowing() as traffic:
+        failed = deployed.command("apply", "--auto-approve")
 
     assert failed.returncode != 0
     assert traffic.failed == {}
-    assert sandbox.routes() == {"keras-1": 50, "torch-1": 50}
+    assert deployed.routes() == {"keras-1": 50, "torch-1": 50}
 
 
 def test_destroy_leaves_nothing(sandbox: Sandbox) -> None:

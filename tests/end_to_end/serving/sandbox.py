@@ -6,17 +6,21 @@ import contextlib
 import dataclasses
 import subprocess
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import tomlkit
 
 from tests.local.serving.running import IMAGE, RunningWorkspace
 from tests.local.terraform.repository import Repository
+
+PAUSE = 0.02
+"""Seconds between two requests of a client, so that the deployment gets processor time too."""
 
 ENVIRONMENT = """
 catalog = "local"
@@ -70,6 +74,20 @@ class Sandbox(Repository):
         self.table = f"t_{uuid.uuid4().hex[:8]}"
         text = ENVIRONMENT.format(host=workspace.host, endpoint=self.endpoint, prefix=self.table)
         super().__init__(root, text, workspace.token)
+        self._original = text
+        self._deployed: str | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.workspace.client.delete(f"/api/2.0/serving-endpoints/{self.endpoint}")
+
+    def restore(self) -> None:
+        """Deploy the file as it was at first, unless that is what is deployed."""
+        self.file.write_text(self._original)
+        if self._deployed != self._original:
+            self.deploy()
 
     @contextlib.contextmanager
     def edited(self) -> Iterator[Any]:
@@ -82,6 +100,7 @@ class Sandbox(Repository):
         """`cdktf deploy` through the user's command; its output. Fails the test if it fails."""
         done = self.command("apply", "--auto-approve")
         assert done.returncode == 0, done.stdout + done.stderr
+        self._deployed = self.file.read_text()
         return done.stdout
 
     def plan(self) -> str:
@@ -90,6 +109,8 @@ class Sandbox(Repository):
         return done.stdout
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        if "plan" not in arguments:
+            self._deployed = None
         return self.run(*arguments, "--provider", "stand-in")
 
     def live(self) -> dict[str, Any]:
@@ -104,7 +125,7 @@ class Sandbox(Repository):
 
     @contextlib.contextmanager
     def requests_flowing(self, clients: int = 3) -> Iterator[Traffic]:
-        """Requests without a pause from before the block until after it."""
+        """Requests from before the block until after it."""
         traffic, stop, lock = Traffic(), threading.Event(), threading.Lock()
 
         def ask() -> None:
@@ -121,6 +142,7 @@ class Sandbox(Repository):
                     with lock:
                         traffic.statuses[response.status_code] += 1
                         traffic.arms[response.headers.get("served-model-name", "")] += 1
+                    time.sleep(PAUSE)
 
         threads = [threading.Thread(target=ask) for _ in range(clients)]
         for thread in threads:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.sandbox import Sandbox
+from tests.end_to_end.serving.sandbox import Sandbox
 from tests.local.serving.conftest import registry  # noqa: F401 - a fixture
 from tests.local.serving.running import RunningWorkspace, started
 
@@ -26,6 +26,21 @@ def workspace(
 
 @pytest.fixture
 def sandbox(tmp_path: Path, workspace: RunningWorkspace) -> Iterator[Sandbox]:
-    sandbox = Sandbox(tmp_path, workspace)
-    yield sandbox
-    workspace.client.delete(f"/api/2.0/serving-endpoints/{sandbox.endpoint}")
+    """An environment of the test's own; nothing of it is deployed yet."""
+    with Sandbox(tmp_path, workspace) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def _shared(
+    tmp_path_factory: pytest.TempPathFactory, workspace: RunningWorkspace
+) -> Iterator[Sandbox]:
+    with Sandbox(tmp_path_factory.mktemp("deployed"), workspace) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def deployed(_shared: Sandbox) -> Sandbox:
+    """A deployment at 50/50 of the first versions, one for all tests that change it."""
+    _shared.restore()
+    return _shared
