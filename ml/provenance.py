@@ -9,7 +9,14 @@ from pathlib import Path
 _ML = Path(__file__).parent
 
 # What decides what a network learns and how it is judged. The file of the network joins them.
-_SOURCES = ("augmentation.py", "contract.py", "evaluation.py", "training.py", "data/*.py")
+_SOURCES = (
+    "augmentation.py",
+    "contract.py",
+    "evaluation.py",
+    "recipe.py",
+    "training.py",
+    "data/*.py",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -115,10 +116,13 @@ class Registry:
     def register(
         self, name: str, model_uri: str, tags: Mapping[str, str], description: str
     ) -> Registration:
-        """Makes a logged model a version, with its tags, in one step."""
+        """Makes a logged model a version with its tags.
+
+        An interruption comes too late here: half a version would be left.
+        """
         import mlflow
 
-        with _explained(self.uri):
+        with _explained(self.uri), _uninterrupted():
             version = mlflow.register_model(model_uri, name, tags=dict(tags))
             self.client.update_model_version(name, version.version, description=description)
         return Registration(name=name, version=int(version.version), tags=tags)
@@ -209,6 +213,15 @@ def _quiet() -> None:
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"mlflow\.")
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -18,15 +18,14 @@ from ml import provenance
 from ml.command import add_data_option, add_registry_options, whole_number
 from ml.data import source
 from ml.data.films import DataSet
+from ml.recipe import Recipe
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from ml.registry import Registration, Registry
     from ml.report import Report
-    from ml.training import Network, Recipe
-
-DEFAULT_EPOCHS = 15
+    from ml.training import Network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +58,14 @@ def options(arm: Arm) -> argparse.ArgumentParser:
     parser.add_argument(
         "--epochs",
         type=whole_number(1, 1000),
-        default=DEFAULT_EPOCHS,
+        default=Recipe.epochs,
         metavar="N",
         help="how often every training film is seen (default: %(default)s)",
     )
     parser.add_argument(
         "--seed",
         type=whole_number(0, 2**32 - 1),
-        default=0,
+        default=Recipe.seed,
         metavar="N",
         help="the same seed gives the same model on the same machine (default: %(default)s)",
     )
@@ -93,8 +92,8 @@ def train(arm: Arm, arguments: Sequence[str] | None) -> int:
 
     environment = load(given.environment)
     name = environment.full_model_name(arm.model)
-    data = source.load(given.data or source.BUNDLED, given.image_size)
-    source.require_for_training(data)
+    path = given.data or source.BUNDLED
+    source.require(path)
 
     from rich.console import Console
 
@@ -102,6 +101,9 @@ def train(arm: Arm, arguments: Sequence[str] | None) -> int:
     from ml.registry import Registry
 
     console = Console(highlight=False)
+    with status(console, f"Reading {path}"):
+        data = source.load(path, given.image_size)
+    source.require_for_training(data)
     _show_data(data, console)
     with status(console, "Opening the registry"):
         registry = Registry(given.registry)
@@ -110,8 +112,6 @@ def train(arm: Arm, arguments: Sequence[str] | None) -> int:
         console.print(f"{name}: the same films, code and options gave a version already")
         _show_result(existing, given.environment, registry, console)
         return 0
-    from ml.training import Recipe
-
     recipe = Recipe(epochs=given.epochs, seed=given.seed)
     with status(console, f"Importing {arm.framework}"), silenced_natives():
         network = _network(arm, data.image_size, recipe)
@@ -141,13 +141,13 @@ def _file(module: str) -> Path:
     return Path(spec.origin)
 
 
-def _network(arm: Arm, image_size: int, recipe: "Recipe") -> "Network":
+def _network(arm: Arm, image_size: int, recipe: Recipe) -> "Network":
     network: Network = import_module(arm.network).Network(image_size, recipe.seed)
     return network
 
 
 def _fit(
-    network: "Network", data: DataSet, recipe: "Recipe", model: str, console: "Console"
+    network: "Network", data: DataSet, recipe: Recipe, model: str, console: "Console"
 ) -> "Report":
     """Trains, and judges on the validation films."""
     from ml.report import report

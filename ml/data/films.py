@@ -1,7 +1,7 @@
 """Labelled films in memory, in the parts of which a data set consists."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,8 @@ class DataSet:
     excluded: tuple[Excluded, ...] = ()
     remarks: tuple[str, ...] = ()
     """What was done with the parts that the reader of a result should know."""
-    attribution: str | None = field(default=None)
+    attribution: str | None = None
+    """Whom the licence of the films asks to name."""
 
     def exclusions(self) -> Iterator[tuple[str, list[str]]]:
         """Each reason with the films that it excludes."""

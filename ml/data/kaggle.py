@@ -7,9 +7,8 @@ patient, never by film (reference: ml.md; peers-and-statistics.md 1.2 no. 8).
 import hashlib
 import io
 import re
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -197,13 +196,23 @@ def _require_both_classes(path: Path, films: list[_Film], excluded: list[Exclude
         )
 
 
-def _without_repetition(films: Iterable[_Film], excluded: list[Excluded]) -> list[_Film]:
-    """Each file once: the copy in the part that judges models stays."""
+def _without_repetition(films: list[_Film], excluded: list[Excluded]) -> list[_Film]:
+    """Each file once: the copy in the part that judges models stays.
+
+    A file that is in both classes is in none.
+    """
+    labels: dict[str, set[int]] = {}
+    for film in films:
+        labels.setdefault(film.content, set()).add(film.label)
     kept: dict[str, _Film] = {}
     for film in sorted(films, key=lambda film: PARTS.index(film.part), reverse=True):
-        first = kept.setdefault(film.content, film)
-        if first is not film:
-            excluded.append(Excluded(film=film.name, reason="the same file is there twice"))
+        if len(labels[film.content]) > 1:
+            reason = "mislabelled: the same file is in the other class too"
+        elif kept.setdefault(film.content, film) is not film:
+            reason = "the same file is there twice"
+        else:
+            continue
+        excluded.append(Excluded(film=film.name, reason=reason))
     return sorted(kept.values(), key=lambda film: (PARTS.index(film.part), film.name))
 
 
@@ -218,14 +227,14 @@ def _apart(
             f"{nameless} of {len(films)} file names carry no patient; each such film counts as a "
             "patient of its own."
         )
-    films, leaked = _without_patients_of_later_parts(films, excluded, ("test",))
+    films, leaked = _without_patients_of(films, "test", excluded)
     remarks += leaked
     if not any(film.part == "train" for film in films):
         return films, remarks
     validation = [film for film in films if film.part == "val"]
     fewest = min(sum(film.label == index for film in validation) for index in range(len(LABELS)))
     if fewest >= FEWEST_VALIDATION_FILMS:
-        films, leaked = _without_patients_of_later_parts(films, excluded, ("val",))
+        films, leaked = _without_patients_of(films, "val", excluded)
         return films, remarks + leaked
     if validation:
         remarks.append(
@@ -237,30 +246,30 @@ def _apart(
         f"One patient in {_VALIDATION_FOLDS} was taken from the training films for validation."
     )
     return [
-        film
-        if film.part == "test"
-        else _moved(film, "val" if film.patient in held_out else "train")
+        replace(film, part="val" if film.patient in held_out else "train")
+        if film.part != "test"
+        else film
         for film in films
     ], remarks
 
 
-def _without_patients_of_later_parts(
-    films: list[_Film], excluded: list[Excluded], judging: tuple[str, ...]
+def _without_patients_of(
+    films: list[_Film], judging: str, excluded: list[Excluded]
 ) -> tuple[list[_Film], list[str]]:
-    """Leaves a patient who is in a judging part too to that part alone."""
-    patients = {film.patient for film in films if film.part in judging}
-    earlier = PARTS[: PARTS.index(judging[0])]
+    """Leaves a patient of a judging part to that part alone."""
+    patients = {film.patient for film in films if film.part == judging}
+    earlier = PARTS[: PARTS.index(judging)]
     leaked = [film for film in films if film.part in earlier and film.patient in patients]
     excluded += [
-        Excluded(film=film.name, reason=f"the patient has films in the {judging[0]} part too")
+        Excluded(film=film.name, reason=f"the patient has films in the {judging} part too")
         for film in leaked
     ]
     if not leaked:
         return films, []
     names = {film.name for film in leaked}
     return [film for film in films if film.name not in names], [
-        f"{len({film.patient for film in leaked})} patients are in {judging[0]} and in another "
-        f"part; their {len(leaked)} films outside {judging[0]} are left out."
+        f"Patients in {judging} and in another part: {len({film.patient for film in leaked})}; "
+        f"their films outside {judging} ({len(leaked)}) are left out."
     ]
 
 
@@ -278,17 +287,6 @@ def _validation_patients(path: Path, films: list[_Film]) -> set[str]:
     )
     _, held_out = next(folds.split(patients, labels, groups=patients))
     return set(patients[held_out])
-
-
-def _moved(film: _Film, part: str) -> _Film:
-    return _Film(
-        name=film.name,
-        part=part,
-        label=film.label,
-        patient=film.patient,
-        content=film.content,
-        image=film.image,
-    )
 
 
 def _stack(films: list[_Film]) -> Films:

@@ -22,7 +22,8 @@ from keras import layers
 from numpy.typing import NDArray
 
 from ml.data.films import Images
-from ml.training import Batch, Batches, Recipe, Watch
+from ml.recipe import Recipe
+from ml.training import Batch, Batches, Watch
 
 _PREDICTED_AT_ONCE = 256
 # What the recipe's learning rate was measured with: PyTorch's defaults. Keras' own would take

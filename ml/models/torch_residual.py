@@ -21,7 +21,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ml.data.films import Images
-from ml.training import Batches, Recipe, Watch
+from ml.recipe import Recipe
+from ml.training import Batches, Watch
 
 _PREDICTED_AT_ONCE = 256
 

@@ -15,7 +15,8 @@ from rich.console import Console
 
 from ml.data.films import Films
 from ml.evaluation import evaluate
-from ml.training import Batches, Recipe, Watch
+from ml.recipe import Recipe
+from ml.training import Batches, Watch
 
 module = import_module(f"ml.models.{sys.argv[1]}")
 data, folder = map(Path, sys.argv[2:])

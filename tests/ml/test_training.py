@@ -8,7 +8,8 @@ from rich.console import Console
 
 from ml.augmentation import Augmentation
 from ml.data.films import Films
-from ml.training import Batches, Recipe, Watch
+from ml.recipe import Recipe
+from ml.training import Batches, Watch
 
 
 @pytest.fixture

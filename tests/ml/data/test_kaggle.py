@@ -98,7 +98,7 @@ def test_a_patient_of_the_test_part_is_left_out_of_training_and_named(folder):
     assert reasons(data) == {
         "train/PNEUMONIA/person4_bacteria_1.jpeg": "the patient has films in the test part too"
     }
-    assert any("1 patients are in test and in another part" in remark for remark in data.remarks)
+    assert any("Patients in test and in another part: 1" in remark for remark in data.remarks)
     assert len(data.parts["test"]) == 7
 
 
@@ -162,6 +162,19 @@ def test_the_same_file_twice_is_read_once_for_the_part_that_judges(folder):
 
     assert reasons(data) == {"train/NORMAL/IM-0700-0001.jpeg": "the same file is there twice"}
     assert len(data.parts["test"]) == 6
+
+
+def test_a_file_in_both_classes_is_in_none(folder):
+    folder.fill("train", patients=10)
+    shutil.copy(
+        folder.root / "train/NORMAL/NORMAL2-IM-0003-0001.jpeg",
+        folder.root / "train/PNEUMONIA/scan.jpeg",
+    )
+
+    assert reasons(source.load(folder.root, image_size=28)) == dict.fromkeys(
+        ["train/NORMAL/NORMAL2-IM-0003-0001.jpeg", "train/PNEUMONIA/scan.jpeg"],
+        "mislabelled: the same file is in the other class too",
+    )
 
 
 def test_films_without_a_patient_in_their_name_are_counted(folder):
