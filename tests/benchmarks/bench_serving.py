@@ -14,6 +14,7 @@ import json
 import os
 import random
 import re
+import signal
 import socket
 import statistics
 import subprocess
@@ -157,19 +158,28 @@ def mlflow_serving(registry: str, model: str) -> Iterator[Target]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", f"models:/{model}/1"]
+    # MLflow looks for uvicorn on the path.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     process = subprocess.Popen(
         [*command, "--port", str(port), "--env-manager", "local"],
-        env={**os.environ, "MLFLOW_TRACKING_URI": registry, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "MLFLOW_TRACKING_URI": registry, "PATH": path},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
     try:
-        eventually(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
+        if not eventually(lambda: _listens(port) or process.poll() is not None) or process.poll():
+            raise RuntimeError(f"mlflow models serve does not start (status {process.poll()})")
         yield Target(port=port, path="/invocations")
     finally:
-        os.killpg(process.pid, 15)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         process.wait()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def register(folder: Path, kinds: list[str]) -> str:
@@ -251,8 +261,8 @@ def bench_model(registry: str, folder: Path, model: str, seconds: float) -> None
     with mlflow_serving(registry, model) as served:
         measure(served, 1, 1)
         peer = measure(served, CLIENTS, seconds)
-    with started(folder / name, registry, "--delivery-seconds", "1") as start:
-        (folder / name).mkdir()
+    with started(folder / f"serve-{name}", registry, "--delivery-seconds", "1") as start:
+        (folder / f"serve-{name}").mkdir()
         workspace = start()
         workspace.create_schema("local", "gold")
         workspace.create("plain", entity(model))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _BATCH = 500
 _COLLECT_SECONDS = 0.05
+_SHARE_UNDER_LOAD = 0.05
+"""Of one core's time, while requests keep coming."""
+_LONGEST_REST_SECONDS = 60.0
 _AFTER_FAILURE_SECONDS = 5.0
 
 
@@ -40,12 +44,24 @@ class Delivery:
             return
         # A short collection time makes one delivery of what comes at the same time.
         await asyncio.sleep(max(wait, _COLLECT_SECONDS))
+        begun = time.monotonic()
         delivering = asyncio.create_task(asyncio.to_thread(self.deliver_due))
         try:
             await asyncio.shield(delivering)
         except asyncio.CancelledError:
             await delivering  # a thread can not be cancelled, and what it uses is closed next
             raise
+        await self._give_way(time.monotonic() - begun)
+
+    async def _give_way(self, worked_seconds: float) -> None:
+        """Rest as long as requests keep coming: they need the machine more than their rows do."""
+        rest = min(worked_seconds / _SHARE_UNDER_LOAD - worked_seconds, _LONGEST_REST_SECONDS)
+        end = time.monotonic() + rest
+        while time.monotonic() < end:
+            before = self._journal.appends
+            await asyncio.sleep(_COLLECT_SECONDS)
+            if self._journal.appends == before:
+                return
 
     def deliver_due(self) -> None:
         """Deliver a batch of what is due; what the sink does not take is tried again later."""

@@ -78,6 +78,8 @@ class Journal:
         self._writer = self._open_segment()
         self._written = 0
         self._writing = threading.Lock()
+        self.appends = 0
+        """How many entries this run has appended."""
         self.appended = asyncio.Event()
         """Set whenever there is something new to deliver."""
 
@@ -87,6 +89,7 @@ class Journal:
         buffers = _encode(entry, time.time() + delay)
         with self._writing:
             self._write(buffers)
+            self.appends += 1
         self.appended.set()  # nobody waits for it while the delivery's own thread is at work
 
     def read(self, limit: int) -> Batch:
