@@ -239,7 +239,9 @@ def _show_result(
 ) -> None:
     from rich.table import Table
 
-    table = Table(title=f"{registered.name} version {registered.version}", title_justify="left")
+    # In a line of its own: a table's title is broken at the table's width.
+    console.print(f"{registered.name} version {registered.version}", soft_wrap=True)
+    table = Table()
     table.add_column("on the validation films")
     table.add_column("value", justify="right")
     for tag, value in registered.tags.items():
