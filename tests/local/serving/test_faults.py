@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 class Load:
     """Sends requests from several threads until told to stop, and keeps what came back."""
 
-    def __init__(self, workspace: RunningWorkspace, endpoint: str, threads: int = 4) -> None:
+    def __init__(
+        self, workspace: RunningWorkspace, endpoint: str, body: Any, threads: int = 4
+    ) -> None:
+        self._body = body
         self.statuses: list[int] = []
         self.request_ids: list[str] = []
         self.arms: list[str] = []
@@ -62,7 +65,7 @@ class Load:
         with httpx.Client(headers=self._headers, timeout=240) as client:
             while not self._stopping.is_set():
                 try:
-                    response = client.post(self._url, json={"inputs": [IMAGE]})
+                    response = client.post(self._url, json=self._body)
                 except httpx.TransportError:
                     self.broken += 1
                     return
@@ -70,6 +73,7 @@ class Load:
                 self.arms.append(response.headers.get("served-model-name", ""))
                 if response.status_code == 200:
                     self.request_ids.append(response.headers["x-databricks-request-id"])
+                time.sleep(0.005)  # leaves the machine to the processes that are being started
 
 
 def logged(workspace: RunningWorkspace, table: str) -> list[str]:
@@ -84,14 +88,14 @@ def test_a_killed_workspace_loses_no_answered_request_and_doubles_none(
     workspace.create_schema("local", "gold")
     workspace.create("durable", entity(TORCH), ai_gateway=gateway("durable"))
     answered: list[str] = []
-    for _ in range(3):
-        with Load(workspace, "durable") as load:
+    for _ in range(2):
+        with Load(workspace, "durable", {"inputs": [IMAGE]}) as load:
             load.wait_for(60)
             # In the middle of requests and of deliveries, which are 0.1 s apart.
             workspace.kill()
         answered += load.request_ids
         workspace = start()
-    assert len(answered) > 180
+    assert len(answered) >= 120
     rows = eventually(lambda: logged(workspace, "durable"), lambda rows: set(answered) <= set(rows))
     assert set(answered) <= set(rows)
     assert len(rows) == len(set(rows))
@@ -168,11 +172,11 @@ def test_no_request_fails_while_version_and_traffic_change_under_load(
 ) -> None:
     workspace = start()
     workspace.create_schema("local", "gold")
-    workspace.create("busy", entity(TORCH, "1"), ai_gateway=gateway("busy"))
+    workspace.create("busy", entity(PROBE, "1"), ai_gateway=gateway("busy"))
     url = f"{ENDPOINTS}/busy"
-    with Load(workspace, "busy") as load:
+    with Load(workspace, "busy", {"dataframe_records": [{"action": "echo:x"}]}) as load:
         load.wait_for(50)
-        body = config(entity(TORCH, "1"), entity(TORCH, "2"), split=[50, 50])
+        body = config(entity(PROBE, "1"), entity(PROBE, "2"), split=[50, 50])
         assert workspace.client.put(f"{url}/config", json=body).status_code == 200
         assert workspace.settled("busy")["config"]["config_version"] == 2
         load.wait_for(50)
@@ -185,10 +189,10 @@ def test_no_request_fails_while_version_and_traffic_change_under_load(
         disabled = workspace.client.put(f"{url}/ai-gateway", json=gateway("busy", enabled=False))
         assert disabled.status_code == 200
         load.wait_for(50)
-        only = config(entity(TORCH, "2"))
+        only = config(entity(PROBE, "2"))
         assert workspace.client.put(f"{url}/config", json=only).status_code == 200
         load.wait_for(50)
-        broken = config(entity(TORCH, "2"), entity("local.models.broken"), split=[90, 10])
+        broken = config(entity(PROBE, "2"), entity("local.models.broken"), split=[90, 10])
         assert workspace.client.put(f"{url}/config", json=broken).status_code == 200
         failed = workspace.settled("busy")
         assert failed["state"] == {"ready": "READY", "config_update": "UPDATE_FAILED"}
@@ -196,8 +200,8 @@ def test_no_request_fails_while_version_and_traffic_change_under_load(
     assert load.broken == 0
     assert set(load.statuses) == {200}
     # Requests of four threads may have been under way when the traffic moved.
-    assert set(load.arms[seen + 8 :]) == {"torch-2"}
-    assert set(load.arms[:seen]) == {"torch-1", "torch-2"}
+    assert set(load.arms[seen + 8 :]) == {"probe-2"}
+    assert set(load.arms[:seen]) == {"probe-1", "probe-2"}
     assert len(workspace.workers()) == 1
 
 
