@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-PARAMETERS = {"keras_dense": 223_009, "torch_residual": 241_377}
+PARAMETERS = {"keras_dense": 145_505, "torch_residual": 241_377}
 
 
 @pytest.fixture(params=PARAMETERS, scope="module")
