@@ -1,6 +1,8 @@
 """Shared by every test. Heavy libraries are imported by the fixtures that need them."""
 
 import os
+import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,3 +12,17 @@ os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: starts other programs; seconds, not milliseconds")
+    # A developer's own tracking server is not for tests.
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def _mlflow_forgets_its_registry() -> Iterator[None]:
+    """`mlflow.set_registry_uri` also sets a variable that later tests' processes would inherit."""
+    yield
+    for name in ("MLFLOW_REGISTRY_URI", "MLFLOW_TRACKING_URI"):
+        os.environ.pop(name, None)
+    if mlflow := sys.modules.get("mlflow"):
+        mlflow.set_registry_uri("")
+        mlflow.set_tracking_uri(None)

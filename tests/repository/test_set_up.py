@@ -74,4 +74,4 @@ def test_make_alone_lists_the_targets() -> None:
 
     assert "make demo " in listed
     assert "make test " in listed
-    assert all(len(line) <= 100 for line in listed.splitlines())
+    assert all(len(line) <= 100 for line in listed.splitlines()), listed
