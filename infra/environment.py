@@ -18,8 +18,11 @@ from pydantic_core import InitErrorDetails
 from infra.declaration import Declaration, Location, broken_rule, nearest, problem, read
 from infra.endpoint import ABTest, Feedback
 from infra.naming import CatalogName, SchemaName, payload_table
+from infra.platform import Platform
+from infra.principal import Roles
 from infra.secret import looks_secret
 from infra.state import LocalState, State
+from infra.tables import FILMS
 
 ENVIRONMENTS: Final = Path(__file__).parent / "environments"
 
@@ -110,6 +113,8 @@ class Environment(Declaration):
     workspace: Workspace = Workspace()
     backend: State = LocalState()
     tags: Annotated[Mapping[str, str], AfterValidator(_tags)] = Field(default_factory=dict)
+    platform: Platform = Platform()
+    roles: Roles = Roles()
     ab_test: ABTest = Field(examples=["[ab_test]"])
     feedback: Feedback | None = None
 
@@ -121,6 +126,37 @@ class Environment(Declaration):
     def serving_stack(self) -> str:
         """The name of the stack that holds the endpoints, and of its state."""
         return f"serving-{self.name}"
+
+    @property
+    def platform_stack(self) -> str:
+        """The name of the stack that holds what must exist before training and serving."""
+        return f"platform-{self.name}"
+
+    @property
+    def analysis_stack(self) -> str:
+        """The name of the stack that holds the views, which need a table that serving creates."""
+        return f"analysis-{self.name}"
+
+    @property
+    def protected(self) -> bool:
+        """Whether what holds data is kept from being destroyed."""
+        protect = self.platform.protect
+        return self.name == "prod" if protect is None else protect
+
+    @property
+    def warehouse_name(self) -> str:
+        """The SQL warehouse, by the name that people and `ml` find it under."""
+        return self.platform.warehouse.name or f"champion-challenger-{self.name}"
+
+    @property
+    def secret_scope_name(self) -> str:
+        """The secret scope."""
+        return self.platform.secret_scope.name or f"champion-challenger-{self.name}"
+
+    @property
+    def films_path(self) -> str:
+        """The volume of the films, as the Files API names it."""
+        return FILMS.path(self.catalog)
 
     @classmethod
     def disagreements(cls, table: Mapping[str, Any]) -> Iterator[InitErrorDetails]:

@@ -79,6 +79,9 @@ def _named_twice(role: str, principals: object) -> Iterator[InitErrorDetails]:
                 continue
             if name in seen:
                 yield problem(
-                    (role, index, kind), name, "a principal has a role once", "remove one of the two"
+                    (role, index, kind),
+                    name,
+                    "a principal has a role once",
+                    "remove one of the two",
                 )
             seen.add(name)

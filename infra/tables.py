@@ -92,7 +92,11 @@ PREDICTION_FEEDBACK: Final = Table(
         "same prediction supersedes the earlier one when it is read."
     ),
     columns=(
-        Column(name="feedback_id", type="string", comment="Identifies the verdict; a retry has it again."),
+        Column(
+            name="feedback_id",
+            type="string",
+            comment="Identifies the verdict; a retry has it again.",
+        ),
         Column(
             name="prediction_id",
             type="string",
@@ -100,7 +104,9 @@ PREDICTION_FEEDBACK: Final = Table(
         ),
         Column(name="timestamp", type="timestamp", comment="When the reader decided."),
         Column(name="ground_truth", type="string", comment="The verdict: NORMAL or PNEUMONIA."),
-        Column(name="radiologist_id", type="string", comment="Who decided: the authenticated reader."),
+        Column(
+            name="radiologist_id", type="string", comment="Who decided: the authenticated reader."
+        ),
         Column(
             name="confidence",
             type="string",
