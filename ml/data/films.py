@@ -1,0 +1,69 @@
+"""Labelled films in memory, in the parts of which a data set consists."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.contract import LABELS
+
+Images = NDArray[np.float32]
+Labels = NDArray[np.uint8]
+
+PARTS = ("train", "val", "test")
+
+
+class InvalidData(ValueError):
+    """The data cannot be used; says which file, key and value, the rule, and the way out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Films:
+    """The labelled films of one part.
+
+    ``images`` is float32 [n, h, w, 1] in [0, 1]; ``labels`` is uint8 [n], an index into LABELS.
+    """
+
+    images: Images
+    labels: Labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def count(self, label: str) -> int:
+        return int(np.count_nonzero(self.labels == LABELS.index(label)))
+
+    def take(self, chosen: NDArray[np.intp]) -> "Films":
+        return Films(images=self.images[chosen], labels=self.labels[chosen])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Excluded:
+    """A film that is in the data and in no part, and why."""
+
+    film: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """What a source holds, apart by patient as far as the source knows the patients."""
+
+    source: str
+    digest: str
+    """SHA-256 of the films, their labels and their parts, before any preparation."""
+    image_size: int
+    parts: dict[str, Films]
+    """A subset of PARTS."""
+    excluded: tuple[Excluded, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """What was done with the parts that the reader of a result should know."""
+    attribution: str | None = field(default=None)
+
+    def exclusions(self) -> Iterator[tuple[str, list[str]]]:
+        """Each reason with the films that it excludes."""
+        reasons: dict[str, list[str]] = {}
+        for excluded in self.excluded:
+            reasons.setdefault(excluded.reason, []).append(excluded.film)
+        yield from reasons.items()

@@ -1,0 +1,223 @@
+"""The MLflow registry: a SQLite file on a laptop, Unity Catalog on Databricks, by one code."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ml.command import UserError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+    from mlflow.models import ModelSignature
+    from mlflow.pyfunc import PyFuncModel
+
+LOCAL_FOLDER = Path(".local")
+"""Relative to the working directory, which is the repository's root."""
+LOCAL_TRACKING_URI = f"sqlite:///{LOCAL_FOLDER}/mlflow.db"
+LOCAL_ARTIFACTS = LOCAL_FOLDER / "mlartifacts"
+DATABRICKS_REGISTRY_URI = "databricks-uc"
+DATABRICKS_TRACKING_URI = "databricks"
+
+# MLflow's own defaults keep on for minutes; a wrong host or token should be said at once. What
+# the user has set is left alone.
+_PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_DATABRICKS_ENDPOINT_HTTP_RETRY_TIMEOUT": "30",
+}
+
+
+class RegistryError(UserError):
+    """The registry does not answer, refuses, or does not have what was asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registration:
+    """One registered version."""
+
+    name: str
+    version: int
+    tags: Mapping[str, str]
+
+
+class Registry:
+    """A connection that has been tried."""
+
+    def __init__(self, uri: str | None = None) -> None:
+        """``uri`` None takes MLFLOW_REGISTRY_URI and MLFLOW_TRACKING_URI, or else the local file.
+
+        Raises RegistryError.
+        """
+        for name, value in _PATIENCE.items():
+            os.environ.setdefault(name, value)
+        self.tracking_uri, self.uri = _addresses(uri)
+        import mlflow
+
+        _quiet()
+        if self.tracking_uri == LOCAL_TRACKING_URI:
+            _make_local_folder()
+        with _explained(self.uri):
+            mlflow.set_tracking_uri(self.tracking_uri)
+            mlflow.set_registry_uri(self.uri)
+            self.client: MlflowClient = mlflow.MlflowClient()
+            self.client.search_registered_models(max_results=1)
+
+    def versions(self, name: str) -> list["ModelVersion"]:
+        """Every version of a model, the newest first; none where the model does not exist."""
+        with _explained(self.uri):
+            found = self.client.search_model_versions(f"name='{name}'")
+        return sorted(found, key=lambda version: int(version.version), reverse=True)
+
+    def existing(self, name: str, identity: Mapping[str, str]) -> Registration | None:
+        """The newest version that has all these tags, or None."""
+        for version in self.versions(name):
+            tags = self._tags(name, version)
+            if version.status == "READY" and identity.items() <= tags.items():
+                return Registration(name=name, version=int(version.version), tags=tags)
+        return None
+
+    def _tags(self, name: str, version: "ModelVersion") -> dict[str, str]:
+        if version.tags or self.tracking_uri == LOCAL_TRACKING_URI:
+            return dict(version.tags)
+        # Unity Catalog leaves the tags out of its lists.
+        with _explained(self.uri):
+            return dict(self.client.get_model_version(name, str(version.version)).tags)
+
+    @contextmanager
+    def experiment(self, environment: str) -> Iterator[None]:
+        """A run in the environment's experiment."""
+        import mlflow
+
+        with _explained(self.uri):
+            name = os.environ.get("MLFLOW_EXPERIMENT_NAME", f"/Shared/pneumonia-{environment}")
+            found = self.client.get_experiment_by_name(name)
+            if found is None:
+                local = self.tracking_uri == LOCAL_TRACKING_URI
+                artifacts = LOCAL_ARTIFACTS.absolute().as_uri() if local else None
+                identity = self.client.create_experiment(name, artifact_location=artifacts)
+            else:
+                identity = found.experiment_id
+            with mlflow.start_run(experiment_id=identity):
+                yield
+
+    def register(
+        self, name: str, model_uri: str, tags: Mapping[str, str], description: str
+    ) -> Registration:
+        """Makes a logged model a version, with its tags, in one step."""
+        import mlflow
+
+        with _explained(self.uri):
+            version = mlflow.register_model(model_uri, name, tags=dict(tags))
+            self.client.update_model_version(name, version.version, description=description)
+        return Registration(name=name, version=int(version.version), tags=tags)
+
+    def load(self, name: str, version: int) -> "PyFuncModel":
+        """A registered version as MLflow's generic model.
+
+        Raises RegistryError, with the versions that exist, where there is no such one.
+        """
+        import mlflow
+
+        existing = [int(found.version) for found in self.versions(name)]
+        if version not in existing:
+            numbers = ", ".join(map(str, sorted(existing)))
+            has = f"it has version {numbers}" if existing else "there is no such model"
+            raise RegistryError(
+                f"{name} has no version {version} in {self.uri}: {has}. Take one that exists, or "
+                "register one: python -m ml.train_keras, python -m ml.train_torch"
+            )
+        with _explained(self.uri):
+            return mlflow.pyfunc.load_model(f"models:/{name}/{version}")
+
+
+def serving_signature(image_size: int) -> "ModelSignature":
+    """Of both arms: images [n, h, w, 1] in [0, 1] to probabilities of PNEUMONIA [n, 1]."""
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    float32 = np.dtype(np.float32)
+    return ModelSignature(
+        inputs=Schema([TensorSpec(float32, (-1, image_size, image_size, 1))]),
+        outputs=Schema([TensorSpec(float32, (-1, 1))]),
+    )
+
+
+def image_size(model: "PyFuncModel", name: str) -> int:
+    """The image size that a model's signature asks for. Raises RegistryError for another form."""
+    signature: Any = model.metadata.signature
+    shapes = [tuple(spec.shape) for spec in signature.inputs if hasattr(spec, "shape")] if (
+        signature is not None and signature.inputs is not None
+    ) else []
+    match shapes:
+        case [(-1, int(height), int(width), 1)] if height == width and height > 0:
+            return height
+    raise RegistryError(
+        f"{name} does not keep the serving contract: its signature takes "
+        f"{signature.inputs if signature else 'nothing known'}; one tensor of shape "
+        "(-1, size, size, 1) is needed."
+    )
+
+
+def _addresses(uri: str | None) -> tuple[str, str]:
+    """The tracking and the registry address."""
+    tracking = os.environ.get("MLFLOW_TRACKING_URI")
+    registry = uri or os.environ.get("MLFLOW_REGISTRY_URI")
+    if tracking is None:
+        on_databricks = registry is not None and registry.startswith("databricks")
+        # A version in Unity Catalog links to its run, which Databricks must know then.
+        tracking = DATABRICKS_TRACKING_URI if on_databricks else LOCAL_TRACKING_URI
+    return tracking, registry or tracking
+
+
+def _make_local_folder() -> None:
+    try:
+        LOCAL_ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RegistryError(
+            f"cannot make {LOCAL_ARTIFACTS.absolute()} for the local registry: {error}. Run from "
+            "the repository's root, or set MLFLOW_TRACKING_URI."
+        ) from error
+
+
+def _quiet() -> None:
+    """Keeps migrations and hints of libraries out of a command's output."""
+    for name in ("alembic", "mlflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"mlflow\.")
+
+
+@contextmanager
+def _explained(uri: str) -> Iterator[None]:
+    """Turns what MLflow and the Databricks SDK raise into a RegistryError."""
+    from mlflow.exceptions import MlflowException
+    from requests import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, RequestException, SQLAlchemyError) as error:
+        raise RegistryError(f"the registry {uri} failed: {_first_line(error)}\n{_way_out(uri)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:400]
+
+
+def _way_out(uri: str) -> str:
+    if uri.startswith("databricks"):
+        return (
+            "Set DATABRICKS_HOST and DATABRICKS_TOKEN (or DATABRICKS_CONFIG_PROFILE) for an "
+            "account that may use the catalog and its schema, or leave --registry out for the "
+            "local registry."
+        )
+    return (
+        "Check MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI, or unset them for the local registry "
+        f"in {LOCAL_FOLDER}."
+    )

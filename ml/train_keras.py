@@ -1,0 +1,25 @@
+"""Trains the champion, in Keras on TensorFlow, and registers it: ``python -m ml.train_keras``."""
+
+import sys
+from collections.abc import Sequence
+
+from ml.command import run
+from ml.contract import KERAS_MODEL
+from ml.train import Arm, train
+
+ARM = Arm(
+    command="ml.train_keras",
+    model=KERAS_MODEL,
+    framework="TensorFlow",
+    network="ml.models.keras_bottleneck",
+    architecture="bottleneck network",
+    packages=("tensorflow", "keras", "mlflow", "numpy"),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return train(ARM, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(run(ARM.command, main))

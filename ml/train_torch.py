@@ -1,0 +1,25 @@
+"""Trains the challenger, in PyTorch, and registers it: ``python -m ml.train_torch``."""
+
+import sys
+from collections.abc import Sequence
+
+from ml.command import run
+from ml.contract import PYTORCH_MODEL
+from ml.train import Arm, train
+
+ARM = Arm(
+    command="ml.train_torch",
+    model=PYTORCH_MODEL,
+    framework="PyTorch",
+    network="ml.models.torch_residual",
+    architecture="residual network",
+    packages=("torch", "mlflow", "numpy"),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return train(ARM, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(run(ARM.command, main))
