@@ -13,6 +13,7 @@ from pydantic import model_validator as check_model
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 Location = tuple[int | str, ...]
+Table = Mapping[str, Any] | BaseModel
 
 _RULES_BY_ERROR = {
     "bool_type": ("true or false", "write true or false, without quotes"),
@@ -57,18 +58,26 @@ class Declaration(BaseModel):
     """Frozen, strict about types, closed to unknown keys."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, validate_by_name=True, validate_by_alias=True
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        # A copy with other values (`model_copy`) is checked again wherever it is used.
+        revalidate_instances="always",
+        validate_by_alias=True,
+        validate_by_name=True,
     )
 
     @classmethod
-    def disagreements(cls, table: Mapping[str, Any]) -> Iterator[InitErrorDetails]:  # noqa: ARG003 - for subclasses
+    def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:  # noqa: ARG003
         """Rules between the keys of one table. `table` is raw: skip what cannot be compared."""
         yield from ()
 
     @check_model(mode="wrap")
     @classmethod
     def _all_problems_at_once(cls, table: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        problems = list(cls.disagreements(table)) if isinstance(table, Mapping) else []
+        problems = []
+        if isinstance(table, Mapping | Declaration):
+            problems = list(cls.disagreements(table))
         try:
             declaration = handler(table)
         except ValidationError as error:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import InitErrorDetails
 
-from infra.declaration import Declaration, broken_rule, nearest, problem, read
+from infra.declaration import Declaration, Table, broken_rule, nearest, problem, read
 from infra.naming import (
     LONGEST_SERVING_NAME,
     CatalogName,
@@ -21,7 +21,7 @@ from infra.naming import (
     SchemaName,
     TablePrefix,
 )
-from infra.secret import is_reference, looks_secret
+from infra.secret import HIDDEN, is_reference, looks_secret
 from infra.traffic import Challenge, TrafficSplit
 
 MOST_SERVED_ENTITIES: Final = 10
@@ -142,7 +142,7 @@ class ServedModel(Declaration):
         return served_entity_name(self.model, self.version)
 
     @classmethod
-    def disagreements(cls, table: Mapping[str, Any]) -> Iterator[InitErrorDetails]:
+    def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
         yield from super().disagreements(table)
         name = served_entity_name(read(table, "model"), read(table, "version"))
         if len(name) > LONGEST_SERVING_NAME:
@@ -173,7 +173,7 @@ def _plain_text_secrets(variables: object) -> Iterator[InitErrorDetails]:
         reference = f"{{{{secrets/SCOPE/{str(name).lower()}}}}}"
         yield problem(
             ("environment_vars", str(name)),
-            value,
+            HIDDEN,
             rule,
             f'put it into a secret scope and write {name} = "{reference}"',
         )
@@ -206,21 +206,22 @@ class AutoCapture(Declaration):
     schema_name: SchemaName = Field(alias="schema", examples=['schema = "gold"'])
     prefix: TablePrefix = Field(examples=['prefix = "pneumonia_classifier"'])
     enabled: bool = True
-    enabled_since: date = Field(examples=["enabled_since = 2025-06-30"])
-    """The day on which this endpoint's auto-capture was enabled."""
+    enabled_since: date | None = None
+    """The day on which this endpoint's auto-capture was enabled. Required: what the day proves is
+    that the endpoint is none of those to which Databricks refuses it."""
 
     @classmethod
-    def disagreements(cls, table: Mapping[str, Any]) -> Iterator[InitErrorDetails]:
+    def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
         since = read(table, "enabled_since")
         if since is None or (isinstance(since, date) and since >= AUTO_CAPTURE_NOT_ENABLED_SINCE):
             yield problem(
                 ("enabled_since",),
                 since,
-                f"Databricks enables auto-capture on no endpoint since "
-                f"{AUTO_CAPTURE_NOT_ENABLED_SINCE} and supports it no longer since "
-                f"{AUTO_CAPTURE_UNSUPPORTED_SINCE}; it is for an endpoint that already has it",
-                "log to an [inference_table] instead (schema and prefix stay), or write the day "
-                f"before {AUTO_CAPTURE_NOT_ENABLED_SINCE} on which this endpoint enabled it",
+                f"auto-capture is for an endpoint that has it already: Databricks enables it on "
+                f"none since {AUTO_CAPTURE_NOT_ENABLED_SINCE} and stopped supporting it on "
+                f"{AUTO_CAPTURE_UNSUPPORTED_SINCE}",
+                "write an [inference_table] with the same schema and prefix instead; for an old "
+                "endpoint, write the day that enabled it, for example: enabled_since = 2025-06-30",
             )
 
 
@@ -235,12 +236,12 @@ class Permission(Declaration):
     level: Annotated[Level, one_of(*get_args(Level))] = Field(examples=['level = "CAN_QUERY"'])
 
     @classmethod
-    def disagreements(cls, table: Mapping[str, Any]) -> Iterator[InitErrorDetails]:
+    def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
         named = [kind for kind in PRINCIPAL_KINDS if read(table, kind) is not None]
         if len(named) != 1:
             yield problem(
                 (),
-                dict(table),
+                None,
                 f"exactly one of {', '.join(PRINCIPAL_KINDS)}",
                 "write a [[permissions]] table for each principal",
             )
@@ -281,7 +282,7 @@ class Endpoint(Declaration):
         raise NotImplementedError
 
     @classmethod
-    def disagreements(cls, table: Mapping[str, Any]) -> Iterator[InitErrorDetails]:
+    def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
         yield from super().disagreements(table)
         yield from _principals_named_twice(read(table, "permissions"))
 
@@ -325,7 +326,7 @@ class ABTest(Endpoint):
         )
 
     @classmethod
-    def disagreements(cls, table: Mapping[str, Any]) -> Iterator[InitErrorDetails]:
+    def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
         yield from super().disagreements(table)
         challengers = read(table, "challengers")
         if not isinstance(challengers, list | tuple):

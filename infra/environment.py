@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import InitErrorDetails
 
-from infra.declaration import Declaration, Location, broken_rule, nearest, problem, read
+from infra.declaration import Declaration, Location, Table, broken_rule, nearest, problem, read
 from infra.endpoint import ABTest, Feedback
 from infra.naming import CatalogName, SchemaName, payload_table
 from infra.platform import Platform
 from infra.principal import Roles
-from infra.secret import looks_secret
+from infra.secret import HIDDEN, looks_secret
 from infra.state import LocalState, State
 from infra.tables import FILMS
 
@@ -159,7 +159,7 @@ class Environment(Declaration):
         return FILMS.path(self.catalog)
 
     @classmethod
-    def disagreements(cls, table: Mapping[str, Any]) -> Iterator[InitErrorDetails]:
+    def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
         endpoints = {key: read(table, key) for key in ("ab_test", "feedback")}
         names = [read(endpoint, "endpoint") for endpoint in endpoints.values()]
         if names[0] is not None and names[0] == names[1]:
@@ -187,7 +187,7 @@ def _payload_tables(
     for key, endpoint in endpoints.items():
         for kind in ("inference_table", "auto_capture"):
             table = read(endpoint, kind)
-            schema = read(table, "schema") or read(table, "schema_name")
+            schema = read(table, "schema_name") or read(table, "schema")
             parts = (read(table, "catalog") or catalog, schema, read(table, "prefix"))
             if all(isinstance(part, str) for part in parts):
                 yield (key, kind), payload_table(*map(str, parts))
@@ -306,8 +306,8 @@ def _as_toml(key: str, value: object) -> str:
         return f"{{ {', '.join(map(str, value))} }}"
     if isinstance(value, list | tuple):
         return f"[{len(value)} elements]"
-    if looks_secret(key.rpartition(".")[2], value):
-        return "(not shown)"
+    if value == HIDDEN or looks_secret(key.rpartition(".")[2], value):
+        return HIDDEN
     if isinstance(value, bool):
         return str(value).lower()
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
@@ -321,7 +321,8 @@ def _shown(file: Path) -> str:
 
 
 def _collisions(environments: Sequence[Environment]) -> Iterator[Problem]:
-    """What two environments must not share: a state, an endpoint of one workspace, a table."""
+    """What two environments must not share. A state is no such thing: its address ends in the
+    name of the stack, which ends in the name of the environment."""
     seen: dict[str, tuple[Environment, str]] = {}
     for environment in environments:
         for key, claim, rule in _claims(environment):
@@ -338,11 +339,6 @@ def _collisions(environments: Sequence[Environment]) -> Iterator[Problem]:
 
 
 def _claims(environment: Environment) -> Iterator[tuple[str, str, str]]:
-    yield (
-        "backend",
-        environment.backend.place(environment.serving_stack),
-        "a state belongs to one stack",
-    )
     endpoints = {"ab_test": environment.ab_test, "feedback": environment.feedback}
     workspace = environment.workspace.host or environment.workspace.profile
     for key, endpoint in endpoints.items():

@@ -1,6 +1,10 @@
 """Secrets: referenced as `{{secrets/scope/key}}`, never written down, never repeated."""
 
 import re
+from typing import Final
+
+HIDDEN: Final = "(not shown)"
+"""What a message says instead of a value that must not be repeated."""
 
 _REFERENCE = re.compile(r"\{\{secrets/[\w.@-]+/[\w.@-]+\}\}")
 _NAME = re.compile(

@@ -52,8 +52,7 @@ class LocalState(Declaration):
 
     type: Literal["local"] = "local"
 
-    def place(self, stack: str) -> str:
-        """What no other stack may use as well."""
+    def file(self, stack: str) -> str:
         return f"terraform.{stack}.tfstate"
 
 
@@ -70,9 +69,6 @@ class S3State(Declaration):
     def key(self, stack: str) -> str:
         return f"{self.key_prefix}/{stack}.tfstate"
 
-    def place(self, stack: str) -> str:
-        return f"s3://{self.bucket}/{self.key(stack)}"
-
 
 class HttpState(Declaration):
     """A REST address, locked as GitLab's managed state is: POST and DELETE on `<address>/lock`."""
@@ -86,8 +82,6 @@ class HttpState(Declaration):
     def stack_address(self, stack: str) -> str:
         return f"{self.address}/{stack}"
 
-    place = stack_address
-
 
 class CloudState(Declaration):
     """A workspace of HCP Terraform, or of Terraform Enterprise at `hostname`."""
@@ -99,9 +93,6 @@ class CloudState(Declaration):
 
     def workspace(self, stack: str) -> str:
         return f"{self.workspace_prefix}{stack}"
-
-    def place(self, stack: str) -> str:
-        return f"{self.hostname}/{self.organization}/{self.workspace(stack)}"
 
 
 State = Annotated[LocalState | S3State | HttpState | CloudState, Field(discriminator="type")]

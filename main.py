@@ -1,0 +1,33 @@
+"""Every environment's stacks, synthesized to Terraform JSON in `cdktf.out`.
+
+python main.py      or      cdktf synth      or      cdktf deploy serving-dev
+"""
+
+import gc
+import sys
+
+from infra.environment import InvalidEnvironment, load_all
+
+
+def main() -> None:
+    """Environments -> stacks -> Terraform JSON."""
+    try:
+        environments = load_all()
+    except InvalidEnvironment as invalid:
+        sys.exit(str(invalid))
+
+    # After the files are known to be good: importing cdktf takes seconds. Without the collector,
+    # which would walk the bindings' many thousand classes again and again, it takes fewer.
+    gc.disable()
+    from cdktf import App
+
+    from infra.stacks import ServingStack
+
+    app = App(stack_traces=False)  # paths of this machine, in the manifest
+    for environment in environments:
+        ServingStack(app, environment)
+    app.synth()
+
+
+if __name__ == "__main__":
+    main()
