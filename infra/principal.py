@@ -35,7 +35,7 @@ class Principal(Declaration):
                 (),
                 None,
                 f"exactly one of {', '.join(PRINCIPAL_KINDS)}",
-                'write one principal as { group = "ml-engineers" }',
+                "name one principal, and write a table for each: { group = ... }, { user = ... }",
             )
 
 
