@@ -1,0 +1,160 @@
+"""`python -m infra.local`: start the local workspace."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import dataclasses
+import errno
+import fcntl
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from infra.local.settings import InvalidSettings, Settings
+from infra.local.workspace import open_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from infra.local.workspace import Workspace
+
+_BACKLOG = 2048
+_SHUTDOWN_SECONDS = 10
+
+
+class CanNotStart(RuntimeError):
+    """Why the workspace can not start, and the way out."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        settings = _settings(arguments)
+        with _only_instance(settings), _listening(settings) as listener:
+            _run(settings, listener)
+    except (InvalidSettings, CanNotStart, PermissionError) as error:
+        print(f"The local workspace can not start: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(settings: Settings, listener: socket.socket) -> None:
+    async def serve() -> None:
+        async with open_workspace(settings) as workspace:
+            config = uvicorn.Config(
+                workspace.app,
+                lifespan="off",
+                log_level="warning",
+                access_log=False,
+                timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+                backlog=_BACKLOG,
+                server_header=False,
+            )
+            _welcome(settings, listener, workspace)
+            await uvicorn.Server(config).serve(sockets=[listener])
+            print("Stopping: endpoints and undelivered rows stay for the next start.", flush=True)
+
+    # uvicorn hands the signal on after its own shutdown; ours comes then, so it must not kill.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    loop_factory = uvicorn.Config("").get_loop_factory()
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(serve())
+
+
+def _welcome(settings: Settings, listener: socket.socket, workspace: Workspace) -> None:
+    address, port, *_ = listener.getsockname()
+    host = f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+    print(
+        f"Local workspace: Databricks-compatible, for this machine only; data in {settings.data}/\n"
+        f"  host   {host}\n"
+        f"  token  {workspace.token}\n"
+        "Try, in another terminal:\n"
+        f"  export DATABRICKS_HOST={host} DATABRICKS_TOKEN=$(cat {settings.token_file})\n"
+        '  curl -H "Authorization: Bearer $DATABRICKS_TOKEN" '
+        "$DATABRICKS_HOST/api/2.0/serving-endpoints\n"
+        "What is emulated and what differs: PARITY.md. Stop with Ctrl-C.",
+        flush=True,
+    )
+
+
+@contextlib.contextmanager
+def _only_instance(settings: Settings) -> Iterator[None]:
+    """Hold the data directory; the lock goes with the process, however it ends."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    with settings.lock_file.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            raise CanNotStart(
+                f"another instance (process {holder}) holds the data directory {settings.data}. "
+                "Stop it, or start this one with --data another/directory and another --port."
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+@contextlib.contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise CanNotStart(
+                    f"can not listen on {settings.host}:{settings.port}: {error.strerror}."
+                ) from error
+            raise CanNotStart(
+                f"port {settings.port} on {settings.host} is taken by another program. "
+                "Stop that, or use --port N (0 takes any free port)."
+            ) from None
+        listener.listen(_BACKLOG)
+        yield listener
+
+
+def _settings(arguments: Sequence[str] | None) -> Settings:
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.local",
+        description="A Databricks-compatible workspace for this machine.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    helps = {
+        "host": "loopback address to listen on",
+        "port": "port to listen on; 0 takes any free one",
+        "data": "directory of everything that the workspace keeps",
+        "registry": "MLflow registry with the models, as a SQLAlchemy URI",
+        "state_seconds": "how long an endpoint stays in an update at least",
+        "delivery_seconds": "how long an answered request waits before it is in its tables",
+        "scale_to_zero_seconds": "idle time before a served entity is scaled to zero",
+        "execution_seconds": "longest time of one prediction",
+        "start_seconds": "longest time to load a model",
+        "queue_per_slot": "requests that may wait for each unit of concurrency before 429",
+        "threads_per_entity": "threads of a framework in one served entity",
+    }
+    for field in dataclasses.fields(Settings):
+        kind = {"str": str, "int": int, "float": float, "Path": Path}[str(field.type)]
+        parser.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            type=kind,
+            default=field.default,
+            help=helps[field.name],
+        )
+    return Settings(**vars(parser.parse_args(arguments)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

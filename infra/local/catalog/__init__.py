@@ -1,0 +1,1 @@
+"""Unity Catalog as the workspace has it: metadata of tables, registered models, namespaces."""

@@ -1,0 +1,197 @@
+"""minilake inside this process: configured, opened, its state kept on disk after every change.
+
+minilake keeps its state in module globals and its pool in `minilake.app`, so a process has one.
+Its own lifespan is not run: it would look for a Docker image, JupyterLab and the network.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import minilake.app
+import orjson
+from minilake.config import settings
+from minilake.duckdb_pool import DuckDBPool
+from minilake.errors import DatabricksError
+from minilake.persistence import StateEnvelope
+from minilake.services import SERVICE_REGISTRY, get_service_module, get_state_functions
+from minilake.services.workspace import ensure_user_home
+
+from infra.local.refusal import Refusal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import duckdb
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from infra.local.sql.database import Database
+
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_FILE_PREFIXES: Final = ("/api/2.0/fs/", "/api/2.0/dbfs/")
+"""Files are on disk themselves; writing them changes nothing else."""
+
+_NOT_KEPT: Final = frozenset({"sql_statements", "dbfs"})
+"""Query history and open upload handles end with the process."""
+
+_INTEGER_KEYS: Final = {"jobs": ("jobs", "runs")}
+"""JSON turns these registries' integer keys into text, and minilake does not turn them back."""
+
+_CLUSTER_STATES: Final = {
+    "PENDING": "RUNNING",
+    "RESTARTING": "RUNNING",
+    "RESIZING": "RUNNING",
+    "TERMINATING": "TERMINATED",
+}
+
+_pristine: dict[str, Any] = {}
+
+
+class CatalogPool(DuckDBPool):  # type: ignore[misc] # minilake publishes no types
+    """minilake's connections, all of them on the workspace's one database."""
+
+    def __init__(self, database: Database, data_dir: Path) -> None:
+        super().__init__(data_dir, extension_dir=data_dir)
+        self._database = database
+        self._cursor = self._uc_connection = database.cursor()
+
+    async def attach_catalog(self, catalog_name: str) -> None:
+        self._database.attach(catalog_name, self._database.catalog_file(catalog_name))
+
+    async def detach_catalog(self, catalog_name: str) -> None:
+        self._database.detach(catalog_name)
+        file = self._database.catalog_file(catalog_name)
+        file.unlink(missing_ok=True)
+        file.with_name(f"{file.name}.wal").unlink(missing_ok=True)
+
+    async def get_warehouse_connection(
+        self,
+        warehouse_id: str,  # noqa: ARG002 - a warehouse has no data of its own
+    ) -> duckdb.DuckDBPyConnection:
+        return self._cursor
+
+    async def close_warehouse(self, warehouse_id: str) -> None:
+        pass
+
+
+class Emulator:
+    """minilake with its state in `snapshot`. `documents` is the state that we add to it."""
+
+    def __init__(self, database: Database, data_dir: Path) -> None:
+        if minilake.app._duckdb_pool is not None:
+            raise RuntimeError(
+                "minilake keeps its state in module globals: close the lake that is open in this "
+                "process before opening another one"
+            )
+        settings.data_dir = data_dir
+        settings.notebook_enabled = False
+        settings.mcp_enabled = False
+        settings.cluster_start_delay_seconds = 0.0
+        settings.cluster_terminate_delay_seconds = 0.0
+        self._snapshot = data_dir / "snapshot.json"
+        self._written = b""
+        self._reset_modules()
+        minilake.app._duckdb_pool = CatalogPool(database, data_dir)
+        self.documents: dict[str, dict[str, Any]] = {}
+        self._restore(database)
+        ensure_user_home()
+        self.app: ASGIApp = _Durable(minilake.app.create_app(), self.save)
+
+    def save(self) -> None:
+        """Write the state if it changed; a crash leaves the old or the new file, never half."""
+        state = {
+            name: functions["get_state"]()
+            for name, functions in get_state_functions().items()
+            if name not in _NOT_KEPT
+        }
+        state["documents"] = self.documents
+        content = orjson.dumps(
+            StateEnvelope(state).to_dict(),
+            option=orjson.OPT_NON_STR_KEYS | orjson.OPT_INDENT_2,
+        )
+        if content == self._written:
+            return
+        draft = self._snapshot.with_suffix(".tmp")
+        # Secrets are in it.
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(self._snapshot)
+        self._written = content
+
+    def close(self) -> None:
+        """Save, and leave minilake as if it had never been opened."""
+        self.save()
+        minilake.app._duckdb_pool = None
+        self._reset_modules()
+
+    def _reset_modules(self) -> None:
+        # Not minilake's own reset(), which also deletes files.
+        for name in SERVICE_REGISTRY:
+            module = get_service_module(name)
+            if module is not None and hasattr(module, "_state"):
+                pristine = _pristine.setdefault(name, copy.deepcopy(module._state))
+                module._state = copy.deepcopy(pristine)
+
+    def _restore(self, database: Database) -> None:
+        if not self._snapshot.exists():
+            return
+        modules = StateEnvelope.from_dict(orjson.loads(self._snapshot.read_bytes())).modules
+        for name, functions in get_state_functions().items():
+            if (state := modules.get(name)) is not None:
+                for registry in _INTEGER_KEYS.get(name, ()):
+                    state[registry] = {int(key): value for key, value in state[registry].items()}
+                functions["restore_state"](state)
+        self.documents.update(modules.get("documents", {}))
+        for catalog in state_of("unity_catalog", "catalogs"):
+            database.attach(catalog, database.catalog_file(catalog))
+        for cluster in state_of("clusters", "clusters").values():
+            # What a transition was under way to when the process ended.
+            cluster["state"] = _CLUSTER_STATES.get(cluster["state"], cluster["state"])
+
+
+class _Durable:
+    """ASGI: a change is on disk before its answer leaves."""
+
+    def __init__(self, app: ASGIApp, save: Callable[[], None]) -> None:
+        self._app = app
+        self._save = save
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (
+            scope["type"] != "http"
+            or scope["method"] in _SAFE_METHODS
+            or scope["path"].startswith(_FILE_PREFIXES)
+        ):
+            await self._app(scope, receive, send)
+            return
+
+        async def send_after_save(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._save()
+            await send(message)
+
+        await self._app(scope, receive, send_after_save)
+
+
+def state_of(service: str, registry: str) -> dict[Any, Any]:
+    """A registry of one of minilake's services, to read and to change."""
+    module = get_service_module(service)
+    found: dict[Any, Any] = module._state[registry]
+    return found
+
+
+async def call(answer: Awaitable[Any]) -> dict[str, Any]:
+    """What a handler of minilake answers, without its nulls; its refusals become ours."""
+    try:
+        value = await answer
+    except DatabricksError as error:
+        raise Refusal(error.status_code, error.error_code, error.message) from error
+    if hasattr(value, "model_dump"):
+        value = value.model_dump(exclude_none=True, by_alias=True)
+    return dict(value) if isinstance(value, Mapping) else {}

@@ -1,0 +1,78 @@
+"""The workspace's data side: catalogs, SQL, registered models, and what minilake adds to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from minilake.services import identity
+
+from infra.local import clusters, dashboards, permissions, queries, warehouses
+from infra.local.catalog import models, namespaces, tables
+from infra.local.emulator import Emulator, state_of
+from infra.local.sql import statements
+from infra.local.sql.database import Database
+from infra.local.sql.engine import Engine
+from infra.local.sql.payload import LakePayloadSink
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp
+
+
+class Lake:
+    """Everything under one data directory; one lake a process.
+
+    ``registry_uri`` is the MLflow registry that training writes, a SQLAlchemy URI. Raises
+    `DataDirectoryInUse` when another process has the directory.
+    """
+
+    def __init__(self, data: Path, registry_uri: str, *, user: str = identity.USER_NAME) -> None:
+        data = data.resolve()
+        data.mkdir(parents=True, exist_ok=True)
+        self.user = user
+        self.database = Database(data)
+        try:
+            self._emulator = Emulator(self.database, data)
+        except BaseException:
+            self.database.close()
+            raise
+        self.documents = self._emulator.documents
+        self.tables = tables.Tables(self.database, user)
+        self.namespaces = namespaces.Namespaces(self.database, self.tables, user, self.save)
+        self.models = models.RegisteredModels(registry_uri)
+        self.engine = Engine(self.database, self.tables, self.namespaces, user)
+        self.statements = statements.Statements(self.engine)
+        self.payload_sink = LakePayloadSink(self.database, self.tables, self.namespaces)
+        self.payload_sink.create_system_tables()
+
+    @property
+    def app(self) -> ASGIApp:
+        """minilake's own APIs; what it changes is on disk before it answers."""
+        return self._emulator.app
+
+    def routes(self) -> list[BaseRoute]:
+        """The APIs that minilake lacks or answers differently; they go before ``app``."""
+        modules = (
+            *(statements, tables, models, namespaces),
+            *(warehouses, clusters, queries, dashboards, permissions),
+        )
+        return [route for module in modules for route in module.routes(self)]
+
+    def secret(self, scope: str, key: str) -> str | None:
+        """The value of a secret; None if there is no such scope or key."""
+        secrets = state_of("secrets", "scopes").get(scope, {}).get("secrets", {})
+        value: str | None = secrets.get(key, {}).get("value")
+        return value
+
+    def save(self) -> None:
+        """Write the state that is not in the database to disk."""
+        self._emulator.save()
+
+    def close(self) -> None:
+        """Stop what runs and write everything; the directory may be opened again."""
+        self.statements.close()
+        self.models.close()
+        self._emulator.close()
+        self.database.close()

@@ -1,0 +1,46 @@
+"""How the workspace says no: Databricks' error form, `{"error_code": ..., "message": ...}`."""
+
+from __future__ import annotations
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+
+class Refusal(Exception):  # noqa: N818 - a documented answer, not a fault of the program
+    """A request that Databricks would refuse; `status` and `error_code` as it would send them."""
+
+    def __init__(self, status: int, error_code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error_code = error_code
+        self.message = message
+
+    @property
+    def body(self) -> bytes:
+        return orjson.dumps({"error_code": self.error_code, "message": self.message})
+
+    def response(self) -> Response:
+        return Response(self.body, self.status, media_type="application/json")
+
+
+def invalid(message: str) -> Refusal:
+    return Refusal(400, "INVALID_PARAMETER_VALUE", message)
+
+
+def missing(message: str) -> Refusal:
+    return Refusal(404, "RESOURCE_DOES_NOT_EXIST", message)
+
+
+def not_emulated(what: str) -> Refusal:
+    """The honest answer for everything that this workspace does not do."""
+    return Refusal(
+        501, "NOT_IMPLEMENTED", f"{what} is not emulated by the local workspace (see PARITY.md)."
+    )
+
+
+async def answer_refusal(_request: Request, refusal: Exception) -> Response:
+    """Starlette exception handler."""
+    if not isinstance(refusal, Refusal):
+        raise refusal
+    return refusal.response()

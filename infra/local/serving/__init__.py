@@ -1,0 +1,1 @@
+"""Model serving: endpoints, their served entities, and the road of one request."""

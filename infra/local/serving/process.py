@@ -1,0 +1,174 @@
+"""One operating system process that serves one model version."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import itertools
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from infra.local.serving.frames import Frame, FrameBuffer, pack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_REPOSITORY = Path(__file__).parents[3]
+_STOP_SECONDS = 5.0
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
+_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+
+
+class EntityFailed(RuntimeError):
+    """The model could not be loaded; the text is the reason."""
+
+
+class EntityDied(ConnectionError):
+    """The process ended while it owed an answer."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Launch:
+    """Everything a process needs to serve one model version."""
+
+    model: str
+    build_log: Path
+    service_log: Path
+    concurrency: int
+    threads: int
+    variables: Mapping[str, str]
+    """Environment variables of the served entity, secrets resolved."""
+
+    def environment(self) -> dict[str, str]:
+        """Nothing of the workspace's own environment but what a process can not do without."""
+        kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        threads = dict.fromkeys(_THREAD_VARIABLES, str(self.threads))
+        return {**kept, **threads, "PYTHONUNBUFFERED": "1", **self.variables}
+
+
+class EntityProcess(asyncio.Protocol):
+    """Starts the process, hands it calls, and notices its end."""
+
+    def __init__(self) -> None:
+        self._buffer = FrameBuffer()
+        self._ids = itertools.count()
+        self._owed: dict[int, asyncio.Future[Frame]] = {}
+        loop = asyncio.get_running_loop()
+        self._hello: asyncio.Future[Frame] = loop.create_future()
+        self.ended: asyncio.Future[None] = loop.create_future()
+        """Done when the process can answer no more."""
+        self._transport: asyncio.WriteTransport | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self.signature: dict[str, Any] | None = None
+
+    @classmethod
+    async def start(cls, launch: Launch, *, timeout_seconds: float) -> EntityProcess:
+        """Return when the model is loaded; raise `EntityFailed` if it can not be."""
+        launch.build_log.parent.mkdir(parents=True, exist_ok=True)
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        self = cls()
+        try:
+            with launch.build_log.open("ab") as log:
+                self._process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-m", "infra.local.serving.worker"),
+                    *("--socket", str(theirs.fileno()), "--model", launch.model),
+                    *("--service-log", str(launch.service_log.resolve())),
+                    *("--concurrency", str(launch.concurrency)),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=_REPOSITORY,
+                    env=launch.environment(),
+                    pass_fds=[theirs.fileno()],
+                )
+        finally:
+            theirs.close()
+        loop = asyncio.get_running_loop()
+        await loop.create_unix_connection(lambda: self, sock=ours)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                hello = await self._hello
+        except TimeoutError:
+            await self.stop()
+            raise EntityFailed(f"The model did not load within {timeout_seconds:g} s.") from None
+        except EntityDied:
+            status = await self._process.wait()
+            raise EntityFailed(
+                f"The process ended while loading the model (exit status {status}). "
+                f"See the build log."
+            ) from None
+        except asyncio.CancelledError:
+            await self.stop()
+            raise
+        if reason := hello.fields.get("failed"):
+            await self.stop()
+            raise EntityFailed(str(reason))
+        self.signature = hello.fields["signature"]
+        return self
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    @property
+    def alive(self) -> bool:
+        return not self.ended.done()
+
+    async def score(self, content_type: str, body: bytes) -> Frame:
+        """The answer to one call; raise `EntityDied` if the process ends before giving it."""
+        if self._transport is None or not self.alive:
+            raise EntityDied
+        call_id = next(self._ids)
+        owed: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+        self._owed[call_id] = owed
+        try:
+            self._transport.writelines(pack({"id": call_id, "content_type": content_type}, body))
+            return await owed
+        finally:
+            del self._owed[call_id]
+
+    async def stop(self) -> None:
+        """Close the connection, upon which the process ends; kill it if it does not."""
+        if self._transport is not None:
+            self._transport.close()
+        if self._process is None or self._process.returncode is not None:
+            return
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+
+    def kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment] # a stream socket's transport
+
+    def data_received(self, data: bytes) -> None:
+        for frame in self._buffer.feed(data):
+            call_id = frame.fields.get("id")
+            owed = self._hello if call_id is None else self._owed.get(call_id)
+            if owed is not None and not owed.done():
+                owed.set_result(frame)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        for owed in (self._hello, *self._owed.values()):
+            if not owed.done():
+                owed.set_exception(EntityDied())
+        # Nobody may be waiting for the greeting any more.
+        self._hello.exception()
+        if not self.ended.done():
+            self.ended.set_result(None)

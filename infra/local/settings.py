@@ -1,0 +1,88 @@
+"""What can be set about the local workspace. Everything has a default that suits a laptop."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from pathlib import Path
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8180
+DEFAULT_DATA = Path(".local/workspace")
+DEFAULT_REGISTRY = "sqlite:///.local/mlflow.db"
+"""The MLflow registry that `ml.train_*` writes, from the repository's root."""
+
+MAX_REQUEST_BYTES = 16 * 1024 * 1024
+"""Payload limit of custom models (reference: databricks-serving.md section 3)."""
+
+
+class InvalidSettings(ValueError):
+    """A setting the workspace cannot start with; the text names the setting and the way out."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Times are in seconds. The names are those of the command line options."""
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    data: Path = DEFAULT_DATA
+    registry: str = DEFAULT_REGISTRY
+    state_seconds: float = 0.0
+    """How long an endpoint stays in an update at least, on top of the work itself."""
+    delivery_seconds: float = 2.0
+    """How long an answered request waits before it appears in its tables (Databricks: <= 1 h)."""
+    scale_to_zero_seconds: float = 1800.0
+    """Idle time after which a served entity with scale to zero is stopped."""
+    execution_seconds: float = 297.0
+    """Longest time of one prediction (reference: databricks-serving.md section 3)."""
+    start_seconds: float = 300.0
+    """Longest time a served entity may need to load its model."""
+    queue_per_slot: int = 16
+    """Requests that may wait for each unit of provisioned concurrency before 429."""
+    threads_per_entity: int = 1
+    """Threads that a framework may use inside one served entity."""
+
+    def __post_init__(self) -> None:
+        if not _is_loopback(self.host):
+            raise InvalidSettings(
+                f"--host {self.host!r} is not a loopback address. The local workspace has one user"
+                f" and no transport security, so it serves this machine only:"
+                f" use --host {DEFAULT_HOST}."
+            )
+        if not 0 <= self.port <= 65535:
+            raise InvalidSettings(f"--port {self.port} is not a port: use 0 to 65535.")
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, float | int) and value < 0:
+                option = field.name.replace("_", "-")
+                raise InvalidSettings(f"--{option} {value} is negative: use 0 or more.")
+
+    @property
+    def token_file(self) -> Path:
+        return self.data / "token"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.data / "lock"
+
+    @property
+    def endpoints_file(self) -> Path:
+        return self.data / "serving" / "endpoints.db"
+
+    @property
+    def journal_folder(self) -> Path:
+        return self.data / "serving" / "journal"
+
+    @property
+    def logs_folder(self) -> Path:
+        return self.data / "serving" / "logs"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

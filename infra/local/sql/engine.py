@@ -1,0 +1,283 @@
+"""Executes one Databricks SQL statement: parse, translate, run, collect the result."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+from sqlglot import Tokenizer, TokenType, exp
+from sqlglot.dialects.databricks import Databricks
+
+from infra.local.catalog.tables import TableName
+from infra.local.sql import datatypes, errors
+from infra.local.sql.ddl import Definitions
+from infra.local.sql.dialect import Parameter, Session, Translator, parse
+from infra.local.sql.dml import Changes, Counts
+from infra.local.sql.errors import StatementCanceled, StatementError, not_emulated
+from infra.local.sql.inspection import Inspection, Listing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from infra.local.catalog.namespaces import Namespaces
+    from infra.local.catalog.tables import Tables
+    from infra.local.sql.database import Database
+
+DEFAULT_CATALOG: Final = "main"
+DEFAULT_SCHEMA: Final = "default"
+
+_FETCHED_AT_ONCE: Final = 1000
+_STRING = datatypes.from_duckdb("VARCHAR")
+_LONG = datatypes.from_duckdb("BIGINT")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """What a client asks for."""
+
+    text: str
+    parameters: Sequence[Parameter] = ()
+    catalog: str | None = None
+    schema: str | None = None
+    row_limit: int | None = None
+    byte_limit: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultColumn:
+    name: str
+    type: datatypes.ColumnType
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """Rows as they go over the wire: every value a string or null."""
+
+    columns: Sequence[ResultColumn] = ()
+    rows: Sequence[Sequence[str | None]] = ()
+    truncated: bool = False
+
+
+@dataclass
+class Cancellation:
+    """Stops a statement from another thread."""
+
+    _connection: duckdb.DuckDBPyConnection | None = None
+    _requested: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def watch(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Name the connection to interrupt; StatementCanceled if it is too late."""
+        with self._lock:
+            if self._requested:
+                raise StatementCanceled
+            self._connection = connection
+
+    def check(self) -> None:
+        """StatementCanceled if a cancel came between two steps of the statement."""
+        if self._requested:
+            raise StatementCanceled
+
+    def request(self) -> None:
+        """Interrupt the statement, running or not yet begun."""
+        with self._lock:
+            self._requested = True
+            if self._connection is not None:
+                self._connection.interrupt()
+
+
+class Engine:
+    """Databricks SQL for one workspace. Thread-safe: a connection per statement."""
+
+    def __init__(
+        self, database: Database, tables: Tables, namespaces: Namespaces, user: str
+    ) -> None:
+        self._database = database
+        self._tables = tables
+        self._namespaces = namespaces
+        self._user = user
+
+    def execute(self, statement: Statement, cancellation: Cancellation | None = None) -> Result:
+        """Run a statement to its end. Raises StatementError or StatementCanceled."""
+        cancellation = cancellation or Cancellation()
+        expression = parse(statement.text)
+        _keep_query_text(expression, statement.text)
+        connection = self._database.cursor()
+        try:
+            cancellation.watch(connection)
+            return self._dispatch(expression, statement, connection, cancellation)
+        except duckdb.Error as error:
+            missing = self._missing_table(expression)
+            raise missing or errors.from_duckdb(error) from error
+        finally:
+            connection.close()
+
+    def _missing_table(self, expression: exp.Expr) -> StatementError | None:
+        """The first table of a failed statement that does not exist, by its full name.
+
+        DuckDB's own message leaves the catalog and schema out.
+        """
+        connection = self._database.cursor()
+        for table in expression.find_all(exp.Table):
+            if table.catalog and isinstance(table.this, exp.Identifier):
+                name = TableName.of(table.catalog, table.db, table.name)
+                if self._tables.find(connection, name) is None:
+                    return errors.table_not_found(name.full_name)
+        return None
+
+    def _dispatch(
+        self,
+        expression: exp.Expr,
+        statement: Statement,
+        connection: duckdb.DuckDBPyConnection,
+        cancellation: Cancellation,
+    ) -> Result:
+        translator = Translator(self._session(statement))
+        definitions = Definitions(connection, translator, self._tables, self._namespaces)
+        if isinstance(expression, exp.Query):
+            return self._query(expression, statement, connection, translator, cancellation)
+        inspection = Inspection(connection, translator, definitions, self._tables, self._namespaces)
+        match expression:
+            case exp.Describe():
+                return _listing(inspection.describe(expression))
+            case exp.Command(this="SHOW"):
+                return _listing(inspection.show(expression.text("expression")))
+            case exp.Use():
+                return self._use(expression)
+            case exp.Command(this="ALTER"):
+                with self._database.writing(connection):
+                    definitions.alter_command(expression.text("expression"))
+                return Result()
+            case exp.Command():
+                raise not_emulated(f"The statement {expression.name.upper()}")
+        prepared = translator.prepare(expression)
+        with self._database.writing(connection):
+            cancellation.check()
+            return self._write(prepared, definitions, Changes(connection, translator, definitions))
+
+    def _write(self, node: exp.Expr, definitions: Definitions, changes: Changes) -> Result:
+        match node:
+            case exp.Create():
+                definitions.create(node)
+            case exp.Alter():
+                definitions.alter(node)
+            case exp.Drop():
+                definitions.drop(node)
+            case exp.Comment():
+                definitions.comment(node)
+            case exp.Insert():
+                return _counts(changes.insert(node))
+            case exp.Update():
+                return _counts(changes.update(node))
+            case exp.Delete():
+                return _counts(changes.delete(node))
+            case exp.Merge():
+                return _counts(changes.merge(node))
+            case exp.TruncateTable():
+                return _counts(changes.truncate(node))
+            case _:
+                raise not_emulated(f"The statement {node.key.upper()}")
+        return Result()
+
+    def _session(self, statement: Statement) -> Session:
+        parameters: Mapping[str, Parameter] = {p.name: p for p in statement.parameters}
+        return Session(
+            catalog=(statement.catalog or DEFAULT_CATALOG).lower(),
+            schema=(statement.schema or DEFAULT_SCHEMA).lower(),
+            user=self._user,
+            parameters=parameters,
+        )
+
+    def _use(self, node: exp.Use) -> Result:
+        """USE ends with its statement, as in the Statement Execution API: it only checks."""
+        kind, table = node.text("kind").upper(), node.this
+        if kind == "CATALOG":
+            if not self._namespaces.has_catalog(table.name.lower()):
+                raise StatementError(
+                    errors.CATALOG_NOT_FOUND, f"Catalog '{table.name}' was not found."
+                )
+            return Result()
+        catalog = (table.db or DEFAULT_CATALOG).lower()
+        if not self._namespaces.has_schema(catalog, table.name.lower()):
+            raise StatementError(
+                errors.SCHEMA_NOT_FOUND, f"The schema `{catalog}`.`{table.name}` cannot be found."
+            )
+        return Result()
+
+    def _query(
+        self,
+        expression: exp.Expr,
+        statement: Statement,
+        connection: duckdb.DuckDBPyConnection,
+        translator: Translator,
+        cancellation: Cancellation,
+    ) -> Result:
+        translation = translator.translate(expression)
+        values = dict(translation.values)
+        described = connection.execute(f"DESCRIBE {translation.sql}", values).fetchall()
+        columns = [
+            ResultColumn(name=name, type=datatypes.from_duckdb(data_type))
+            for name, data_type, *_ in described
+        ]
+        # Instants leave DuckDB as UTC wall clock: its Python values would need a time zone library.
+        selected = ", ".join(
+            f"CAST(#{position} AS {_without_time_zone(column.type.duckdb)})"
+            if "TIME ZONE" in column.type.duckdb
+            else f"#{position}"
+            for position, column in enumerate(columns, start=1)
+        )
+        connection.execute(f"SELECT {selected} FROM ({translation.sql})", values)  # noqa: S608 - names are quoted
+        formats = [datatypes.wire_format(column.type) for column in columns]
+        rows: list[list[str | None]] = []
+        size = 0
+        while batch := connection.fetchmany(_FETCHED_AT_ONCE):
+            cancellation.check()
+            for raw in batch:
+                row = [write(value) for write, value in zip(formats, raw, strict=True)]
+                size += sum(len(value) for value in row if value is not None)
+                over = statement.byte_limit is not None and size > statement.byte_limit
+                if over or (statement.row_limit is not None and len(rows) >= statement.row_limit):
+                    return Result(columns=columns, rows=rows, truncated=True)
+                rows.append(row)
+        return Result(columns=columns, rows=rows)
+
+
+def _without_time_zone(duckdb_type: str) -> str:
+    return duckdb_type.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMP")
+
+
+def _listing(listing: Listing) -> Result:
+    names, rows = listing
+    return Result(columns=[ResultColumn(name=name, type=_STRING) for name in names], rows=rows)
+
+
+def _counts(counts: Counts) -> Result:
+    if not counts:
+        return Result()
+    return Result(
+        columns=[ResultColumn(name=name, type=_LONG) for name in counts],
+        rows=[[str(count) for count in counts.values()]],
+    )
+
+
+def _keep_query_text(expression: exp.Expr, text: str) -> None:
+    """Remember the query of a view as it was written: Unity Catalog gives it back unchanged."""
+    is_view = isinstance(expression, exp.Create | exp.Alter) and expression.args["kind"] == "VIEW"
+    if not is_view:
+        return
+    depth = 0
+    for token in _tokenizer().tokenize(text):
+        if token.token_type == TokenType.L_PAREN:
+            depth += 1
+        elif token.token_type == TokenType.R_PAREN:
+            depth -= 1
+        elif token.token_type == TokenType.ALIAS and depth == 0:
+            query = text[token.end + 1 :].strip().removesuffix(";").rstrip()
+            expression.meta["query"] = query
+            return
+
+
+def _tokenizer() -> Tokenizer:
+    return Databricks().tokenizer()

@@ -1,0 +1,127 @@
+"""Where Terraform finds the stand-in provider: a mirror in a folder, and a CLI configuration.
+
+Everything is generated under `.local/terraform/`, so nothing with a path of this machine is
+committed, and nothing that a run with the real provider uses is touched.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from infra.local.terraform.stand_in import VERSION
+
+ADDRESS = "registry.terraform.io/databricks/databricks"
+_EXECUTABLE = f"terraform-provider-databricks_v{VERSION}"
+_ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+class NotInstalled(RuntimeError):
+    """The stand-in cannot be used; the text names what is missing and the way out."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Installation:
+    """The stand-in of the repository at `root`."""
+
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.root / ".local" / "terraform"
+
+    @property
+    def cli_config(self) -> Path:
+        return self.folder / "stand-in.tfrc"
+
+    @property
+    def output(self) -> Path:
+        """Where stacks are synthesized to for the stand-in: with their `.terraform` and lock."""
+        return self.folder / "cdktf.out"
+
+    @property
+    def _mirror(self) -> Path:
+        return self.folder / "mirror"
+
+    @property
+    def _shim(self) -> Path:
+        return self._mirror / ADDRESS / VERSION / _platform() / _EXECUTABLE
+
+    @property
+    def _python(self) -> Path:
+        return self.root / ".stand-in" / "bin" / "python"
+
+    def write(self) -> None:
+        """Write the mirror and the CLI configuration; what is already right is left alone."""
+        if not self._python.exists():
+            raise NotInstalled(
+                f"{self._python} does not exist: the stand-in provider runs in an environment of"
+                " its own. Create it with `make setup`, or with `uv venv .stand-in` and"
+                " `uv pip sync --python .stand-in/bin/python requirements-stand-in.lock`."
+            )
+        if _write(self._shim, self._shim_text(), mode=0o755):
+            # The shim's bytes are what lock files pin; they change only when the repository moves.
+            for lock in self.output.glob("stacks/*/.terraform.lock.hcl"):
+                lock.unlink()
+        _write(self.cli_config, self._cli_config_text(), mode=0o644)
+
+    def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
+        """The environment in which Terraform uses the stand-in, and only where it is generated.
+
+        Without a plugin cache: a shared one would hand the stand-in to a later run with the real
+        provider.
+        """
+        environment = {
+            name: value
+            for name, value in inherited.items()
+            if name not in {"TF_PLUGIN_CACHE_DIR", "TF_DATA_DIR", "TF_REATTACH_PROVIDERS"}
+        }
+        return environment | {
+            "TF_CLI_CONFIG_FILE": str(self.cli_config),
+            "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "1",
+            "CHECKPOINT_DISABLE": "1",
+        }
+
+    def _shim_text(self) -> str:
+        """Two lines that start the code where it is, so that a change of it changes no lock."""
+        python, root = shlex.quote(str(self._python)), shlex.quote(str(self.root))
+        return (
+            "#!/bin/sh\n"
+            f"PYTHONPATH={root} exec {python} -m infra.local.terraform.stand_in\n"
+        )
+
+    def _cli_config_text(self) -> str:
+        mirror = str(self._mirror).replace("\\", "\\\\").replace('"', '\\"')
+        return (
+            "disable_checkpoint = true\n"
+            "provider_installation {\n"
+            "  filesystem_mirror {\n"
+            f'    path    = "{mirror}"\n'
+            f'    include = ["{ADDRESS}"]\n'
+            "  }\n"
+            "  direct {\n"
+            f'    exclude = ["{ADDRESS}"]\n'
+            "  }\n"
+            "}\n"
+        )
+
+
+def _platform() -> str:
+    machine = platform.machine().lower()
+    return f"{platform.system().lower()}_{_ARCHITECTURES.get(machine, machine)}"
+
+
+def _write(file: Path, text: str, *, mode: int) -> bool:
+    """Whether `file` had to be written. Two runs at once write the same, so each may win."""
+    if file.exists() and file.read_text() == text:
+        return False
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f"{file.name}.{os.getpid()}")
+    temporary.write_text(text)
+    temporary.chmod(mode)
+    temporary.replace(file)
+    return True

@@ -1,0 +1,33 @@
+"""The types of resources and data sources that the stand-in knows, one module a family."""
+
+from __future__ import annotations
+
+import importlib
+
+from typing import TYPE_CHECKING
+
+from infra.local.terraform.stand_in.resources.resource import Resource
+from infra.local.terraform.stand_in.schema import provider_schema
+
+if TYPE_CHECKING:
+    from infra.local.terraform.stand_in.resources.data_sources import DataSource
+
+_MODULES = {
+    "databricks_model_serving": ("model_serving", "ModelServing"),
+    "databricks_permissions": ("permissions", "Permissions"),
+}
+
+
+def resource(type_: str) -> Resource:
+    """The type's behaviour; its module is imported when it is first used."""
+    module, name = _MODULES[type_]
+    imported = importlib.import_module(f"{__name__}.{module}")
+    behaviour: Resource = getattr(imported, name)(provider_schema().resources[type_].block)
+    return behaviour
+
+
+def data_source(type_: str) -> DataSource:
+    """How to read a data source of this type."""
+    from infra.local.terraform.stand_in.resources.data_sources import DATA_SOURCES
+
+    return DATA_SOURCES[type_]

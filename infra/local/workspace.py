@@ -1,0 +1,148 @@
+"""The composition of the local workspace: one origin for all APIs, as a workspace has.
+
+Order of the answers: invocations, our own APIs (serving, SQL, catalog), everything else that
+minilake has, and for the rest an honest 501.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+from typing import TYPE_CHECKING
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.responses import Response
+from starlette.routing import Match, Route
+
+from infra.local.access import Access, RequireToken, load_or_create_token
+from infra.local.lake import Lake
+from infra.local.refusal import Refusal, answer_refusal, not_emulated
+from infra.local.serving.api import ServingApi
+from infra.local.serving.delivery import Delivery
+from infra.local.serving.endpoints import Endpoints
+from infra.local.serving.invocations import PREFIX as INVOCATIONS
+from infra.local.serving.invocations import Invocations
+from infra.local.serving.journal import Journal
+from infra.local.serving.store import EndpointStore
+from infra.local.sql.payload import WORKSPACE_ID
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from starlette.requests import Request
+    from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from infra.local.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+_LAKE_PREFIXES = ("/api/", "/ui", "/_minilake")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Workspace:
+    app: ASGIApp
+    token: str
+
+
+@contextlib.asynccontextmanager
+async def open_workspace(settings: Settings) -> AsyncIterator[Workspace]:
+    """Everything started and, at the end, stopped; endpoints and undelivered rows stay on disk."""
+    token = load_or_create_token(settings.token_file)
+    async with contextlib.AsyncExitStack() as stack:
+        lake = stack.enter_context(contextlib.closing(Lake(settings.data, settings.registry)))
+        journal = Journal(settings.journal_folder, delay_seconds=settings.delivery_seconds)
+        stack.callback(journal.close)
+        store = EndpointStore(settings.endpoints_file)
+        stack.callback(store.close)
+        endpoints = Endpoints(
+            settings,
+            store=store,
+            journal=journal,
+            models=lake.models,
+            secrets=lake,
+            creator=lake.user,
+        )
+        delivery = asyncio.create_task(Delivery(journal, lake.payload_sink).run())
+        delivery.add_done_callback(_log_failure)
+        stack.push_async_callback(_cancel, delivery)
+        stack.push_async_callback(endpoints.close)
+        await endpoints.resume()
+        routes = [*_own_routes(), *ServingApi(endpoints).routes(), *lake.routes()]
+        yield Workspace(
+            app=compose(
+                routes,
+                invocations=Invocations(endpoints, journal),
+                lake=lake.app,
+                access=Access(token),
+            ),
+            token=token,
+        )
+
+
+def compose(
+    routes: Sequence[BaseRoute], *, invocations: ASGIApp, lake: ASGIApp, access: Access
+) -> ASGIApp:
+    """One application of all that answers, behind the token and in Databricks' error form."""
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        if path.startswith(INVOCATIONS):
+            await invocations(scope, receive, send)
+            return
+        for route in routes:
+            match, child_scope = route.matches(scope)
+            if match is Match.FULL:
+                scope.update(child_scope)
+                await route.handle(scope, receive, send)
+                return
+        if not path.startswith(_LAKE_PREFIXES):
+            raise not_emulated(f"{scope['method']} {path}")
+        await lake(scope, receive, send)
+
+    handled = ExceptionMiddleware(
+        dispatch, handlers={Refusal: answer_refusal, HTTPException: _answer_http_exception}
+    )
+    return ServerErrorMiddleware(RequireToken(handled, access), handler=_answer_fault)
+
+
+def _own_routes() -> list[BaseRoute]:
+    async def configuration(request: Request) -> Response:
+        host = str(request.base_url).rstrip("/")
+        body = {"workspace_id": WORKSPACE_ID, "oidc_endpoint": f"{host}/oidc"}
+        return Response(orjson.dumps(body), media_type="application/json")
+
+    async def health(_request: Request) -> Response:
+        return Response(b"{}", media_type="application/json")
+
+    return [
+        Route("/.well-known/databricks-config", configuration, methods=["GET"]),
+        Route("/health", health, methods=["GET"]),
+    ]
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        _log.error("The delivery of inference tables ended", exc_info=error)
+
+
+async def _answer_http_exception(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    return Refusal(error.status_code, "BAD_REQUEST", error.detail).response()
+
+
+async def _answer_fault(_request: Request, error: Exception) -> Response:
+    _log.error("A request failed", exc_info=error)
+    return Refusal(500, "INTERNAL_ERROR", "The local workspace failed; see its output.").response()
