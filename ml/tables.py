@@ -3,7 +3,6 @@
 `infra` creates them from the same declaration, so that a name is written once.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,9 +11,6 @@ BRONZE: Final = "bronze"
 
 FILM_VOLUME: Final = "xray_images"
 """The managed volume of BRONZE that holds the films."""
-
-FILM_FOLDER: Final = "films"
-"""The folder of FILM_VOLUME in which ingestion keeps the films, all in one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +33,8 @@ class Table:
     columns: tuple[Column, ...]
 
     def full_name(self, catalog: str) -> str:
+        """The three-level name."""
         return f"{catalog}.{self.schema}.{self.name}"
-
-    def columns_without(self, names: Iterable[str]) -> tuple[Column, ...]:
-        left_out = frozenset(names)
-        return tuple(column for column in self.columns if column.name not in left_out)
 
 
 FILMS: Final = Table(
@@ -67,10 +60,10 @@ FILMS: Final = Table(
             nullable=True,
         ),
         Column(name="volume_path", type="STRING", comment="Where the film is: /Volumes/..."),
-        Column(name="file_size_bytes", type="BIGINT", comment="Size of the film's file."),
+        Column(name="file_size_bytes", type="BIGINT", comment="Size of the file."),
         Column(name="width", type="INT", comment="Pixels."),
         Column(name="height", type="INT", comment="Pixels."),
-        Column(name="sha256", type="STRING", comment="SHA-256 of the film's file, hexadecimal."),
+        Column(name="sha256", type="STRING", comment="SHA-256 of the file, hexadecimal."),
         Column(name="ingested_at", type="TIMESTAMP", comment="When the row was written."),
         Column(
             name="ingestion_batch_id",
