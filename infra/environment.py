@@ -22,7 +22,6 @@ from infra.platform import Platform
 from infra.principal import Roles
 from infra.secret import HIDDEN, looks_secret
 from infra.state import LocalState, State
-from infra.tables import FILMS
 
 ENVIRONMENTS: Final = Path(__file__).parent / "environments"
 
@@ -153,11 +152,6 @@ class Environment(Declaration):
         """The secret scope."""
         return self.platform.secret_scope.name or f"champion-challenger-{self.name}"
 
-    @property
-    def films_path(self) -> str:
-        """The volume of the films, as the Files API names it."""
-        return FILMS.path(self.catalog)
-
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
         endpoints = {key: read(table, key) for key in ("ab_test", "feedback")}
@@ -169,6 +163,7 @@ class Environment(Declaration):
                 "an endpoint's name is unique in its workspace, and ab_test has this one",
                 "rename one of the two",
             )
+        yield from _job_without_a_role(read(table, "platform"), read(table, "roles"))
         seen: dict[str, str] = {}
         for location, payloads in _payload_tables(read(table, "catalog"), endpoints):
             if payloads in seen:
@@ -179,6 +174,22 @@ class Environment(Declaration):
                     "choose another prefix",
                 )
             seen.setdefault(payloads, ".".join(location))
+
+
+def _job_without_a_role(platform: object, roles: object) -> Iterator[InitErrorDetails]:
+    run_as = read(read(platform, "jobs"), "run_as")
+    trainers = read(roles, "trainers")
+    named = [
+        read(principal, "service_principal")
+        for principal in (trainers if isinstance(trainers, list | tuple) else ())
+    ]
+    if isinstance(run_as, str) and run_as not in named:
+        yield problem(
+            ("platform", "jobs", "run_as"),
+            run_as,
+            "the jobs run as a trainer: nobody else may write films and model versions",
+            f'add {{ service_principal = "{run_as}" }} to trainers under [roles]',
+        )
 
 
 def _payload_tables(
@@ -339,6 +350,8 @@ def _collisions(environments: Sequence[Environment]) -> Iterator[Problem]:
 
 
 def _claims(environment: Environment) -> Iterator[tuple[str, str, str]]:
+    if environment.platform.catalog.create:
+        yield ("catalog", environment.catalog, "a catalog is created by one environment")
     endpoints = {"ab_test": environment.ab_test, "feedback": environment.feedback}
     workspace = environment.workspace.host or environment.workspace.profile
     for key, endpoint in endpoints.items():
