@@ -350,8 +350,6 @@ def _collisions(environments: Sequence[Environment]) -> Iterator[Problem]:
 
 
 def _claims(environment: Environment) -> Iterator[tuple[str, str, str]]:
-    if environment.platform.catalog.create:
-        yield ("catalog", environment.catalog, "a catalog is created by one environment")
     endpoints = {"ab_test": environment.ab_test, "feedback": environment.feedback}
     workspace = environment.workspace.host or environment.workspace.profile
     for key, endpoint in endpoints.items():
