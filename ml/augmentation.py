@@ -56,7 +56,8 @@ class Augmentation:
         films = films ** np.exp(_spread(random, n, self.gamma))
         mean = films.mean(axis=(1, 2), keepdims=True)
         films = mean + (films - mean) * (1 + _spread(random, n, self.contrast))
-        return np.clip(films + _spread(random, n, self.brightness), 0, 1)
+        toned: _Floats = films + _spread(random, n, self.brightness)
+        return toned.clip(0, 1)
 
 
 def _spread(random: np.random.Generator, n: int, width: float) -> _Floats:
@@ -74,4 +75,5 @@ def _sample(films: _Floats, y: _Floats, x: _Floats) -> _Floats:
     corner = np.arange(n, dtype=np.int32)[:, None, None] * (height * width) + top * width + left
     upper = flat[corner] * (1 - right) + flat[corner + 1] * right
     lower = flat[corner + width] * (1 - right) + flat[corner + width + 1] * right
-    return upper * (1 - down) + lower * down
+    sampled: _Floats = upper * (1 - down) + lower * down
+    return sampled

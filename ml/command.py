@@ -15,7 +15,6 @@ class UserError(Exception):
 def run(program: str, command: Callable[[Sequence[str] | None], int]) -> int:
     """Runs a command; a user's mistake is one message, an interruption one line with status 130."""
     from infra.environment import InvalidEnvironment
-
     from ml.data.films import InvalidData
 
     try:
@@ -35,8 +34,8 @@ def whole_number(lowest: int, highest: int) -> Callable[[str], int]:
         try:
             number = int(text)
         except ValueError:
-            number = None
-        if number is None or not lowest <= number <= highest:
+            number = lowest - 1
+        if not lowest <= number <= highest:
             raise argparse.ArgumentTypeError(
                 f"{text!r} is not a whole number from {lowest} to {highest}"
             )

@@ -74,15 +74,16 @@ class Evaluation:
 
     def figures(self) -> dict[str, float]:
         """The point estimates that the films give, by name."""
-        named = {
-            "auc": self.auc and self.auc.value,
-            "sensitivity": self.sensitivity and self.sensitivity.value,
-            "specificity": self.specificity and self.specificity.value,
-            "accuracy": self.accuracy and self.accuracy.value,
-            "brier": self.brier,
-            "calibration_error": self.calibration_error,
+        with_interval = {
+            "auc": self.auc,
+            "sensitivity": self.sensitivity,
+            "specificity": self.specificity,
+            "accuracy": self.accuracy,
         }
-        return {name: value for name, value in named.items() if value is not None}
+        plain = {"brier": self.brier, "calibration_error": self.calibration_error}
+        return {name: figure.value for name, figure in with_interval.items() if figure} | {
+            name: value for name, value in plain.items() if value is not None
+        }
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {"confidence": CONFIDENCE}

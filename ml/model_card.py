@@ -22,11 +22,16 @@ _POPULATION = (
     "Chest X-rays (anterior-posterior) of children of one to five years, taken as part of routine "
     "care at one centre, Guangzhou Women and Children's Medical Center."
 )
+_UNKNOWN_POPULATION = (
+    "Whose films these are is known to the holder of the data alone. The collection that the "
+    "layout is from: chest X-rays of children of one to five years, taken at one centre."
+)
 _LIMITS = (
     "Validation films come from the same distribution as the training films, and an AUC near .997 "
     "on them cannot rank models: expect less elsewhere, specificity first.",
-    "Adults, other centres, other machines and other projections are outside of what it learned "
-    "from; accuracy there is unknown and likely much lower.",
+    "Children of one to five years at one centre: adults, other centres, other machines and other "
+    "projections are outside of what it learned from; accuracy there is unknown and likely much "
+    "lower.",
     "It knows two answers. Another disease, a foreign body or a picture that is no chest X-ray "
     "gets a probability of pneumonia too.",
     "Three of four training films show pneumonia; the classes are balanced in the loss, so the "
@@ -59,7 +64,7 @@ class ModelCard:
             "data": {
                 "source": self.data.source,
                 "sha256": self.data.digest,
-                "population": _POPULATION,
+                "population": self._population(),
                 "attribution": self.data.attribution,
                 "parts": {
                     part: {
@@ -91,7 +96,7 @@ class ModelCard:
             "",
             "## Data",
             "",
-            f"{self.data.source} (SHA-256 `{self.data.digest}`). {_POPULATION}",
+            f"{self.data.source} (SHA-256 `{self.data.digest}`). {self._population()}",
             "",
             "| part | normal | pneumonia |",
             "|---|---|---|",
@@ -124,6 +129,9 @@ class ModelCard:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "model_card.md").write_text(self.markdown())
         (folder / "model_card.json").write_text(json.dumps(self.as_dict(), indent=2) + "\n")
+
+    def _population(self) -> str:
+        return _POPULATION if self.data.attribution else _UNKNOWN_POPULATION
 
     def summary(self) -> str:
         """One paragraph, for the registry's description of the version."""

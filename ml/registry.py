@@ -77,17 +77,19 @@ class Registry:
     def existing(self, name: str, identity: Mapping[str, str]) -> Registration | None:
         """The newest version that has all these tags, or None."""
         for version in self.versions(name):
-            tags = self._tags(name, version)
-            if version.status == "READY" and identity.items() <= tags.items():
-                return Registration(name=name, version=int(version.version), tags=tags)
+            number = int(version.version)
+            if version.status == "READY":
+                # Asked for one by one: Unity Catalog leaves the tags out of its lists.
+                tags = self.tags(name, number)
+                if identity.items() <= tags.items():
+                    return Registration(name=name, version=number, tags=tags)
         return None
 
-    def _tags(self, name: str, version: "ModelVersion") -> dict[str, str]:
-        if version.tags or self.tracking_uri == LOCAL_TRACKING_URI:
-            return dict(version.tags)
-        # Unity Catalog leaves the tags out of its lists.
+    def tags(self, name: str, version: int) -> dict[str, str]:
+        """Raises RegistryError, with the versions that exist, where there is no such one."""
+        self._require(name, version)
         with _explained(self.uri):
-            return dict(self.client.get_model_version(name, str(version.version)).tags)
+            return dict(self.client.get_model_version(name, str(version)).tags)
 
     @contextmanager
     def experiment(self, environment: str) -> Iterator[None]:
@@ -124,16 +126,26 @@ class Registry:
         """
         import mlflow
 
+        self._require(name, version)
+        with _explained(self.uri):
+            model: PyFuncModel = mlflow.pyfunc.load_model(f"models:/{name}/{version}")
+        return model
+
+    def _require(self, name: str, version: int) -> None:
         existing = [int(found.version) for found in self.versions(name)]
         if version not in existing:
-            numbers = ", ".join(map(str, sorted(existing)))
-            has = f"it has version {numbers}" if existing else "there is no such model"
             raise RegistryError(
-                f"{name} has no version {version} in {self.uri}: {has}. Take one that exists, or "
-                "register one: python -m ml.train_keras, python -m ml.train_torch"
+                f"{name} has no version {version} in {self.uri}: {self._held(existing)}. "
+                "Take one that exists, or register one: python -m ml.train_keras, "
+                "python -m ml.train_torch"
             )
+
+    def _held(self, versions: list[int]) -> str:
+        if versions:
+            return f"it has version {', '.join(map(str, sorted(versions)))}"
         with _explained(self.uri):
-            return mlflow.pyfunc.load_model(f"models:/{name}/{version}")
+            models = sorted(model.name for model in self.client.search_registered_models())
+        return f"the models there are {', '.join(models)}" if models else "no model is there"
 
 
 def serving_signature(image_size: int) -> "ModelSignature":
@@ -152,9 +164,11 @@ def serving_signature(image_size: int) -> "ModelSignature":
 def image_size(model: "PyFuncModel", name: str) -> int:
     """The image size that a model's signature asks for. Raises RegistryError for another form."""
     signature: Any = model.metadata.signature
-    shapes = [tuple(spec.shape) for spec in signature.inputs if hasattr(spec, "shape")] if (
-        signature is not None and signature.inputs is not None
-    ) else []
+    shapes = (
+        [tuple(spec.shape) for spec in signature.inputs if hasattr(spec, "shape")]
+        if (signature is not None and signature.inputs is not None)
+        else []
+    )
     match shapes:
         case [(-1, int(height), int(width), 1)] if height == width and height > 0:
             return height
@@ -203,7 +217,9 @@ def _explained(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, RequestException, SQLAlchemyError) as error:
-        raise RegistryError(f"the registry {uri} failed: {_first_line(error)}\n{_way_out(uri)}") from error
+        raise RegistryError(
+            f"the registry {uri} failed: {_first_line(error)}\n{_way_out(uri)}"
+        ) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -106,13 +106,9 @@ class Report:
             _say(axes, self.evaluation.undefined)
             return figure
         bins = self.evaluation.calibration
-        axes.plot(
-            [bin_.mean_predicted for bin_ in bins], [bin_.observed for bin_ in bins], "o-"
-        )
+        axes.plot([bin_.mean_predicted for bin_ in bins], [bin_.observed for bin_ in bins], "o-")
         for bin_ in bins:
-            axes.annotate(
-                f" {bin_.n}", (bin_.mean_predicted, bin_.observed), fontsize=8, va="top"
-            )
+            axes.annotate(f" {bin_.n}", (bin_.mean_predicted, bin_.observed), fontsize=8, va="top")
         axes.set_title(
             f"Calibration, expected error {self.evaluation.calibration_error:.3f} "
             "(films per bin beside it)",
@@ -121,9 +117,7 @@ class Report:
         return figure
 
 
-def report(
-    model: str, data: DataSet, part: str, probabilities: NDArray[Any]
-) -> Report:
+def report(model: str, data: DataSet, part: str, probabilities: NDArray[Any]) -> Report:
     """Judges the probabilities [n, 1] of a part's films."""
     labels = data.parts[part].labels
     return Report(
@@ -146,21 +140,17 @@ def figures_table(evaluation: Evaluation) -> Iterator[str]:
 
 def rows(evaluation: Evaluation) -> Iterator[tuple[str, str, str, str]]:
     """Name, value, interval and films of each figure."""
-    auc = evaluation.auc
-    yield (
-        "AUC",
-        _number(auc and auc.value),
-        f"{auc.low:.3f} to {auc.high:.3f} (DeLong)" if auc else "",
-        str(evaluation.n),
-    )
+    figures, auc, films = evaluation.figures(), evaluation.auc, str(evaluation.n)
+    interval = f"{auc.low:.3f} to {auc.high:.3f} (DeLong)" if auc else ""
+    yield "AUC", _number(figures.get("auc")), interval, films
     for name, share in (
         ("sensitivity", evaluation.sensitivity),
         ("specificity", evaluation.specificity),
         ("accuracy", evaluation.accuracy),
     ):
-        yield name, _number(share and share.value), *_share(share)
-    yield "Brier score", _number(evaluation.brier), "", str(evaluation.n)
-    yield "calibration error", _number(evaluation.calibration_error), "", str(evaluation.n)
+        yield name, _number(figures.get(name)), *_share(share)
+    yield "Brier score", _number(evaluation.brier), "", films
+    yield "calibration error", _number(evaluation.calibration_error), "", films
 
 
 def exclusions(data: DataSet) -> Iterator[str]:
@@ -187,6 +177,7 @@ def _number(value: float | None) -> str:
 
 def _square(x: str, y: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(5, 5), layout="constrained")
+    FigureCanvasAgg(figure)  # draws without a display
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
     axes.set(xlabel=x, ylabel=y, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
@@ -199,4 +190,4 @@ def _say(axes: Axes, lines: tuple[str, ...]) -> None:
 
 def _save(figure: Figure, path: Path) -> None:
     """Without the date and the version of the library, so that equal plots are equal files."""
-    FigureCanvasAgg(figure).print_png(str(path), metadata={"Software": None})
+    figure.savefig(path, metadata={"Software": None})

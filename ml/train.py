@@ -187,7 +187,7 @@ def _register(
         folder = Path(temporary)
         card.write(folder)
         report.write(folder / "evaluation")
-        mlflow.log_params(identity)
+        mlflow.log_params(dict(identity))
         mlflow.log_metrics(
             {f"validation_{figure}": value for figure, value in report.evaluation.figures().items()}
         )

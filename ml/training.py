@@ -179,6 +179,5 @@ class Watch:
             self._progress.update(self._task, auc=f"{auc.value:.4f}")
         if not self._console.is_terminal:
             self._console.print(
-                f"epoch {epoch + 1}/{self._epochs}  loss {loss:.3f}  "
-                f"validation AUC {auc.value:.4f}"
+                f"epoch {epoch + 1}/{self._epochs}  loss {loss:.3f}  validation AUC {auc.value:.4f}"
             )

@@ -14,7 +14,7 @@ Labels = NDArray[np.uint8]
 PARTS = ("train", "val", "test")
 
 
-class InvalidData(ValueError):
+class InvalidData(ValueError):  # noqa: N818 - what it is, not that it is an error
     """The data cannot be used; says which file, key and value, the rule, and the way out."""
 
 

@@ -88,7 +88,7 @@ def read(path: Path, image_size: int | None) -> DataSet:
     if not files:
         raise InvalidData(_not_the_layout(path))
     with ThreadPoolExecutor() as pool:
-        results = pool.map(lambda file: _read_film(path, *file, size), files)
+        results = pool.map(lambda file: _read_film(path, *file, size=size), files)
         readable = []
         for result in results:
             if isinstance(result, Excluded):
@@ -150,7 +150,7 @@ def _exclude(root: Path, file: Path, reason: str) -> Excluded:
     return Excluded(film=file.relative_to(root).as_posix(), reason=reason)
 
 
-def _read_film(root: Path, file: Path, part: str, label: int, size: int) -> _Film | Excluded:
+def _read_film(root: Path, file: Path, part: str, label: int, *, size: int) -> _Film | Excluded:
     said = label_of(file.name)
     if said is not None and said != LABELS[label]:
         return _exclude(root, file, f"mislabelled: in {LABELS[label]}, but the name says {said}")
@@ -237,7 +237,9 @@ def _apart(
         f"One patient in {_VALIDATION_FOLDS} was taken from the training films for validation."
     )
     return [
-        film if film.part == "test" else _moved(film, "val" if film.patient in held_out else "train")
+        film
+        if film.part == "test"
+        else _moved(film, "val" if film.patient in held_out else "train")
         for film in films
     ], remarks
 

@@ -32,5 +32,5 @@ def prepare(film: Image.Image, size: int) -> "Images":
     if edge != size:
         square = square.resize((size, size), Image.Resampling.BICUBIC)
     white = _SIXTEEN_BIT_WHITE if deep else _EIGHT_BIT_WHITE
-    pixels = np.asarray(square, dtype=np.float32) / np.float32(white)
-    return np.clip(pixels, 0.0, 1.0)[..., np.newaxis]
+    pixels: Images = np.asarray(square, dtype=np.float32)[..., np.newaxis] / np.float32(white)
+    return pixels.clip(0, 1)

@@ -28,11 +28,7 @@ def load(path: Path, image_size: int | None = None) -> DataSet:
     ``image_size`` None keeps the size of the films of a file, and takes DEFAULT_IMAGE_SIZE for a
     folder. Raises InvalidData.
     """
-    if not path.exists():
-        raise InvalidData(
-            f"{path}: there is no such file or folder. Give an .npz of the MedMNIST layout or a "
-            "folder of the Kaggle layout, or leave --data out for the bundled films."
-        )
+    require(path)
     # Each layout brings its own libraries: only the one in use is imported.
     if path.is_dir():
         from ml.data import kaggle
@@ -46,8 +42,17 @@ def load(path: Path, image_size: int | None = None) -> DataSet:
     return data
 
 
+def require(path: Path) -> None:
+    """Raises InvalidData where there is nothing to read: cheap enough to ask before all else."""
+    if not path.exists():
+        raise InvalidData(
+            f"{path}: there is no such file or folder. Give an .npz of the MedMNIST layout or a "
+            "folder of the Kaggle layout, or leave --data out for the bundled films."
+        )
+
+
 def require_for_training(data: DataSet) -> None:
-    """Raises InvalidData unless there are films of both classes to train on and to validate with."""
+    """Raises InvalidData unless both classes are there to train on and to validate with."""
     for part, use in (("train", "to train on"), ("val", "to validate with")):
         films = data.parts.get(part)
         if films is None or not len(films):

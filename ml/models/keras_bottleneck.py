@@ -149,6 +149,9 @@ class _Films(keras.utils.PyDataset):  # type: ignore[misc]
         self._epoch += 1
 
 
+# Keras hands over `batch`, `epoch` and `logs` by name; what a callback does not need is unused.
+
+
 class _Schedule(keras.callbacks.Callback):  # type: ignore[misc]
     def __init__(self, batches: Batches, recipe: Recipe) -> None:
         super().__init__()
@@ -156,7 +159,7 @@ class _Schedule(keras.callbacks.Callback):  # type: ignore[misc]
         self._recipe = recipe
         self._step = 0
 
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         rate = self._recipe.learning_rate(self._step, self._batches.steps)
         self.model.optimizer.learning_rate = rate
         self._step += 1
@@ -170,10 +173,10 @@ class _Watched(keras.callbacks.Callback):  # type: ignore[misc]
         self._predict = predict
         self._epoch = 0
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         self._epoch = epoch
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         self._watch.step(self._epoch, (logs or {})["loss"], self._steps)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

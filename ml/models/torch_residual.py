@@ -7,7 +7,10 @@ and the maximum over the film before the classifier (reference: ml.md).
 import os
 from typing import Any
 
-# cuBLAS is deterministic on a GPU only with this; read at its first use.
+# Both are read when PyTorch starts. A thread that waits for the others on a busy machine sleeps,
+# rather than spin away the time that they need.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# cuBLAS is deterministic on a GPU only with this.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 import numpy as np
@@ -93,7 +96,7 @@ class Network:
         # Only what reads memory before it writes it would notice; filling costs 5 %.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         self._image_size = image_size
-        self.classifier = ResidualClassifier().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.classifier = ResidualClassifier().to(memory_format=torch.channels_last)
         self.served = ServedClassifier(self.classifier).eval()
 
     @property
@@ -104,7 +107,7 @@ class Network:
         optimizer = _adamw(self.classifier, recipe)
         averaged = AveragedModel(
             self.classifier,
-            multi_avg_fn=get_ema_multi_avg_fn(recipe.average_decay),
+            multi_avg_fn=get_ema_multi_avg_fn(recipe.average_decay),  # type: ignore[no-untyped-call]
             use_buffers=True,
         )
         self.served = ServedClassifier(averaged.module).eval()
@@ -128,8 +131,8 @@ class Network:
     def predict(self, images: Images) -> NDArray[np.float32]:
         self.served.eval()
         with torch.inference_mode():
-            parts = [self.served(part) for part in torch.from_numpy(images).split(_PREDICTED_AT_ONCE)]
-            probabilities: NDArray[np.float32] = torch.cat(parts).numpy()
+            batches = torch.split(torch.from_numpy(images), _PREDICTED_AT_ONCE)
+            probabilities: NDArray[np.float32] = torch.cat(list(map(self.served, batches))).numpy()
         return probabilities
 
     def log(self, name: str, **contract: Any) -> Any:

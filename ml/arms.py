@@ -1,0 +1,59 @@
+"""Shows the arms of an environment: which versions it serves, how good they are, their traffic.
+
+``python -m ml.arms``; the versions and the split are those of the environment's file.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ml.command import add_registry_options, run
+
+_STACKS = Path("cdktf.out") / "stacks"
+
+
+def options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ml.arms",
+        description="Shows the arms of an environment with the figures of their versions.",
+    )
+    add_registry_options(parser)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    given = options().parse_args(arguments)
+    from infra.environment import load
+
+    environment = load(given.environment)
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from ml.registry import Registry
+
+    registry = Registry(given.registry)
+    table = Table("arm", "model", "version", "AUC", "sensitivity", "specificity", "traffic")
+    test = environment.ab_test
+    names = ("champion", *("challenger" for _ in test.challengers))
+    for arm, served, route in zip(names, test.served_models, test.split.routes, strict=True):
+        tags = registry.tags(environment.full_model_name(served.model), served.version)
+        figures = (
+            tags.get(f"validation_{figure}", "unknown")
+            for figure in ("auc", "sensitivity", "specificity")
+        )
+        table.add_row(arm, served.model, str(served.version), *figures, f"{route.percent} %")
+    console = Console(highlight=False)
+    console.print(table)
+    synthesized = _STACKS / environment.serving_stack / "cdk.tf.json"
+    if synthesized.exists():
+        console.print(f"Synthesized: {synthesized}")
+    else:
+        console.print("Not synthesized yet: python main.py")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run("ml.arms", main))

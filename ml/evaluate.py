@@ -1,0 +1,155 @@
+"""Judges a registered version on labelled films: ``python -m ml.evaluate``."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.command import UserError, add_data_option, add_registry_options, run, whole_number
+from ml.contract import KERAS_MODEL
+from ml.data import source
+from ml.data.films import PARTS, DataSet, Images
+
+if TYPE_CHECKING:
+    from mlflow.pyfunc import PyFuncModel
+    from rich.console import Console
+
+    from ml.report import Report
+
+_PREDICTED_AT_ONCE = 256
+
+
+def options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ml.evaluate",
+        description="Judges a registered version on labelled films: prints the figures with their "
+        "intervals, and writes report.md, report.json, roc.png and calibration.png.",
+    )
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="NAME",
+        help="the registered name; without catalog and schema, those of the environment",
+    )
+    parser.add_argument("--version", required=True, type=whole_number(1, sys.maxsize), metavar="N")
+    add_data_option(parser)
+    parser.add_argument(
+        "--part",
+        choices=PARTS,
+        help="which part of the data to judge on; default: test where there is one, else val",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="where the report goes; default: .local/evaluations/NAME-N-PART",
+    )
+    add_registry_options(parser)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    given = options().parse_args(arguments)
+    from infra.environment import load
+
+    name = _full_name(given.model, load(given.environment).full_model_name)
+    path = given.data or source.BUNDLED
+    source.require(path)
+
+    from rich.console import Console
+
+    from ml.console import silenced_natives, status
+    from ml.registry import LOCAL_FOLDER, Registry, image_size
+    from ml.report import report
+
+    console = Console(highlight=False)
+    with status(console, f"Loading {name} version {given.version}"), silenced_natives():
+        model = Registry(given.registry).load(name, given.version)
+    with status(console, f"Reading {path}"):
+        data = source.load(path, image_size(model, name))
+    part = _part(data, given.part)
+    with status(console, f"Judging {len(data.parts[part])} films"), silenced_natives():
+        judged = report(
+            f"{name} version {given.version}",
+            data,
+            part,
+            predict(model, data.parts[part].images),
+        )
+    output = given.output or LOCAL_FOLDER / "evaluations" / (
+        f"{name.rsplit('.', 1)[-1]}-{given.version}-{part}"
+    )
+    _write(judged, output)
+    _show(judged, output, console)
+    return 0
+
+
+def predict(model: "PyFuncModel", images: Images) -> NDArray[np.float64]:
+    """Probabilities [n] of any registered version for images [n, h, w, 1]."""
+    probabilities = np.empty(len(images))
+    for start in range(0, len(images), _PREDICTED_AT_ONCE):
+        batch = slice(start, start + _PREDICTED_AT_ONCE)
+        probabilities[batch] = np.asarray(model.predict(images[batch])).reshape(-1)
+    return probabilities
+
+
+def _full_name(model: str, in_environment: Callable[[str], str]) -> str:
+    levels = model.split(".")
+    if len(levels) not in {1, 3} or not all(levels):
+        raise UserError(
+            f"--model {model}: a name has one level, such as {KERAS_MODEL}, or the three of "
+            f"{in_environment(KERAS_MODEL)}"
+        )
+    return model if len(levels) == 3 else in_environment(model)
+
+
+def _part(data: DataSet, wanted: str | None) -> str:
+    """The part to judge on: held out from training, as far as the data has such a part."""
+    held_out = [part for part in reversed(PARTS) if part != "train" and part in data.parts]
+    part = wanted or next(iter(held_out), None)
+    if part is None or part not in data.parts:
+        raise UserError(
+            f"{data.source} has no part {part or 'test or val'}: it has {', '.join(data.parts)}. "
+            f"Choose one of them with --part."
+        )
+    return part
+
+
+def _write(judged: "Report", folder: Path) -> None:
+    try:
+        judged.write(folder)
+    except OSError as error:
+        raise UserError(
+            f"cannot write the report to {folder}: {error.strerror}. Choose another --output."
+        ) from error
+
+
+def _show(judged: "Report", folder: Path, console: "Console") -> None:
+    from rich.table import Table
+
+    from ml.report import exclusions, rows
+
+    evaluation = judged.evaluation
+    console.print(
+        f"{judged.model} on the part '{judged.part}' of {judged.data.source}: "
+        f"{evaluation.n} films, {evaluation.n_normal} normal and "
+        f"{evaluation.n_pneumonia} with pneumonia",
+        soft_wrap=True,
+    )
+    if judged.part == "train":
+        console.print("These are training films: if the model saw them, it knows them by heart.")
+    for line in (*evaluation.undefined, *judged.data.remarks, *exclusions(judged.data)):
+        console.print(f"  {line}", soft_wrap=True)
+    table = Table("figure", "value", "95 % interval", "films")
+    for row in rows(evaluation):
+        table.add_row(*row)
+    console.print(table)
+    console.print(f"Written: {folder}/report.md, report.json, roc.png, calibration.png")
+
+
+if __name__ == "__main__":
+    sys.exit(run("ml.evaluate", main))

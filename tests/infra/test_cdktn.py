@@ -1,0 +1,96 @@
+"""The move from CDKTF to its successor is two replacements (docs/adr/0001), shown by making it.
+
+Installs cdktn into an environment of its own, once; where that is impossible the test is skipped
+and says why.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.environment import available
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = [
+    "cdktn==0.24.0",
+    "cdktn-provider-databricks==18.11.0",
+    "constructs>=10.6,<10.8",
+    "pydantic==2.14.4",
+]
+REPLACEMENTS = [
+    ("cdktf_cdktf_provider_databricks", "cdktn_provider_databricks"),
+    ("from cdktf import", "from cdktn import"),
+]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="session")
+def python() -> Path:
+    """An interpreter that has cdktn instead of cdktf; kept under .local for the next run."""
+    home = ROOT / ".local" / "cdktn"
+    python, installed = home / "bin" / "python", home / "installed.json"
+    if installed.is_file() and json.loads(installed.read_text()) == PACKAGES:
+        return python
+    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if uv is None:
+        pytest.skip("NOT SHOWN: the move to cdktn needs uv to install it, and uv is not on PATH")
+    for command in (
+        [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)],
+        [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), *PACKAGES],
+    ):
+        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        if result.returncode:
+            pytest.skip(
+                f"NOT SHOWN: the move to cdktn needs {', '.join(PACKAGES)}, which could not be "
+                f"installed: {result.stderr.strip()}"
+            )
+    installed.write_text(json.dumps(PACKAGES))
+    return python
+
+
+def synthesized(python: Path, folder: Path) -> dict[str, Any]:
+    result = subprocess.run(
+        [str(python), "main.py"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    return {
+        name: json.loads((folder / f"cdktf.out/stacks/serving-{name}/cdk.tf.json").read_text())
+        for name in available()
+    }
+
+
+def copy(folder: Path) -> Path:
+    ignore = shutil.ignore_patterns("__pycache__", "local")
+    shutil.copytree(ROOT / "infra", folder / "infra", ignore=ignore)
+    shutil.copy(ROOT / "main.py", folder)
+    return folder
+
+
+def test_two_replacements_move_every_environment_to_cdktn(python: Path, tmp_path: Path) -> None:
+    before, moved = copy(tmp_path / "cdktf"), copy(tmp_path / "cdktn")
+    for module in moved.rglob("*.py"):
+        text = module.read_text()
+        for old, new in REPLACEMENTS:
+            text = text.replace(old, new)
+        module.write_text(text)
+
+    expected = synthesized(Path(sys.executable), before)
+    for stack in expected.values():  # what may differ: the two versions
+        assert stack["//"]["metadata"]["version"] == "0.21.0"
+        stack["//"]["metadata"]["version"] = "0.24.0"
+        assert stack["terraform"]["required_providers"]["databricks"]["version"] == "1.99.0"
+        stack["terraform"]["required_providers"]["databricks"]["version"] = "1.138.0"
+
+    assert synthesized(python, moved) == expected

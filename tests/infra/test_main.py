@@ -1,0 +1,131 @@
+"""`python main.py` and `cdktf synth`, run as a user runs them."""
+
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.environment import available
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = {"keras", "mlflow", "sklearn", "tensorflow", "torch"}
+
+Run = subprocess.CompletedProcess[str]
+
+
+def project(folder: Path) -> Path:
+    """A copy of what synthesis needs."""
+    ignore = shutil.ignore_patterns("__pycache__", "local")
+    shutil.copytree(ROOT / "infra", folder / "infra", ignore=ignore)
+    for file in ("main.py", "cdktf.json"):
+        shutil.copy(ROOT / file, folder)
+    return folder
+
+
+def run(*command: str, folder: Path, **environment: str) -> Run:
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def cpu_seconds(*command: str, folder: Path) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    run(*command, folder=folder)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def synthesized(folder: Path) -> dict[str, bytes]:
+    out = folder / "cdktf.out"
+    return {str(file.relative_to(out)): file.read_bytes() for file in sorted(out.rglob("*.json"))}
+
+
+class TestRefusal:
+    @pytest.fixture
+    def broken(self, tmp_path: Path) -> Path:
+        folder = project(tmp_path / "broken")
+        dev = folder / "infra/environments/dev.toml"
+        dev.write_text(dev.read_text().replace("traffic       = 50", "traffic = 101"))
+        prod = folder / "infra/environments/prod.toml"
+        prod.write_text(prod.read_text().replace("version       = 1", 'version = "1"', 1))
+        return folder
+
+    def test_it_goes_to_stderr_with_status_1_and_no_traceback(self, broken: Path) -> None:
+        result = run(sys.executable, "main.py", folder=broken)
+
+        assert (result.returncode, result.stdout) == (1, "")
+        assert "infra/environments/dev.toml: ab_test.challengers[0].traffic = 101" in result.stderr
+        assert 'infra/environments/prod.toml: ab_test.champion.version = "1"' in result.stderr
+        assert "Traceback" not in result.stderr
+
+    def test_it_takes_less_than_half_a_second(self, broken: Path) -> None:
+        """Of a processor: the wall clock would measure who else is at work here."""
+        seconds = min(cpu_seconds(sys.executable, "main.py", folder=broken) for _ in range(5))
+
+        assert seconds < 0.5
+
+    def test_nothing_is_written(self, broken: Path) -> None:
+        run(sys.executable, "main.py", folder=broken)
+
+        assert not (broken / "cdktf.out").exists()
+
+
+@pytest.fixture(scope="module")
+def by_python(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
+    """A folder in which `python main.py` has run, and the run; -X lists what it imports."""
+    folder = project(tmp_path_factory.mktemp("by_python") / "here")
+    result = run(sys.executable, "-X", "importtime", "main.py", folder=folder, PYTHONHASHSEED="1")
+    assert result.returncode == 0, result.stderr
+    return folder, result
+
+
+@pytest.mark.slow
+def test_synthesis_imports_nothing_that_trains(by_python: tuple[Path, Run]) -> None:
+    _, result = by_python
+
+    names = re.findall(r"\| +(\S+)$", result.stderr, re.MULTILINE)
+    imported = {name.split(".")[0] for name in names}
+    assert "cdktf" in imported
+    assert imported & HEAVY == set()
+
+
+@pytest.mark.slow
+def test_main_writes_a_stack_for_every_environment(by_python: tuple[Path, Run]) -> None:
+    folder, _ = by_python
+
+    assert [path for path in synthesized(folder) if path.startswith("stacks/")] == [
+        f"stacks/serving-{name}/cdk.tf.json" for name in available()
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("cdktf") is None, reason="cdktf is not on PATH: make set-up")
+def test_cdktf_synth_writes_the_same_bytes_elsewhere(
+    by_python: tuple[Path, Run], tmp_path: Path
+) -> None:
+    """In another folder, with another seed of Python's hashes, for another person's workspace."""
+    elsewhere = project(tmp_path / "some" / "where else")
+
+    by_cli = run(
+        "cdktf",
+        "synth",
+        folder=elsewhere,
+        PYTHONHASHSEED="2",
+        PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        DATABRICKS_HOST="https://adb-1.7.azuredatabricks.net",
+        CHECKPOINT_DISABLE="1",
+    )
+
+    assert by_cli.returncode == 0, by_cli.stdout + by_cli.stderr
+    assert synthesized(elsewhere) == synthesized(by_python[0])

@@ -1,0 +1,224 @@
+"""The Kaggle layout, with real films under the names that the collection has."""
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ml.data import kaggle, source
+from ml.data.films import InvalidData
+
+
+def reasons(data):
+    return {excluded.film: excluded.reason for excluded in data.excluded}
+
+
+@pytest.mark.parametrize(
+    ("name", "patient", "label"),
+    [
+        ("person1_bacteria_1.jpeg", "person1", "PNEUMONIA"),
+        ("person1000_virus_1681.jpeg", "person1000", "PNEUMONIA"),
+        ("IM-0115-0001.jpeg", "IM-0115", "NORMAL"),
+        ("NORMAL2-IM-1440-0001.jpeg", "NORMAL2-IM-1440", "NORMAL"),
+        ("NORMAL2-IM-0285-0001-0002.jpeg", "NORMAL2-IM-0285", "NORMAL"),
+        ("BACTERIA-1008087-0001.jpeg", "BACTERIA-1008087", "PNEUMONIA"),
+        ("VIRUS-1980593-0001.jpeg", "VIRUS-1980593", "PNEUMONIA"),
+        ("NORMAL-1003233-0001.jpeg", "NORMAL-1003233", "NORMAL"),
+        ("scan.jpeg", None, None),
+    ],
+)
+def test_a_file_name_carries_patient_and_label(name, patient, label):
+    assert kaggle.patient_of(name) == patient
+    assert kaggle.label_of(name) == label
+
+
+def test_every_film_is_read_at_the_default_size(folder):
+    folder.fill("train", patients=12, films=2)
+    folder.fill("test", patients=5, first=100)
+
+    data = source.load(folder.root)
+
+    assert data.image_size == 64
+    assert data.parts["test"].images.shape == (10, 64, 64, 1)
+    assert sum(map(len, data.parts.values())) == 12 * 2 * 2 + 10
+    assert data.excluded == ()
+
+
+def test_a_picture_keeps_its_content(folder, bundled):
+    folder.fill("train", patients=4)
+    path = folder.add("test/NORMAL/IM-0001-0001.png", edge=28)
+    folder.add("test/PNEUMONIA/person99_virus_1.png", edge=28)
+
+    image = source.load(folder.root, image_size=28).parts["test"].images[0]
+
+    np.testing.assert_allclose(image[..., 0] * 255, np.asarray(Image.open(path)), atol=1e-3)
+
+
+def test_validation_is_split_off_by_patient_never_by_film(folder):
+    folder.fill("train", patients=30, films=4)
+
+    data = source.load(folder.root, image_size=28)
+
+    assert len(data.parts["val"]) % 4 == 0
+    assert 0 < len(data.parts["val"]) < len(data.parts["train"])
+    assert data.parts["val"].count("NORMAL")
+    assert data.parts["val"].count("PNEUMONIA")
+    assert any("One patient in 10" in remark for remark in data.remarks)
+
+
+def test_kaggles_own_small_validation_part_joins_the_training_films(folder):
+    folder.fill("train", patients=20)
+    folder.fill("val", patients=8, first=50)
+
+    data = source.load(folder.root, image_size=28)
+
+    assert len(data.parts["train"]) + len(data.parts["val"]) == 56
+    assert any("(16 films) is too small" in remark for remark in data.remarks)
+
+
+def test_a_large_validation_part_is_kept(folder):
+    folder.fill("train", patients=10)
+    folder.fill("val", patients=kaggle.FEWEST_VALIDATION_FILMS, first=100)
+
+    data = source.load(folder.root, image_size=28)
+
+    assert len(data.parts["val"]) == 2 * kaggle.FEWEST_VALIDATION_FILMS
+    assert len(data.parts["train"]) == 20
+
+
+def test_a_patient_of_the_test_part_is_left_out_of_training_and_named(folder):
+    folder.fill("train", patients=10)
+    folder.fill("test", patients=3, first=20)
+    folder.add("test/PNEUMONIA/person4_virus_9.jpeg")
+
+    data = source.load(folder.root, image_size=28)
+
+    assert reasons(data) == {
+        "train/PNEUMONIA/person4_bacteria_1.jpeg": "the patient has films in the test part too"
+    }
+    assert any("1 patients are in test and in another part" in remark for remark in data.remarks)
+    assert len(data.parts["test"]) == 7
+
+
+def test_a_film_whose_name_contradicts_its_folder_is_named(folder):
+    folder.fill("train", patients=10)
+    folder.add("train/NORMAL/person77_bacteria_3.jpeg", shows=1)
+    folder.add("train/PNEUMONIA/NORMAL2-IM-0900-0001.jpeg", shows=0)
+
+    assert reasons(source.load(folder.root, image_size=28)) == {
+        "train/NORMAL/person77_bacteria_3.jpeg": (
+            "mislabelled: in NORMAL, but the name says PNEUMONIA"
+        ),
+        "train/PNEUMONIA/NORMAL2-IM-0900-0001.jpeg": (
+            "mislabelled: in PNEUMONIA, but the name says NORMAL"
+        ),
+    }
+
+
+def test_unreadable_files_are_named(folder):
+    folder.fill("train", patients=10)
+    whole = folder.add("train/NORMAL/IM-0500-0001.jpeg", edge=200)
+    whole.write_bytes(whole.read_bytes()[:900])
+    (folder.root / "train/PNEUMONIA/person90_virus_1.jpeg").write_bytes(b"")
+    (folder.root / "train/PNEUMONIA/person91_virus_1.jpeg").write_text("no film")
+    (folder.root / "train/PNEUMONIA/report.pdf").write_text("no film")
+
+    left_out = reasons(source.load(folder.root, image_size=28))
+
+    assert left_out["train/NORMAL/IM-0500-0001.jpeg"].startswith("unreadable: image file is trunc")
+    assert left_out["train/PNEUMONIA/person90_virus_1.jpeg"] == "unreadable: not an image"
+    assert left_out["train/PNEUMONIA/person91_virus_1.jpeg"] == "unreadable: not an image"
+    assert left_out["train/PNEUMONIA/report.pdf"] == "neither JPEG nor PNG"
+    assert len(left_out) == 4
+
+
+def test_what_file_managers_leave_behind_is_no_film(folder):
+    folder.fill("train", patients=10)
+    (folder.root / "train/NORMAL/.DS_Store").write_bytes(b"x")
+
+    assert source.load(folder.root, image_size=28).excluded == ()
+
+
+def test_a_folder_that_is_no_class_is_named_film_by_film(folder):
+    folder.fill("train", patients=10)
+    folder.add("train/COVID/scan-1.jpeg", shows=1)
+
+    assert reasons(source.load(folder.root, image_size=28)) == {
+        "train/COVID/scan-1.jpeg": "the folder COVID is not a class"
+    }
+
+
+def test_the_same_file_twice_is_read_once_for_the_part_that_judges(folder):
+    folder.fill("train", patients=10)
+    folder.fill("test", patients=3, first=40)
+    shutil.copy(
+        folder.root / "test/NORMAL/NORMAL2-IM-0040-0001.jpeg",
+        folder.root / "train/NORMAL/IM-0700-0001.jpeg",
+    )
+
+    data = source.load(folder.root, image_size=28)
+
+    assert reasons(data) == {"train/NORMAL/IM-0700-0001.jpeg": "the same file is there twice"}
+    assert len(data.parts["test"]) == 6
+
+
+def test_films_without_a_patient_in_their_name_are_counted(folder):
+    folder.fill("train", patients=10)
+    folder.add("train/NORMAL/scan.jpeg")
+
+    assert "1 of 21 file names carry no patient" in source.load(folder.root, 28).remarks[0]
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_part_without_one_of_the_classes_is_refused(folder, part):
+    folder.fill("train", patients=10)
+    folder.fill("test", patients=3, first=40)
+    shutil.rmtree(folder.root / part / "NORMAL")
+
+    with pytest.raises(InvalidData, match=f"{part}/NORMAL: no film of the class NORMAL"):
+        source.load(folder.root, image_size=28)
+
+
+def test_a_class_of_unreadable_films_alone_is_refused(folder):
+    folder.fill("train", patients=5)
+    for film in (folder.root / "train" / "NORMAL").iterdir():
+        film.write_bytes(b"")
+
+    with pytest.raises(InvalidData, match=r"no film of the class NORMAL; 5 films there cannot"):
+        source.load(folder.root, image_size=28)
+
+
+def test_one_patient_of_a_class_cannot_be_split(folder):
+    folder.fill("train", patients=1, films=6)
+
+    with pytest.raises(InvalidData, match="come from 1 patient"):
+        source.load(folder.root, image_size=28)
+
+
+def test_the_folder_above_is_refused_with_the_right_one(folder):
+    folder.fill("train", patients=3)
+
+    with pytest.raises(InvalidData, match=f"Did you mean {re.escape(str(folder.root))}"):
+        source.load(folder.root.parent)
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(InvalidData, match="it holds nothing"):
+        source.load(tmp_path)
+
+
+def test_a_test_part_alone_can_be_read(folder):
+    folder.fill("test", patients=3)
+
+    assert list(source.load(folder.root, image_size=28).parts) == ["test"]
+
+
+def test_reading_twice_gives_the_same_films_and_digest(folder):
+    folder.fill("train", patients=25, films=2)
+
+    first, second = (source.load(folder.root, image_size=28) for _ in range(2))
+
+    assert first.digest == second.digest
+    np.testing.assert_array_equal(first.parts["val"].images, second.parts["val"].images)

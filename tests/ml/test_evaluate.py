@@ -1,0 +1,125 @@
+"""``python -m ml.evaluate`` as a user runs it, on versions that two short trainings registered."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+KERAS, TORCH = "pneumonia_poc_classifier", "pneumonia_poc_classifier_pytorch"
+
+
+@pytest.fixture
+def evaluate(trained, run_command):
+    def run(*options, **environment):
+        return run_command("-m", "ml.evaluate", *options, cwd=trained.folder, **environment)
+
+    return run
+
+
+@pytest.mark.parametrize("model", [KERAS, TORCH])
+def test_it_judges_on_the_test_part_and_writes_the_report(evaluate, trained, tmp_path, model):
+    done = evaluate(
+        "--model", model, "--version", "1", "--data", trained.data, "--output", tmp_path
+    )
+
+    assert done.status == 0, done.err
+    assert "on the part 'test'" in done.out
+    assert "90 films" in done.out
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["model"] == f"healthcare_catalog_dev.models.{model} version 1"
+    assert report["data"]["part"] == "test"
+    assert report["figures"]["n"] == 90
+    assert "| sensitivity |" in (tmp_path / "report.md").read_text()
+    for plot in ("roc.png", "calibration.png"):
+        assert Image.open(tmp_path / plot).size == (500, 500)
+
+
+def test_the_figures_are_those_of_the_models_own_answers(evaluate, trained, few_films, tmp_path):
+    import mlflow
+    from sklearn.metrics import roc_auc_score
+
+    mlflow.set_tracking_uri(trained.tracking_uri)
+    model = mlflow.pyfunc.load_model(f"models:/healthcare_catalog_dev.models.{TORCH}/1")
+    images = few_films["test_images"][..., np.newaxis].astype(np.float32) / 255
+    expected = roc_auc_score(few_films["test_labels"][:, 0], model.predict(images)[:, 0])
+
+    evaluate("--model", TORCH, "--version", "1", "--data", trained.data, "--output", tmp_path)
+
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["figures"]["auc"]["value"] == pytest.approx(expected)
+
+
+def test_validation_again_gives_the_figures_of_registration(evaluate, trained, tmp_path):
+    from mlflow import MlflowClient
+
+    done = evaluate(
+        "--model", f"healthcare_catalog_dev.models.{TORCH}", "--version", "1",
+        "--data", trained.data, "--part", "val", "--output", tmp_path,
+    )  # fmt: skip
+
+    assert done.status == 0, done.err
+    client = MlflowClient(tracking_uri=trained.tracking_uri)
+    tags = client.get_model_version(f"healthcare_catalog_dev.models.{TORCH}", "1").tags
+    figures = json.loads((tmp_path / "report.json").read_text())["figures"]
+    assert float(tags["validation_auc"]) == pytest.approx(figures["auc"]["value"], abs=1e-3)
+    assert float(tags["validation_brier"]) == pytest.approx(figures["brier"], abs=1e-3)
+
+
+def test_without_a_test_part_it_judges_on_validation_by_default(evaluate, tmp_path):
+    done = evaluate("--model", TORCH, "--version", "1", "--output", tmp_path)
+
+    assert done.status == 0, done.err
+    assert "on the part 'val' of the bundled PneumoniaMNIST films: 524 films" in done.out
+
+
+def test_films_of_another_size_are_resized_to_the_signature(evaluate, folder, tmp_path):
+    folder.fill("test", patients=6)
+    folder.add("test/PNEUMONIA/IM-0001-0001.jpeg")
+
+    done = evaluate(
+        "--model", TORCH, "--version", "1", "--data", folder.root, "--output", tmp_path / "report"
+    )
+
+    assert done.status == 0, done.err
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert report["data"]["image_size"] == 28
+    assert [film["film"] for film in report["data"]["excluded"]] == [
+        "test/PNEUMONIA/IM-0001-0001.jpeg"
+    ]
+
+
+def test_films_of_one_class_give_what_they_can_and_say_what_not(
+    evaluate, few_films, write_npz, tmp_path
+):
+    sick = few_films["test_labels"][:, 0] == 1
+    path = write_npz(
+        test_images=few_films["test_images"][sick], test_labels=few_films["test_labels"][sick]
+    )
+
+    done = evaluate(
+        "--model", TORCH, "--version", "1", "--data", path, "--output", tmp_path / "report"
+    )
+
+    assert done.status == 0, done.err
+    assert "There is no NORMAL film: specificity and AUC are not defined." in done.out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--model", TORCH, "--version", "99"), "it has version 1. Take one that exists"),
+        (("--model", "nobody", "--version", "1"), "the models there are healthcare_catalog_dev"),
+        (("--model", "two.levels", "--version", "1"), "a name has one level"),
+        (("--model", TORCH, "--version", "0"), "argument --version: '0' is not a whole number"),
+        (("--model", TORCH, "--version", "1", "--data", "nowhere"), "no such file or folder"),
+        (("--model", TORCH, "--version", "1", "--part", "test"), "has no part test: it has train"),
+        (("--model", TORCH, "--version", "1", "--part", "all"), "argument --part: invalid choice"),
+    ],
+)
+def test_a_wrong_option_is_refused_with_the_way_out(evaluate, options, message):
+    refused = evaluate(*options)
+
+    assert refused.status in {1, 2}
+    assert message in refused.err
+    assert "Traceback" not in refused.err

@@ -1,0 +1,170 @@
+"""Registered versions, in the real MLflow registry that two short trainings have filled."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+CATALOG = "healthcare_catalog_dev.models"
+ARMS = {
+    "ml.train_keras": ("pneumonia_poc_classifier", "TensorFlow", "tensorflow", "torch"),
+    "ml.train_torch": ("pneumonia_poc_classifier_pytorch", "PyTorch", "torch", "tensorflow"),
+}
+
+
+@pytest.fixture(params=ARMS)
+def arm(request):
+    return (request.param, *ARMS[request.param])
+
+
+@pytest.fixture
+def registry(trained):
+    """MLflow's own client, not ours."""
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=trained.tracking_uri, registry_uri=trained.tracking_uri)
+
+
+@pytest.fixture
+def version(registry, arm):
+    return registry.get_model_version(f"{CATALOG}.{arm[1]}", "1")
+
+
+@pytest.fixture
+def artifacts(trained, version):
+    import mlflow
+
+    mlflow.set_tracking_uri(trained.tracking_uri)
+    return Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/1"))
+
+
+def test_a_version_is_tagged_with_where_it_comes_from(trained, version, arm):
+    from importlib.metadata import version as installed
+
+    from ml.data import source
+
+    tags = version.tags
+
+    assert version.status == "READY"
+    assert tags["seed"] == "7"
+    assert tags["epochs"] == "2"
+    assert tags["framework"] == arm[2]
+    assert tags["framework_version"] == installed(arm[3])
+    assert tags["data_digest"] == source.load(trained.data).digest
+    assert len(tags["code_digest"]) == 64
+    assert len(tags["git_commit"]) == 40
+    assert tags["git_dirty"] in {"true", "false"}
+    assert tags["validation_films"] == "120"
+    assert 0 <= float(tags["validation_auc"]) <= 1
+
+
+def test_the_signature_is_the_serving_contract(artifacts):
+    from mlflow.models import Model
+
+    signature = Model.load(artifacts).signature
+
+    assert [spec.to_dict() for spec in signature.inputs] == [
+        {"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": (-1, 28, 28, 1)}}
+    ]
+    assert [spec.to_dict() for spec in signature.outputs] == [
+        {"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": (-1, 1)}}
+    ]
+
+
+def test_requirements_are_pinned_and_few(artifacts, arm):
+    requirements = (artifacts / "requirements.txt").read_text().split()
+
+    assert all("==" in requirement for requirement in requirements)
+    packages = {requirement.partition("==")[0] for requirement in requirements}
+    assert {"mlflow", "numpy", arm[3]} <= packages <= {"mlflow", "numpy", arm[3], "keras"}
+
+
+def test_an_input_example_of_the_right_shape_is_there(artifacts):
+    from mlflow.models import Model
+
+    example = Model.load(artifacts).load_input_example(str(artifacts))
+
+    assert example.shape[1:] == (28, 28, 1)
+    assert example.dtype == np.float32
+
+
+def test_the_model_card_travels_with_the_version(artifacts):
+    card = json.loads((artifacts / "model_card.json").read_text())
+    text = (artifacts / "model_card.md").read_text()
+
+    assert "not a medical device" in card["intended_use"]
+    assert "not a medical device" in text
+    assert card["validation"]["sensitivity"]["n"] + card["validation"]["specificity"]["n"] == 120
+    assert card["validation"]["auc"]["low"] <= card["validation"]["auc"]["value"]
+    assert any("one to five years" in limit for limit in card["limits"])
+
+
+def test_the_run_keeps_card_report_and_plots(registry, version):
+    def files(folder=None):
+        for file in registry.list_artifacts(version.run_id, folder):
+            yield from files(file.path) if file.is_dir else [file.path]
+
+    assert set(files()) >= {
+        "model_card.md",
+        "model_card.json",
+        "evaluation/report.md",
+        "evaluation/report.json",
+        "evaluation/roc.png",
+        "evaluation/calibration.png",
+    }
+
+
+LOADED_ELSEWHERE = """
+import sys
+import mlflow, numpy as np
+assert not any(path.rstrip("/") == sys.argv[3] for path in sys.path), sys.path
+mlflow.set_tracking_uri(sys.argv[1])
+model = mlflow.pyfunc.load_model(sys.argv[2])
+random = np.random.default_rng(0)
+for n in (1, 8, 3):
+    answer = model.predict(random.random((n, 28, 28, 1), dtype=np.float32))
+    assert isinstance(answer, np.ndarray), type(answer)
+    assert answer.shape == (n, 1), answer.shape
+    assert ((answer >= 0) & (answer <= 1)).all()
+print(*sorted({"ml", "infra", "tensorflow", "torch"} & set(sys.modules)))
+"""
+
+
+def test_a_version_loads_where_our_package_is_not(trained, version, arm, run_command, tmp_path):
+    done = run_command(
+        "-I",
+        "-c",
+        LOADED_ELSEWHERE,
+        trained.tracking_uri,
+        f"models:/{version.name}/1",
+        Path(__file__).parents[2],
+        cwd=tmp_path,
+    )
+
+    assert done.status == 0, done.err
+    assert done.out.split() == [arm[3]]
+
+
+def test_mlflows_scoring_server_answers_in_the_serving_contract(trained, version, few_films):
+    """Through MLflow's own application, with the request that clients send."""
+    import mlflow
+    from fastapi.testclient import TestClient
+    from mlflow.pyfunc.scoring_server import init
+
+    mlflow.set_tracking_uri(trained.tracking_uri)
+    model = mlflow.pyfunc.load_model(f"models:/{version.name}/1")
+    images = few_films["test_images"][:2, ..., np.newaxis].astype(np.float32) / 255
+
+    answer = TestClient(init(model)).post("/invocations", json={"inputs": images.tolist()})
+
+    assert answer.status_code == 200, answer.text
+    np.testing.assert_allclose(
+        answer.json()["predictions"], model.predict(images), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_a_registry_of_three_level_names_lists_its_models(registry):
+    assert {model.name for model in registry.search_registered_models()} == {
+        f"{CATALOG}.{model}" for model, *_ in ARMS.values()
+    }
