@@ -46,7 +46,8 @@ class ColumnType:
 
     def type_json(self, column: str, *, nullable: bool) -> str:
         """The Spark StructField of a column of this type, as JSON."""
-        return column_type_json(column, normalize_column_type(self.text), nullable)
+        field: str = column_type_json(column, normalize_column_type(self.text), nullable)
+        return field
 
 
 @lru_cache(maxsize=1024)

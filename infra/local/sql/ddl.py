@@ -541,7 +541,7 @@ def _options(node: exp.Create) -> dict[str, object]:
                 options["partitioned_by"] = tuple(c.name for c in item.this.expressions)
             case exp.ClusterProperty() | exp.Cluster():
                 options["clustered_by"] = tuple(c.name for c in item.expressions)
-            case exp.Property():
+            case exp.Property() if type(item) is exp.Property:
                 properties.update(_property(item))
             case _:
                 raise not_emulated(f"The clause {item.sql(READ)}")

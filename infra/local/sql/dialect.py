@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import sqlglot
-from sqlglot import ErrorLevel, exp
+from sqlglot import ErrorLevel, Token, TokenType, exp
+from sqlglot.dialects.databricks import Databricks
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.generators.duckdb import DuckDBGenerator
@@ -30,62 +31,40 @@ logging.getLogger("sqlglot").setLevel(logging.ERROR)
 INTERNAL_SCHEMA_PREFIX = "__"
 """Schemas with this prefix are the workspace's own and nobody else's."""
 
-FUNCTIONS: frozenset[type[exp.Expr]] = frozenset(
-    {
-        # Conditions and casts.
-        *(exp.And, exp.Or, exp.Case, exp.If, exp.Coalesce, exp.Nullif, exp.Nvl2, exp.Cast),
-        *(
-            exp.TryCast,
-            exp.Greatest,
-            exp.Least,
-            exp.Exists,
-        ),
-        # Numbers.
-        *(exp.Abs, exp.Ceil, exp.Exp, exp.Floor, exp.Ln, exp.Log, exp.Pow, exp.Rand, exp.Round),
-        *(exp.SafeDivide, exp.Sign, exp.Sqrt, exp.IsNan, exp.IntDiv, exp.Mod),
-        # Strings.
-        *(exp.Concat, exp.ConcatWs, exp.Contains, exp.EndsWith, exp.Left, exp.Length, exp.Lower),
-        *(exp.MD5, exp.Pad, exp.RegexpExtract, exp.RegexpLike, exp.RegexpReplace, exp.Repeat),
-        *(exp.Replace, exp.Reverse, exp.Right, exp.SHA2, exp.SplitPart, exp.StartsWith),
-        *(exp.StrPosition, exp.Substring, exp.Trim, exp.Upper, exp.Uuid, exp.RegexpSplit),
-        # Time.
-        *(exp.AddMonths, exp.CurrentDate, exp.CurrentTimestamp, exp.DateDiff),
-        *(exp.DateTrunc, exp.Day, exp.DayOfMonth, exp.DayOfWeek, exp.Extract),
-        *(exp.Hour, exp.LastDay, exp.Minute, exp.Month, exp.Quarter, exp.Second, exp.StrToTime),
-        *(exp.StrToUnix, exp.TimeToStr, exp.TimestampAdd, exp.TimestampDiff, exp.TimestampTrunc),
-        *(
-            exp.TsOrDsAdd,
-            exp.TsOrDsToDate,
-            exp.UnixToStr,
-        ),
-        *(exp.UnixMillis, exp.Year, exp.DayOfYear, exp.TimeStrToTime),
-        *(exp.UnixSeconds),
-        # Who and where.
-        *(exp.CurrentCatalog, exp.CurrentDatabase, exp.CurrentSchema, exp.CurrentUser),
-        exp.SessionUser,
-        # JSON.
-        *(exp.JSONExtract, exp.JSONExtractScalar, exp.FromJson, exp.JSONFormat),
-        # Arrays, maps, structs.
-        *(exp.Array, exp.ArrayContains, exp.ArrayDistinct, exp.ArrayFilter, exp.ArrayMax),
-        *(exp.ArrayMin, exp.ArraySize, exp.ArrayToString, exp.Explode, exp.Flatten),
-        *(exp.ArraySort, exp.GenerateSeries, exp.Map, exp.MapContainsKey, exp.MapFromEntries),
-        *(
-            exp.MapKeys,
-            exp.Posexplode,
-            exp.Reduce,
-            exp.Struct,
-            exp.Transform,
-            exp.VarMap,
-        ),
-        # Aggregates and windows.
-        *(exp.AnyValue, exp.ApproxDistinct, exp.ApproxQuantile, exp.ArgMax, exp.ArgMin),
-        *(exp.ArrayAgg, exp.ArrayUniqueAgg, exp.Avg, exp.Corr, exp.Count, exp.CountIf, exp.First),
-        *(exp.FirstValue, exp.Lag, exp.Last, exp.LastValue, exp.Lead, exp.LogicalAnd),
-        *(exp.LogicalOr, exp.Max, exp.Median, exp.Min, exp.Ntile, exp.PercentRank),
-        *(exp.PercentileCont, exp.PercentileDisc, exp.Quantile, exp.Rank, exp.DenseRank),
-        *(exp.RowNumber, exp.Stddev, exp.StddevPop, exp.StddevSamp, exp.Sum, exp.Variance),
-        *(exp.VariancePop, exp.CumeDist, exp.Grouping),
-    }
+_FUNCTIONS_BY_SUBJECT: Final = {
+    "conditions and casts": (
+        "And Or Case If Coalesce Nullif Nvl2 Cast TryCast Greatest Least Exists"
+    ),
+    "numbers": ("Abs Ceil Exp Floor Ln Log Pow Rand Round SafeDivide Sign Sqrt IsNan IntDiv Mod"),
+    "strings": (
+        "Concat ConcatWs Contains EndsWith Left Length Lower MD5 Pad RegexpExtract RegexpLike "
+        "RegexpReplace Repeat Replace Reverse Right SHA2 SplitPart StartsWith StrPosition "
+        "Substring Trim Upper Uuid RegexpSplit"
+    ),
+    "time": (
+        "AddMonths CurrentDate CurrentTimestamp DateDiff DateTrunc Day DayOfMonth DayOfWeek "
+        "Extract Hour LastDay Minute Month Quarter Second StrToTime StrToUnix TimeToStr "
+        "TimestampAdd TimestampDiff TimestampTrunc TsOrDsAdd TsOrDsToDate UnixToStr "
+        "UnixMillis Year DayOfYear TimeStrToTime UnixSeconds"
+    ),
+    "who and where": ("CurrentCatalog CurrentDatabase CurrentSchema CurrentUser SessionUser"),
+    "json": ("JSONExtract JSONExtractScalar FromJson JSONFormat"),
+    "arrays, maps, structs": (
+        "Array ArrayContains ArrayDistinct ArrayFilter ArrayMax ArrayMin ArraySize "
+        "ArrayToString Explode Flatten ArraySort GenerateSeries Map MapContainsKey "
+        "MapFromEntries MapKeys Posexplode Reduce Struct Transform VarMap"
+    ),
+    "aggregates and windows": (
+        "AnyValue ApproxDistinct ApproxQuantile ArgMax ArgMin ArrayAgg ArrayUniqueAgg Avg "
+        "Corr Count CountIf First FirstValue Lag Last LastValue Lead LogicalAnd LogicalOr Max "
+        "Median Min Ntile PercentRank PercentileCont PercentileDisc Quantile Rank DenseRank "
+        "RowNumber Stddev StddevPop StddevSamp Sum Variance VariancePop CumeDist Grouping"
+    ),
+}
+"""What may be called, by the names of sqlglot's classes."""
+
+FUNCTIONS: Final[frozenset[type[exp.Expr]]] = frozenset(
+    getattr(exp, name) for names in _FUNCTIONS_BY_SUBJECT.values() for name in names.split()
 )
 
 
@@ -127,6 +106,82 @@ class Translation:
     values: Mapping[str, str | None]
 
 
+def resolve_identifier_clauses(statement: str, parameters: Mapping[str, Parameter]) -> str:
+    """Put names in the place of ``IDENTIFIER(:marker)`` and ``IDENTIFIER('name')``.
+
+    sqlglot parses the clause in some places only. A name is read as one and written in backticks,
+    so that nothing else can come in by it.
+    """
+    tokens = _tokenize(statement)
+    pieces, end = [], 0
+    for index, token in enumerate(tokens):
+        if token.text.upper() != "IDENTIFIER" or token.token_type == TokenType.IDENTIFIER:
+            continue
+        match [(t.token_type, t.text) for t in tokens[index + 1 : index + 5]]:
+            case [(TokenType.L_PAREN, _), (TokenType.STRING, name), (TokenType.R_PAREN, _), *_]:
+                last = tokens[index + 3]
+            case [
+                (TokenType.L_PAREN, _),
+                (TokenType.COLON, _),
+                (_, marker),
+                (TokenType.R_PAREN, _),
+            ]:
+                name, last = _value(parameters, marker) or "", tokens[index + 4]
+            case _:
+                raise not_emulated("IDENTIFIER with anything but a string or a marker")
+        pieces += [statement[end : token.start], _quoted_name(name)]
+        end = last.end + 1
+    return "".join([*pieces, statement[end:]])
+
+
+def _quoted_name(name: str) -> str:
+    try:
+        table = exp.to_table(name, dialect=READ)
+    except (ParseError, TokenError, ValueError):
+        table = exp.Table()
+    parts = [table.args.get(part) for part in ("catalog", "db", "this")]
+    if any(value for key, value in table.args.items() if key not in ("catalog", "db", "this")):
+        parts = []
+    if not parts or not all(part is None or isinstance(part, exp.Identifier) for part in parts):
+        raise StatementError(errors.PARSE_SYNTAX_ERROR, f"{name!r} is not an identifier.")
+    return ".".join(part.sql(READ, identify=True) for part in parts if part is not None)
+
+
+def _value(parameters: Mapping[str, Parameter], name: str) -> str | None:
+    try:
+        return parameters[name].value
+    except KeyError:
+        raise _unbound(name) from None
+
+
+def _unbound(name: str) -> StatementError:
+    return StatementError(
+        errors.UNBOUND_SQL_PARAMETER,
+        f"Found the unbound parameter: {name}. Please, fix `parameters` and provide a mapping of "
+        "the parameter to a value.",
+    )
+
+
+def query_text(statement: str) -> str:
+    """The query in the text of a CREATE or ALTER VIEW: Unity Catalog gives it back unchanged."""
+    depth = 0
+    for token in _tokenize(statement):
+        if token.token_type == TokenType.L_PAREN:
+            depth += 1
+        elif token.token_type == TokenType.R_PAREN:
+            depth -= 1
+        elif token.token_type == TokenType.ALIAS and depth == 0:
+            return statement[token.end + 1 :].strip().removesuffix(";").rstrip()
+    return ""
+
+
+def _tokenize(statement: str) -> list[Token]:
+    try:
+        return Databricks().tokenize(statement)
+    except TokenError as error:
+        raise StatementError(errors.PARSE_SYNTAX_ERROR, f"Syntax error: {error}.") from error
+
+
 def parse(statement: str) -> exp.Expr:
     """The one statement in a text; a syntax error or a second statement is a StatementError."""
     try:
@@ -161,7 +216,6 @@ class Translator:
     def prepare(self, expression: exp.Expr) -> exp.Expr:
         """Bind markers, resolve names, refuse what is not emulated; changes ``expression``."""
         _name_columns(expression)
-        expression = expression.transform(self._resolve_identifier_clause, copy=False)
         for placeholder in list(expression.find_all(exp.Placeholder)):
             placeholder.replace(self._typed(placeholder))
         self._qualify_tables(expression)
@@ -185,42 +239,14 @@ class Translator:
         name = placeholder.this
         if not name:
             raise not_emulated("The positional parameter marker `?`")
-        try:
-            return self.session.parameters[name]
-        except KeyError:
-            raise StatementError(
-                errors.UNBOUND_SQL_PARAMETER,
-                f"Found the unbound parameter: {name}. Please, fix `parameters` and provide a "
-                f"mapping of the parameter to a value.",
-            ) from None
+        if name not in self.session.parameters:
+            raise _unbound(name)
+        return self.session.parameters[name]
 
     def _typed(self, placeholder: exp.Placeholder) -> exp.Expr:
         # Bound, never written into the text: the value reaches DuckDB as a string and is cast.
         parameter = self._parameter(placeholder)
         return exp.Cast(this=placeholder.copy(), to=parameter.data_type)
-
-    def _resolve_identifier_clause(self, node: exp.Expr) -> exp.Expr:
-        call = node.this if isinstance(node, exp.Table) else node
-        if not (isinstance(call, exp.Anonymous) and call.name.upper() == "IDENTIFIER"):
-            return node
-        argument = call.expressions[0] if len(call.expressions) == 1 else None
-        if isinstance(argument, exp.Placeholder):
-            name = self._parameter(argument).value or ""
-        elif isinstance(argument, exp.Literal) and argument.is_string:
-            name = argument.this
-        else:
-            raise not_emulated("IDENTIFIER with an expression that is not a string or a marker")
-        try:
-            if isinstance(node, exp.Table):
-                table = exp.to_table(name, dialect=READ)
-                if alias := node.args.get("alias"):
-                    table.set("alias", alias)
-                return table
-            return exp.to_column(name, dialect=READ)
-        except (ParseError, ValueError) as error:
-            raise StatementError(
-                errors.PARSE_SYNTAX_ERROR, f"{name!r} is not an identifier."
-            ) from error
 
     def _qualify_tables(self, expression: exp.Expr) -> None:
         named = set()
@@ -508,7 +534,6 @@ def _raise_error(generator: _LakeGenerator, node: exp.Anonymous) -> str:
 
 # Functions that sqlglot has no class for, by their name in Databricks.
 ANONYMOUS_FUNCTIONS: Mapping[str, _Render] = {
-    "BOOL_AND": _renamed("BOOL_AND"),
     "EVERY": _renamed("BOOL_AND"),
     "FORALL": _forall,
     "ISNOTNULL": lambda generator, node: f"({generator.sql(node.expressions[0])} IS NOT NULL)",

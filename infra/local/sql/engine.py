@@ -7,13 +7,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import duckdb
-from sqlglot import Tokenizer, TokenType, exp
-from sqlglot.dialects.databricks import Databricks
+from sqlglot import exp
 
 from infra.local.catalog.tables import TableName
 from infra.local.sql import datatypes, errors
 from infra.local.sql.ddl import Definitions
-from infra.local.sql.dialect import Parameter, Session, Translator, parse
+from infra.local.sql.dialect import (
+    Parameter,
+    Session,
+    Translator,
+    parse,
+    query_text,
+    resolve_identifier_clauses,
+)
 from infra.local.sql.dml import Changes, Counts
 from infra.local.sql.errors import StatementCanceled, StatementError, not_emulated
 from infra.local.sql.inspection import Inspection, Listing
@@ -102,12 +108,15 @@ class Engine:
     def execute(self, statement: Statement, cancellation: Cancellation | None = None) -> Result:
         """Run a statement to its end. Raises StatementError or StatementCanceled."""
         cancellation = cancellation or Cancellation()
-        expression = parse(statement.text)
-        _keep_query_text(expression, statement.text)
+        session = self._session(statement)
+        text = resolve_identifier_clauses(statement.text, session.parameters)
+        expression = parse(text)
+        if isinstance(expression, exp.Create | exp.Alter) and expression.args["kind"] == "VIEW":
+            expression.meta["query"] = query_text(text)
         connection = self._database.cursor()
         try:
             cancellation.watch(connection)
-            return self._dispatch(expression, statement, connection, cancellation)
+            return self._dispatch(expression, statement, session, connection, cancellation)
         except duckdb.Error as error:
             missing = self._missing_table(expression)
             raise missing or errors.from_duckdb(error) from error
@@ -131,10 +140,11 @@ class Engine:
         self,
         expression: exp.Expr,
         statement: Statement,
+        session: Session,
         connection: duckdb.DuckDBPyConnection,
         cancellation: Cancellation,
     ) -> Result:
-        translator = Translator(self._session(statement))
+        translator = Translator(session)
         definitions = Definitions(connection, translator, self._tables, self._namespaces)
         if isinstance(expression, exp.Query):
             return self._query(expression, statement, connection, translator, cancellation)
@@ -260,24 +270,3 @@ def _counts(counts: Counts) -> Result:
         columns=[ResultColumn(name=name, type=_LONG) for name in counts],
         rows=[[str(count) for count in counts.values()]],
     )
-
-
-def _keep_query_text(expression: exp.Expr, text: str) -> None:
-    """Remember the query of a view as it was written: Unity Catalog gives it back unchanged."""
-    is_view = isinstance(expression, exp.Create | exp.Alter) and expression.args["kind"] == "VIEW"
-    if not is_view:
-        return
-    depth = 0
-    for token in _tokenizer().tokenize(text):
-        if token.token_type == TokenType.L_PAREN:
-            depth += 1
-        elif token.token_type == TokenType.R_PAREN:
-            depth -= 1
-        elif token.token_type == TokenType.ALIAS and depth == 0:
-            query = text[token.end + 1 :].strip().removesuffix(";").rstrip()
-            expression.meta["query"] = query
-            return
-
-
-def _tokenizer() -> Tokenizer:
-    return Databricks().tokenizer()

@@ -105,12 +105,18 @@ class Rest:
         return self._call("DELETE", path, query=query)
 
     def poll(
-        self, path: str, done: Callable[[Any], bool], *, seconds: float, what: str
+        self,
+        path: str,
+        done: Callable[[Any], bool],
+        *,
+        seconds: float,
+        what: str,
+        query: Mapping[str, object] | None = None,
     ) -> Any:
         """GET `path` at once, then with growing waits, until `done` or `seconds` have passed."""
         deadline = time.monotonic() + seconds
         for wait in waits():
-            answer = self.get(path)
+            answer = self.get(path, query)
             if done(answer):
                 return answer
             if time.monotonic() + wait > deadline:

@@ -96,7 +96,7 @@ def in_set_order(elements: list[Value], block: Block | None = None) -> list[Valu
     terraform-plugin-sdk v2); request bodies list them so.
     """
     if block is None:
-        return sorted(elements, key=lambda element: _hash_code(f"{element};"))
+        return sorted(elements, key=_hash_code)
     return sorted(elements, key=lambda element: _hash_code(_serialise(element, block)))
 
 
@@ -105,16 +105,8 @@ def _hash_code(text: str) -> str:
 
 
 def _serialise(element: Mapping[str, Value], block: Block) -> str:
-    """Of a block whose settings are strings or sets of strings: the only sets there are here."""
-    parts = []
-    for name in sorted(block.attributes):
-        value = element.get(name)
-        if isinstance(value, list):
-            text = "{" + "".join(f"{inner};" for inner in in_set_order(value)) + "}"
-        else:
-            text = value or ""
-        parts.append(f"{name}:{text};")
-    return "".join(parts)
+    """Of a block whose settings are strings: the only blocks in sets that are sent."""
+    return "".join(f"{name}:{element.get(name) or ''};" for name in sorted(block.attributes))
 
 
 def convert_json(block: Block, raw: Mapping[str, Value]) -> dict[str, Value]:

@@ -13,8 +13,24 @@ if TYPE_CHECKING:
     from infra.local.terraform.stand_in.resources.data_sources import DataSource
 
 _MODULES = {
+    "databricks_catalog": ("unity_catalog", "Catalog"),
+    "databricks_cluster": ("compute", "Cluster"),
+    "databricks_cluster_policy": ("compute", "ClusterPolicy"),
+    "databricks_dashboard": ("sql", "Dashboard"),
+    "databricks_grant": ("grants", "Grant"),
+    "databricks_grants": ("grants", "Grants"),
+    "databricks_job": ("compute", "Job"),
     "databricks_model_serving": ("model_serving", "ModelServing"),
     "databricks_permissions": ("permissions", "Permissions"),
+    "databricks_query": ("sql", "Query"),
+    "databricks_registered_model": ("unity_catalog", "RegisteredModel"),
+    "databricks_schema": ("unity_catalog", "Schema"),
+    "databricks_secret": ("secrets", "Secret"),
+    "databricks_secret_acl": ("secrets", "SecretAcl"),
+    "databricks_secret_scope": ("secrets", "SecretScope"),
+    "databricks_sql_endpoint": ("sql", "SqlEndpoint"),
+    "databricks_sql_table": ("sql_table", "SqlTable"),
+    "databricks_volume": ("unity_catalog", "Volume"),
 }
 
 
