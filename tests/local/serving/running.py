@@ -1,0 +1,203 @@
+"""A workspace in a process of its own, and what tests ask of it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+REPOSITORY = Path(__file__).parents[3]
+ENDPOINTS = "/api/2.0/serving-endpoints"
+PROBE, TORCH, KERAS = "local.models.probe", "local.models.torch", "local.models.keras"
+IMAGE = [[[0.5]] * 28] * 28
+
+
+@dataclasses.dataclass
+class RunningWorkspace:
+    """A started `python -m infra.local` and a client for it."""
+
+    process: subprocess.Popen[str]
+    host: str
+    token: str
+    data: Path
+    log: Path
+
+    def __post_init__(self) -> None:
+        self.client = httpx.Client(
+            base_url=self.host, headers={"Authorization": f"Bearer {self.token}"}, timeout=240
+        )
+
+    def create(self, name: str, *entities: dict[str, Any], **fields: Any) -> dict[str, Any]:
+        """Create an endpoint with these served entities, and wait until it serves."""
+        response = self.client.post(
+            ENDPOINTS, json={"name": name, "config": config(*entities), **fields}
+        )
+        assert response.status_code == 200, response.text
+        endpoint = self.settled(name)
+        assert endpoint["state"] == {"ready": "READY", "config_update": "NOT_UPDATING"}, endpoint
+        return endpoint
+
+    def get(self, name: str) -> dict[str, Any]:
+        response = self.client.get(f"{ENDPOINTS}/{name}")
+        assert response.status_code == 200, response.text
+        endpoint: dict[str, Any] = response.json()
+        return endpoint
+
+    def settled(self, name: str) -> dict[str, Any]:
+        """The endpoint after its update."""
+        return eventually(
+            lambda: self.get(name),
+            lambda endpoint: endpoint["state"]["config_update"] != "IN_PROGRESS",
+        )
+
+    def invoke(self, name: str, body: Any, entity: str | None = None) -> httpx.Response:
+        arm = f"/served-models/{entity}" if entity else ""
+        return self.client.post(f"/serving-endpoints/{name}{arm}/invocations", json=body)
+
+    def probe(self, name: str, action: str, **fields: Any) -> httpx.Response:
+        return self.invoke(name, {"dataframe_records": [{"action": action}], **fields})
+
+    def sql(self, statement: str) -> list[list[Any]]:
+        warehouses = self.client.get("/api/2.0/sql/warehouses").json().get("warehouses", [])
+        if not warehouses:
+            created = self.client.post(
+                "/api/2.0/sql/warehouses", json={"name": "tests", "cluster_size": "Small"}
+            )
+            warehouses = [created.json()]
+        result = self.client.post(
+            "/api/2.0/sql/statements",
+            json={
+                "warehouse_id": warehouses[0]["id"],
+                "statement": statement,
+                "wait_timeout": "30s",
+            },
+        ).json()
+        if result["status"]["state"] != "SUCCEEDED":
+            assert "TABLE_OR_VIEW_NOT_FOUND" in str(result), result
+            return []
+        rows: list[list[Any]] = result["result"].get("data_array", [])
+        return rows
+
+    def create_schema(self, catalog: str, schema: str) -> None:
+        self.client.post("/api/2.1/unity-catalog/catalogs", json={"name": catalog})
+        response = self.client.post(
+            "/api/2.1/unity-catalog/schemas", json={"name": schema, "catalog_name": catalog}
+        )
+        assert response.status_code == 200, response.text
+
+    def workers(self) -> dict[int, str]:
+        """Command lines of the served entities' processes, by process id."""
+        found = {}
+        for folder in Path("/proc").iterdir():
+            with contextlib.suppress(OSError, IndexError):
+                status = (folder / "stat").read_text().rpartition(")")[2].split()
+                if int(status[1]) == self.process.pid and status[0] != "Z":
+                    found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
+        return found
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.client.close()
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        self.client.close()
+        return self.process.wait(timeout=30)
+
+
+@contextlib.contextmanager
+def started(folder: Path, registry: str, *options: str) -> Iterator[Callable[[], RunningWorkspace]]:
+    """Starts workspaces on the same data directory, one after the other."""
+    running: list[RunningWorkspace] = []
+
+    def start() -> RunningWorkspace:
+        log = folder / f"workspace-{len(running)}.log"
+        data = folder / "data"
+        command = [sys.executable, "-m", "infra.local", "--port", "0", "--data", str(data)]
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [*command, "--registry", registry, *options],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=REPOSITORY,
+                text=True,
+                env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            )
+        text = eventually(
+            log.read_text, lambda text: "PARITY.md" in text or process.poll() is not None
+        )
+        host = re.search(r"host +(\S+)", text)
+        assert host, text
+        token = (data / "token").read_text().strip()
+        workspace = RunningWorkspace(process, host[1], token, data, log)
+        running.append(workspace)
+        return workspace
+
+    try:
+        yield start
+    finally:
+        for workspace in running:
+            if workspace.process.poll() is None:
+                workspace.kill()
+
+
+def entity(
+    model: str, version: str = "1", name: str | None = None, **fields: Any
+) -> dict[str, Any]:
+    name = name or f"{model.rpartition('.')[2]}-{version}"
+    return {
+        "name": name,
+        "entity_name": model,
+        "entity_version": version,
+        "workload_size": "Small",
+        "scale_to_zero_enabled": False,
+        **fields,
+    }
+
+
+def config(*entities: dict[str, Any], split: list[int] | None = None) -> dict[str, Any]:
+    """A configuration; the traffic is split evenly unless `split` says otherwise."""
+    split = split or [100 // len(entities)] * len(entities)
+    routes = [
+        {"served_entity_name": entity["name"], "traffic_percentage": percentage}
+        for entity, percentage in zip(entities, split, strict=True)
+    ]
+    return {"served_entities": list(entities), "traffic_config": {"routes": routes}}
+
+
+def gateway(prefix: str, **table: Any) -> dict[str, Any]:
+    return {
+        "inference_table_config": {
+            "catalog_name": "local",
+            "schema_name": "gold",
+            "table_name_prefix": prefix,
+            "enabled": True,
+            **table,
+        },
+        "usage_tracking_config": {"enabled": True},
+    }
+
+
+def eventually(
+    look: Callable[[], Any], holds: Callable[[Any], bool] = bool, *, seconds: float = 240
+) -> Any:
+    """What `look` sees as soon as it holds; what it saw last when the time is over."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = look()
+        if holds(seen) or time.monotonic() > deadline:
+            return seen
+        time.sleep(0.05)

@@ -1,0 +1,199 @@
+"""What the journal keeps through a restart, a kill in the middle of a write, and a full disk."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from infra.local.serving.delivery import Delivery
+from infra.local.serving.journal import Entry, Journal
+from infra.local.serving.payload import PayloadRow, PayloadTable, ServedEntityRow, UsageRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+TABLE = PayloadTable(catalog="c", schema="s", prefix="p")
+NOW = datetime.datetime(2026, 11, 24, 12, 30, 0, 250_000, tzinfo=datetime.UTC)
+
+
+def entry(
+    request_id: str,
+    table: PayloadTable = TABLE,
+    request: bytes | None = b'{"inputs": [1]}',
+    response: bytes | None = b'{"predictions": [2]}',
+) -> Entry:
+    row = PayloadRow(
+        databricks_request_id=request_id,
+        request_date=NOW.date(),
+        client_request_id=None,
+        request_time=NOW,
+        status_code=200,
+        sampling_fraction=1.0,
+        execution_duration_ms=3,
+        logging_error_codes=(),
+        served_entity_id="e",
+        requester="me",
+    )
+    return Entry(table=table, payload=row, request=request, response=response)
+
+
+def journal(folder: Path, delay_seconds: float = 0) -> Journal:
+    return Journal(folder, delay_seconds=delay_seconds)
+
+
+def request_ids(journal: Journal, limit: int = 100) -> list[str]:
+    entries = journal.read(limit).entries
+    return [each.payload.databricks_request_id for each in entries if each.payload]
+
+
+class Rows:
+    """A sink that keeps what it is given, and can be told to fail for a table."""
+
+    def __init__(self) -> None:
+        self.payload: dict[str, list[PayloadRow]] = {}
+        self.usage: list[UsageRow] = []
+        self.served: list[ServedEntityRow] = []
+        self.broken: set[str] = set()
+
+    def deliver(self, table: PayloadTable, rows: Sequence[PayloadRow]) -> None:
+        if table.full_name in self.broken:
+            raise RuntimeError("the schema was dropped")
+        self.payload.setdefault(table.full_name, []).extend(rows)
+
+    def deliver_usage(self, rows: Sequence[UsageRow]) -> None:
+        self.usage += rows
+
+    def deliver_served_entities(self, rows: Sequence[ServedEntityRow]) -> None:
+        self.served += rows
+
+
+def test_a_row_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    written = entry("1", request=None, response="ü€".encode())
+    journal(tmp_path).append(written)
+    [read] = journal(tmp_path).read(1).entries
+    assert read == written
+    assert read.payload_row is not None
+    assert (read.payload_row.request, read.payload_row.response) == (None, "ü€")
+
+
+def test_a_body_that_is_not_utf_8_is_kept_as_text_with_marks(tmp_path: Path) -> None:
+    journal(tmp_path).append(entry("1", request=b"\xff{"))
+    [read] = journal(tmp_path).read(1).entries
+    assert read.payload_row is not None
+    assert read.payload_row.request == "�{"
+
+
+def test_entries_are_read_in_order_and_not_again_after_they_are_forgotten(tmp_path: Path) -> None:
+    first = journal(tmp_path)
+    for number in range(5):
+        first.append(entry(str(number)))
+    first.forget(first.read(2))
+    assert request_ids(first) == ["2", "3", "4"]
+    assert request_ids(journal(tmp_path)) == ["2", "3", "4"]
+
+
+def test_what_a_new_run_appends_comes_after_what_the_last_run_left(tmp_path: Path) -> None:
+    journal(tmp_path).append(entry("old"))
+    second = journal(tmp_path)
+    second.append(entry("new"))
+    assert request_ids(second) == ["old", "new"]
+
+
+@pytest.mark.parametrize("lost", [1, 10, 30, 200])
+def test_a_record_cut_short_by_a_kill_is_dropped_and_the_rest_kept(
+    tmp_path: Path, lost: int
+) -> None:
+    first = journal(tmp_path)
+    first.append(entry("whole"))
+    first.append(entry("cut"))
+    [segment] = tmp_path.glob("*.log")
+    os.truncate(segment, segment.stat().st_size - lost)
+    second = journal(tmp_path)
+    second.append(entry("after"))
+    assert request_ids(second) == ["whole", "after"]
+
+
+def test_a_segment_that_was_delivered_is_deleted(tmp_path: Path) -> None:
+    journal(tmp_path).append(entry("old"))
+    second = journal(tmp_path)
+    second.append(entry("new"))
+    second.forget(second.read(10))
+    assert len(list(tmp_path.glob("*.log"))) == 1
+
+
+def test_an_entry_is_not_read_before_its_delay_is_over(tmp_path: Path) -> None:
+    delayed = journal(tmp_path, delay_seconds=60)
+    delayed.append(entry("1"))
+    assert request_ids(delayed) == []
+    wait = delayed.next_due_in()
+    assert wait is not None
+    assert 59 < wait <= 60
+
+
+def test_a_full_disk_fails_the_append_and_spoils_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = journal(tmp_path)
+    first.append(entry("1"))
+    real = os.writev
+
+    def half(descriptor: int, buffers: Sequence[bytes]) -> int:
+        return real(descriptor, [b"".join(buffers)[:40]])
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "writev", half)
+        with pytest.raises(OSError, match="wrote 40 of"):
+            first.append(entry("lost"))
+    first.append(entry("2"))
+    assert request_ids(first) == ["1", "2"]
+
+
+def test_delivery_hands_every_row_to_its_table_once(tmp_path: Path) -> None:
+    other = PayloadTable(catalog="c", schema="s", prefix="q")
+    queue, sink = journal(tmp_path), Rows()
+    for number in range(3):
+        queue.append(entry(str(number)))
+        queue.append(entry(f"q{number}", table=other))
+    delivery = Delivery(queue, sink)
+    delivery.deliver_due()
+    delivery.deliver_due()
+    delivered = {
+        name: [row.databricks_request_id for row in rows] for name, rows in sink.payload.items()
+    }
+    assert delivered == {"c.s.p_payload": ["0", "1", "2"], "c.s.q_payload": ["q0", "q1", "q2"]}
+
+
+def test_a_table_that_can_not_be_written_keeps_its_rows_and_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.local.serving.delivery._AFTER_FAILURE_SECONDS", 0)
+    other = PayloadTable(catalog="c", schema="s", prefix="q")
+    queue, sink = journal(tmp_path), Rows()
+    sink.broken.add(TABLE.full_name)
+    queue.append(entry("waits"))
+    queue.append(entry("goes", table=other))
+    delivery = Delivery(queue, sink)
+    delivery.deliver_due()
+    assert list(sink.payload) == ["c.s.q_payload"]
+    sink.broken.clear()
+    delivery.deliver_due()
+    assert [row.databricks_request_id for row in sink.payload["c.s.p_payload"]] == ["waits"]
+
+
+def test_the_running_delivery_notices_new_entries(tmp_path: Path) -> None:
+    async def scenario() -> Rows:
+        queue, sink = journal(tmp_path), Rows()
+        running = asyncio.create_task(Delivery(queue, sink).run())
+        for number in range(3):
+            queue.append(entry(str(number)))
+            await asyncio.sleep(0.2)
+        running.cancel()
+        return sink
+
+    rows = asyncio.run(scenario()).payload["c.s.p_payload"]
+    assert [row.databricks_request_id for row in rows] == ["0", "1", "2"]
