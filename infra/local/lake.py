@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from minilake.services import identity
 
-from infra.local import clusters, dashboards, permissions, queries, warehouses
+from infra.local import clusters, dashboards, jobs, permissions, queries, warehouses
 from infra.local.catalog import models, namespaces, tables
 from infra.local.emulator import Emulator, state_of
 from infra.local.sql import statements
@@ -56,7 +56,7 @@ class Lake:
         """The APIs that minilake lacks or answers differently; they go before ``app``."""
         modules = (
             *(statements, tables, models, namespaces),
-            *(warehouses, clusters, queries, dashboards, permissions),
+            *(warehouses, clusters, jobs, queries, dashboards, permissions),
         )
         return [route for module in modules for route in module.routes(self)]
 
