@@ -7,6 +7,7 @@ workspace. A view is named like the inference table: `<prefix>_predictions` besi
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 from string import Template
 from typing import Final
@@ -87,8 +88,11 @@ class Analysis:
         return f"{self.catalog}.{self.schema}.{self.view_name(view)}"
 
     def query(self, view: str) -> str:
-        """The query behind a view, as `CREATE VIEW ... AS` takes it."""
-        return self.filled_in((_SQL / f"{view}.sql").read_text(encoding="utf-8"))
+        """The query behind a view, as `CREATE VIEW ... AS` takes it and Unity Catalog keeps it:
+        from its first word, so without the remarks at the head of the file."""
+        sql = (_SQL / f"{view}.sql").read_text(encoding="utf-8")
+        lines = dropwhile(lambda line: line.startswith("--"), sql.splitlines())
+        return self.filled_in("\n".join(lines))
 
     def filled_in(self, sql: str) -> str:
         """A text of SQL with the names of this analysis in the place of `$payload`, `$outcomes`...
