@@ -1,5 +1,7 @@
 """The environment's part of Unity Catalog: catalog, schemas, volume, tables, registered models."""
 
+import functools
+
 from cdktf import ITerraformDependable, TerraformResource, TerraformResourceLifecycle
 from cdktf_cdktf_provider_databricks.catalog import Catalog
 from cdktf_cdktf_provider_databricks.registered_model import RegisteredModel
@@ -100,15 +102,7 @@ class UnityCatalog:
             table_type="MANAGED",
             data_source_format="DELTA",
             comment=table.comment,
-            column=[
-                SqlTableColumn(
-                    name=column.name,
-                    type=column.type.lower(),  # as Unity Catalog gives it back
-                    comment=column.comment,
-                    nullable=column.nullable,
-                )
-                for column in table.columns
-            ],
+            column=_columns(table),
             # Without a warehouse, the provider starts a cluster for the statement.
             warehouse_id=self._warehouse_id,
             lifecycle=keep_data(self._environment),
@@ -145,6 +139,19 @@ class UnityCatalog:
         # What serving and training have put in goes as well: otherwise the destruction of an
         # unprotected environment would stop half-way, at the first schema that is not empty.
         return not self._environment.protected
+
+
+@functools.cache  # the bindings check every struct's types, which takes longer than all the rest
+def _columns(table: Table) -> list[SqlTableColumn]:
+    return [
+        SqlTableColumn(
+            name=column.name,
+            type=column.type.lower(),  # as Unity Catalog gives it back
+            comment=column.comment,
+            nullable=column.nullable,
+        )
+        for column in table.columns
+    ]
 
 
 def keep_data(environment: Environment) -> TerraformResourceLifecycle | None:

@@ -1,5 +1,6 @@
 """The jobs: ingestion and retraining, as Python tasks of this repository at a Git reference."""
 
+import functools
 from collections.abc import Sequence
 
 from cdktf_cdktf_provider_databricks.job import (
@@ -156,7 +157,7 @@ def _task(
     job: platform.Job,
     module: str,
     *arguments: str,
-    packages: Sequence[str],
+    packages: tuple[str, ...],
     after: Sequence[str] = (),
 ) -> JobTask:
     return JobTask(
@@ -165,11 +166,16 @@ def _task(
         spark_python_task=JobTaskSparkPythonTask(
             python_file=_ENTRY, source="GIT", parameters=[module, *arguments]
         ),
-        library=[
-            JobTaskLibrary(pypi=JobTaskLibraryPypi(package=requirement)) for requirement in packages
-        ],
+        library=_libraries(packages),
         max_retries=job.retries,
         min_retry_interval_millis=_MINUTE_MILLISECONDS,
         timeout_seconds=job.timeout_minutes * _MINUTE_SECONDS,
         depends_on=[JobTaskDependsOn(task_key=it) for it in after] or None,
     )
+
+
+@functools.cache  # the bindings check every struct's types, which takes longer than all the rest
+def _libraries(packages: tuple[str, ...]) -> list[JobTaskLibrary]:
+    return [
+        JobTaskLibrary(pypi=JobTaskLibraryPypi(package=requirement)) for requirement in packages
+    ]

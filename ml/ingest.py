@@ -20,7 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ml.command import DEFAULT_ENVIRONMENT, UserError, add_data_option, run
+from ml.command import DEFAULT_ENVIRONMENT, UserError, run
 from ml.ingestion.refusal import Category, Refusal
 
 if TYPE_CHECKING:
@@ -43,13 +43,17 @@ add nothing.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _options().parse_args(arguments)
-    console = Console(highlight=False)
+    # Names of files are not markup, whatever is in them.
+    console = Console(highlight=False, markup=False)
     try:
         outcome, table = _ingest(given, console)
     except KeyboardInterrupt:
-        raise UserError(
-            "interrupted. What was ingested is whole; the same command again brings the rest."
-        ) from None
+        print(
+            "\nml.ingest: interrupted. What was ingested is whole; the same command again brings "
+            "the rest.",
+            file=sys.stderr,
+        )
+        return 130
     if given.report is not None:
         _write_report(given.report, outcome.refusals)
     _show(outcome, table, given.accept, given.report, console)
@@ -65,7 +69,13 @@ def _options() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_data_option(parser)
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="PATH",
+        help="a folder of the Kaggle layout (train|val|test/NORMAL|PNEUMONIA/*.jpeg), or an .npz "
+        "of the MedMNIST layout. Default: the bundled films",
+    )
     parser.add_argument(
         "--environment",
         default=DEFAULT_ENVIRONMENT,
@@ -180,23 +190,18 @@ def _show(
                 suffix = " (accepted)" if category in accepted else ""
                 summary.add_row(f"{category}{suffix}", str(count), category.meaning)
         console.print(summary)
-        files = Table(box=None, pad_edge=False)
-        for column in ("file", "category", "reason"):
-            files.add_column(column, overflow="fold")
         for refusal in outcome.refusals[:_LISTED]:
-            files.add_row(refusal.name, refusal.category, refusal.reason)
-        console.print(files)
+            console.print(f"{refusal.category}: {refusal.name}: {refusal.reason}", soft_wrap=True)
         if (more := len(outcome.refusals) - _LISTED) > 0:
-            console.print(f"and {more} more{f' in {report}' if report else '; --report FILE'}")
+            console.print(f"and {more} more: {report or '--report FILE'}")
     if outcome.restored:
         console.print(f"Restored {outcome.restored} films that the volume had lost.")
+    there = f"{outcome.there} films are in {table} already"
     if outcome.added:
-        console.print(
-            f"Ingested {outcome.added} films into {table}, batch {outcome.batch_id}; "
-            f"{outcome.there} were there."
-        )
+        said = f"Ingested {outcome.added} films into {table}, batch {outcome.batch_id}"
+        console.print(f"{said}; {there}." if outcome.there else f"{said}.", soft_wrap=True)
     else:
-        console.print(f"Nothing to add: {outcome.there} films are in {table} already.")
+        console.print(f"Nothing to add: {there}.", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ from ml.ingestion.refusal import Category, Refusal
 
 _SUFFIXES = {"JPEG": ".jpeg", "PNG": ".png"}
 
+_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
+"""Of a file of each; Pillow does not know one that ends soon after."""
+
 _ID_DIGITS = 32
 """Hexadecimal digits of an image id: 128 bits tell any number of films apart."""
 
@@ -55,6 +58,8 @@ def inspect(original: Original) -> Film | Refusal:
             image.draft("L", (1, 1))
             image.load()
     except UnidentifiedImageError:
+        if content.startswith(_BEGINNINGS):
+            return _refuse(original, Category.CORRUPT, "ends within its header")
         return _refuse(original, Category.NOT_AN_IMAGE, "the content is neither JPEG nor PNG")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         return _refuse(original, Category.CORRUPT, str(error).splitlines()[0])
