@@ -4,7 +4,6 @@ python main.py      or      cdktf synth      or      cdktf deploy platform-dev
 """
 
 import gc
-import gc
 import sys
 
 from infra.environment import InvalidEnvironment, load_all
@@ -17,8 +16,6 @@ def main() -> None:
     except InvalidEnvironment as invalid:
         sys.exit(str(invalid))
 
-    # Nothing of what is imported and built here is freed before the end.
-    gc.disable()
     # After the files are known to be good: importing cdktf takes seconds. Without the collector,
     # which would walk the bindings' many thousand classes again and again, it takes fewer.
     gc.disable()
