@@ -54,16 +54,12 @@ def each(stack: Any, *types: str) -> Iterator[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize("name", available())
-def test_platform_stack(
-    name: str, platform: Synthesized, snapshot_json: SnapshotAssertion
-) -> None:
+def test_platform_stack(name: str, platform: Synthesized, snapshot_json: SnapshotAssertion) -> None:
     assert platform(name) == snapshot_json
 
 
 @pytest.mark.parametrize("name", available())
-def test_analysis_stack(
-    name: str, analysis: Synthesized, snapshot_json: SnapshotAssertion
-) -> None:
+def test_analysis_stack(name: str, analysis: Synthesized, snapshot_json: SnapshotAssertion) -> None:
     assert analysis(name) == snapshot_json
 
 
@@ -244,9 +240,7 @@ class TestJobs:
         }
         assert all(f'"{package}"' in pyproject for package in packages)
 
-    def test_without_a_repository_there_are_none(
-        self, platform: Synthesized, write: Write
-    ) -> None:
+    def test_without_a_repository_there_are_none(self, platform: Synthesized, write: Write) -> None:
         assert "databricks_job" not in platform(write())["resource"]
 
 
