@@ -16,6 +16,8 @@ def main() -> None:
     except InvalidEnvironment as invalid:
         sys.exit(str(invalid))
 
+    print(f"Synthesizing {', '.join(it.name for it in environments)} ...", flush=True)
+
     # After the files are known to be good: importing cdktf takes seconds. Without the collector,
     # which would walk the bindings' many thousand classes again and again, it takes fewer.
     gc.disable()

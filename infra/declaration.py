@@ -15,17 +15,20 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 Location = tuple[int | str, ...]
 Table = Mapping[str, Any] | BaseModel
 
+_A_TABLE = ("a table", "write it as a table of keys and values")
 _RULES_BY_ERROR = {
     "bool_type": ("true or false", "write true or false, without quotes"),
     "date_type": ("a date", "write it as 2025-06-30, without quotes"),
-    "dict_type": ("a table", "write it as a table of keys and values"),
     "int_type": ("a whole number", "write the number alone, without quotes, point or fraction"),
-    "is_instance_of": ("a table", "write it as a table of keys and values"),
-    "model_type": ("a table", "write it as a table of keys and values"),
+    "dict_type": _A_TABLE,
+    "mapping_type": _A_TABLE,
+    "model_attributes_type": _A_TABLE,
+    "model_type": _A_TABLE,
+    "string_too_short": ("a text that is not empty", "write it, or remove the key"),
     "string_type": ("a text", "put the value in double quotes"),
     "tuple_type": ("a list", "write it as a list: one [[table]] per element"),
 }
-"""Rule and way out for what pydantic finds by itself: a value of the wrong type."""
+"""Rule and way out for what pydantic finds by itself, by its name for it."""
 
 
 def broken_rule(rule: str, way_out: str) -> PydanticCustomError:
@@ -89,30 +92,34 @@ class Declaration(BaseModel):
 
     @classmethod
     def _in_our_words(cls, details: ErrorDetails) -> InitErrorDetails:
-        location, kind, context = details["loc"], details["type"], details.get("ctx", {})
-        key = str(location[-1]) if location else ""
-        value = details["input"]
-        if kind == "broken_rule":
-            rule, way_out = context["rule"], context["way_out"]
-        elif kind == "extra_forbidden":
-            known = [
-                field.alias or name for name, field in cls.model_fields.items() if not field.exclude
-            ]
-            meant = nearest(key, known)
-            rule = f"known keys here: {', '.join(known)}"
-            way_out = f"did you mean {meant!r}?" if meant else "remove the key"
-        elif kind == "missing":
-            rule, way_out, value = "a required key", cls._how_to_write(key), None
-        elif kind == "union_tag_not_found":
-            rule, way_out, value = "a required key", 'write type = "local"', None
-        elif kind == "union_tag_invalid":
-            rule = f"type is one of {context['expected_tags'].replace(chr(39), '')}"
-            way_out = "write one of them"
-        elif kind in _RULES_BY_ERROR:
-            rule, way_out = _RULES_BY_ERROR[kind]
-        else:
-            rule, way_out = details["msg"], "correct the value"
+        location, value, context = details["loc"], details["input"], details.get("ctx", {})
+        match details["type"]:
+            case "broken_rule":
+                rule, way_out = context["rule"], context["way_out"]
+            case "extra_forbidden":
+                rule, way_out = cls._known_keys(str(location[-1]))
+            case "missing":
+                rule, way_out = "a required key", cls._how_to_write(str(location[-1]))
+                value = None
+            case "union_tag_not_found":
+                rule, way_out = "a required key: type", 'write, for example: type = "local"'
+            case "union_tag_invalid":
+                rule = f"type is one of {context['expected_tags'].replace(chr(39), '')}"
+                way_out = "write one of them"
+            case kind if kind in _RULES_BY_ERROR:
+                rule, way_out = _RULES_BY_ERROR[kind]
+            case _:
+                rule, way_out = details["msg"], "correct the value"
         return InitErrorDetails(type=broken_rule(rule, way_out), loc=location, input=value)
+
+    @classmethod
+    def _known_keys(cls, unknown: str) -> tuple[str, str]:
+        known = [
+            field.alias or name for name, field in cls.model_fields.items() if not field.exclude
+        ]
+        meant = nearest(unknown, known)
+        way_out = f"did you mean {meant!r}?" if meant else "remove the key"
+        return f"known keys here: {', '.join(known)}", way_out
 
     @classmethod
     def _how_to_write(cls, key: str) -> str:

@@ -4,6 +4,7 @@ Reference: databricks-serving.md, sections 1, 4 and 7.
 """
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from datetime import date
 from types import MappingProxyType
@@ -214,7 +215,7 @@ class AutoCapture(Declaration):
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
         since = read(table, "enabled_since")
-        if since is None or (isinstance(since, date) and since >= AUTO_CAPTURE_NOT_ENABLED_SINCE):
+        if since is None or (type(since) is date and since >= AUTO_CAPTURE_NOT_ENABLED_SINCE):
             yield problem(
                 ("enabled_since",),
                 since,
@@ -251,7 +252,7 @@ class Endpoint(Declaration):
     """Import the endpoint, which exists already, instead of creating it."""
 
     ignore_version_changes: bool = False
-    """Leave alone the versions that something else than Terraform has deployed."""
+    """Leave alone what something else than Terraform has deployed in the place of an arm."""
 
     timeout_minutes: Minutes = 60
     inference_table: InferenceTable | None = None
@@ -259,13 +260,14 @@ class Endpoint(Declaration):
     permissions: tuple[Permission, ...] = Field(default=(), strict=False)
 
     @property
+    @abstractmethod
     def served_models(self) -> tuple[ServedModel, ...]:
         """Champion first, then the challengers in the order of the file."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def split(self) -> TrafficSplit:
-        raise NotImplementedError
+        """Who answers how many of the requests."""
 
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
@@ -275,7 +277,9 @@ class Endpoint(Declaration):
 
 def _principals_named_twice(permissions: object) -> Iterator[InitErrorDetails]:
     seen = set()
-    for index, permission in enumerate(permissions if isinstance(permissions, list) else ()):
+    for index, permission in enumerate(
+        permissions if isinstance(permissions, list | tuple) else ()
+    ):
         for kind in PRINCIPAL_KINDS:
             name = read(permission, kind)
             if not isinstance(name, str):

@@ -9,8 +9,8 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import InitErrorDetails
@@ -26,7 +26,8 @@ from infra.state import LocalState, State
 ENVIRONMENTS: Final = Path(__file__).parent / "environments"
 
 _LONGEST_VALUE: Final = 80
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_HOST: Final = re.compile(r"(?P<scheme>https?)://(?P<name>[A-Za-z0-9.-]+)(:\d{1,5})?")
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,25 +55,20 @@ class InvalidEnvironment(ValueError):  # noqa: N818 - what it is, not that it is
 
 
 def _host(host: str) -> str:
-    parts = urlsplit(host)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or host != _origin(host):
+    found = _HOST.match(host)
+    if found is None or found[0] != host:
         raise broken_rule(
             "a workspace's address: scheme and host, nothing behind them",
-            f"write {_origin(host)}"
-            if parts.scheme == "https" and parts.hostname
+            f"write {found[0]}"
+            if found and "@" not in host
             else "write it like https://adb-1234567890123456.7.azuredatabricks.net",
         )
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+    if found["scheme"] == "http" and found["name"] not in _LOOPBACK:
         raise broken_rule(
             "https, except for a workspace on this machine: the token travels with every request",
-            f"write https://{parts.netloc}",
+            f"write {host.replace('http', 'https', 1)}",
         )
     return host
-
-
-def _origin(address: str) -> str:
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 class Workspace(Declaration):
@@ -89,7 +85,7 @@ class Workspace(Declaration):
 def _tags(tags: Mapping[str, str]) -> Mapping[str, str]:
     if not all(tags):
         raise broken_rule("every tag has a key", "write the key before the '='")
-    return tags
+    return MappingProxyType(dict(tags))
 
 
 def _name(name: str) -> str:
@@ -111,7 +107,9 @@ class Environment(Declaration):
     models_schema: SchemaName = "models"
     workspace: Workspace = Workspace()
     backend: State = LocalState()
-    tags: Annotated[Mapping[str, str], AfterValidator(_tags)] = Field(default_factory=dict)
+    tags: Annotated[Mapping[str, str], AfterValidator(_tags)] = Field(
+        default_factory=lambda: MappingProxyType({})
+    )
     platform: Platform = Platform()
     roles: Roles = Roles()
     ab_test: ABTest = Field(examples=["[ab_test]"])
@@ -155,11 +153,11 @@ class Environment(Declaration):
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
         endpoints = {key: read(table, key) for key in ("ab_test", "feedback")}
-        names = [read(endpoint, "endpoint") for endpoint in endpoints.values()]
-        if names[0] is not None and names[0] == names[1]:
+        name = read(endpoints["feedback"], "endpoint")
+        if name is not None and name == read(endpoints["ab_test"], "endpoint"):
             yield problem(
                 ("feedback", "endpoint"),
-                names[1],
+                name,
                 "an endpoint's name is unique in its workspace, and ab_test has this one",
                 "rename one of the two",
             )
@@ -218,7 +216,11 @@ def load(name_or_path: str | Path) -> Environment:
     table = _parse(file)
     problems = [_name_in_file(file, table.pop("name"))] if "name" in table else []
     try:
-        environment = Environment.model_validate({"name": file.stem, **table})
+        environment = Environment.model_validate(
+            {"name": file.stem, **table},
+            by_name=False,  # in a file, a key has one spelling
+            by_alias=True,
+        )
     except ValidationError as error:
         problems += [_as_problem(file, details) for details in error.errors(include_url=False)]
     if problems:
@@ -266,15 +268,15 @@ def _file(name_or_path: str | Path) -> Path:
 def _parse(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidEnvironment(
             [
                 Problem(
                     file=file,
                     key="",
                     value="",
-                    rule=f"TOML 1.0 in UTF-8: {error}",
-                    way_out="correct the file at that place",
+                    rule=f"a readable file of TOML in UTF-8: {error}",
+                    way_out="correct the file there",
                 )
             ]
         ) from None
@@ -304,7 +306,7 @@ def _as_problem(file: Path, details: Any) -> Problem:
 def _dotted(location: Location) -> str:
     """`("ab_test", "challengers", 0, "traffic")` as `ab_test.challengers[0].traffic`."""
     # pydantic puts the type of a backend between its table and its keys.
-    parts = location[:1] + location[2:] if location[0] == "backend" else location
+    parts = ("backend", *location[2:]) if location[:1] == ("backend",) else location
     dotted = (f"[{part}]" if isinstance(part, int) or part == "*" else f".{part}" for part in parts)
     return "".join(dotted).removeprefix(".").removesuffix(".[key]")
 

@@ -11,8 +11,9 @@ _NAME = re.compile(
     r"(^|_)(TOKEN|PAT|SECRET|PASSWORD|PASSWD|PWD|CREDENTIALS?|API_?KEY|ACCESS_KEY|PRIVATE_KEY)(_|$)",
     re.IGNORECASE,
 )
-# A Databricks personal access token or OAuth secret, a private key, a bearer header.
-_VALUE = re.compile(r"\b(dapi|dose)[0-9a-f]{32}\b|-----BEGIN |\bBearer \S+")
+# A Databricks personal access token or OAuth secret, a private key, a bearer header, a password in
+# an address.
+_VALUE = re.compile(r"\b(dapi|dose)[0-9a-f]{32}\b|-----BEGIN |\bBearer \S+|://[^/\s@]+:[^/\s@]+@")
 
 
 def is_reference(value: str) -> bool:

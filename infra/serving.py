@@ -201,7 +201,8 @@ class _Check:
 def _traffic_config(split: TrafficSplit) -> ModelServingConfigTrafficConfig:
     return ModelServingConfigTrafficConfig(
         routes=[
-            # The API returns this name under both spellings; the provider compares either.
+            # Not served_entity_name as well: where both say the same, the provider drops the
+            # names of a route that is new.
             ModelServingConfigTrafficConfigRoutes(
                 served_model_name=route.served_entity, traffic_percentage=route.percent
             )
@@ -211,12 +212,14 @@ def _traffic_config(split: TrafficSplit) -> ModelServingConfigTrafficConfig:
 
 
 def _lifecycle(endpoint: Endpoint) -> TerraformResourceLifecycle | None:
-    """Ignores, arm by arm, the version and the two names that contain it.
+    """Ignores, arm by arm, which model version is deployed and under which name.
 
-    By position, because Terraform ignores nothing at all for a path like `served_entities["a"]`.
-    A challenger added behind the others leaves their paths, and so their versions, as they are; it
-    comes with the version of the file itself, as there is nothing to ignore yet. Percentages are
-    not ignored: the split stays in the file's hands.
+    By position, because Terraform ignores nothing at all for a path like `served_entities["a"]`,
+    and the parts of an identity together: after an update by somebody else the provider may list
+    the arms in another order (it sorts them by the names it knew), and a name from here with a
+    version from there would deploy a mixture. A challenger added behind the others leaves their
+    paths as they are and comes with the version of the file: there is nothing to ignore yet.
+    Percentages are not ignored; the split stays in the file's hands.
     """
     if not endpoint.ignore_version_changes:
         return None
@@ -226,6 +229,7 @@ def _lifecycle(endpoint: Endpoint) -> TerraformResourceLifecycle | None:
             for position in range(len(endpoint.served_models))
             for path in (
                 f"config[0].served_entities[{position}].entity_version",
+                f"config[0].served_entities[{position}].entity_name",
                 f"config[0].served_entities[{position}].name",
                 f"config[0].traffic_config[0].routes[{position}].served_model_name",
             )
@@ -240,6 +244,11 @@ def _warnings(endpoint: Endpoint) -> Iterator[str]:
             f"scale_to_zero = false ({', '.join(awake)}): provider 1.99.0 leaves a false out of "
             "its requests (issues 3946, 4064). A new endpoint stays awake; should Databricks "
             "refuse an update with 'scaleToZeroEnabled is undefined', write scale_to_zero = true."
+        )
+    if endpoint.ignore_version_changes:
+        yield (
+            "ignore_version_changes = true: arms are known by their position. Add and remove "
+            "challengers at the end only; what arms that are deployed already serve stays as it is."
         )
     if endpoint.inference_table is not None and not endpoint.inference_table.enabled:
         yield (

@@ -6,7 +6,6 @@ backends read them from the environment (AWS_*, TF_HTTP_USERNAME and TF_HTTP_PAS
 
 import re
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
@@ -32,17 +31,16 @@ def _key_prefix(prefix: str) -> str:
 
 
 def _address(address: str) -> str:
-    parts = urlsplit(address)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or address.endswith("/"):
-        raise broken_rule(
-            "an http(s) address without a slash at the end",
-            "write it like https://gitlab.example.com/api/v4/projects/7/terraform/state; the "
-            "stack's name is added behind it",
-        )
-    if parts.username or parts.password:
+    if re.match(r"https?://[^/]*@", address):
         raise broken_rule(
             "no credentials in an address",
             "set TF_HTTP_USERNAME and TF_HTTP_PASSWORD in the environment",
+        )
+    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s/?#]+)*", address):
+        raise broken_rule(
+            "an http(s) address without a query, and without a slash at the end",
+            "write it like https://gitlab.example.com/api/v4/projects/7/terraform/state; the "
+            "stack's name is added behind it",
         )
     return address
 

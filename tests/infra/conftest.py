@@ -1,7 +1,13 @@
-"""A valid environment file to break, and the real synthesis to look at."""
+"""A valid environment file to break, and the real synthesis to look at.
 
+    pytest tests/infra -m "not slow"
+
+runs what stays in one process: every rule of the files, the construct, the snapshots.
+"""
+
+import gc
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +45,11 @@ version = 1
 
 
 @pytest.fixture
+def dev() -> str:
+    return DEV
+
+
+@pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
     """Writes the smallest valid file with some of its text replaced, and something added."""
 
@@ -69,9 +80,12 @@ def problems(write: Callable[..., Path]) -> Callable[..., dict[str, Problem]]:
 
 
 @pytest.fixture(scope="session")
-def cdktf() -> Iterator[Any]:
+def cdktf() -> Any:
+    gc.disable()  # as main.py does, for the same reason
     import cdktf
+    import cdktf_cdktf_provider_databricks  # noqa: F401
 
+    gc.enable()
     return cdktf
 
 

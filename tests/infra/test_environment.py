@@ -1,13 +1,27 @@
 """Every rule of an environment file, each broken once in an otherwise valid file."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from infra import environment
-from infra.environment import Environment, InvalidEnvironment, Problem, available, load, load_all
+from infra.declaration import Declaration
+from infra.endpoint import ABTest, AutoCapture, Challenger, Feedback, InferenceTable, Permission
+from infra.environment import (
+    ENVIRONMENTS,
+    Environment,
+    InvalidEnvironment,
+    Problem,
+    Workspace,
+    available,
+    load,
+    load_all,
+)
+from infra.state import CloudState, HttpState, LocalState, S3State
+from ml.contract import FEEDBACK_MODEL, KERAS_MODEL, PYTORCH_MODEL
 
 Problems = Callable[..., dict[str, Problem]]
 Write = Callable[..., Path]
@@ -55,6 +69,44 @@ def test_dev_is_the_guides_deployment() -> None:
     assert dev.feedback is not None
     assert dev.feedback.endpoint == "feedback-endpoint"
     assert dev.feedback.served_models[0].served_entity_name == "feedback_processor-1"
+
+
+def test_the_served_models_are_those_that_ml_registers() -> None:
+    dev = load("dev")
+
+    assert [arm.model for arm in dev.ab_test.served_models] == [KERAS_MODEL, PYTORCH_MODEL]
+    assert dev.feedback is not None
+    assert dev.feedback.model == FEEDBACK_MODEL
+
+
+def keys_of(declaration: type[Declaration]) -> Iterator[str]:
+    for name, field in declaration.model_fields.items():
+        if not field.exclude:
+            yield field.alias or name
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        Environment,
+        Workspace,
+        ABTest,
+        Feedback,
+        Challenger,
+        InferenceTable,
+        AutoCapture,
+        Permission,
+        LocalState,
+        S3State,
+        HttpState,
+        CloudState,
+    ],
+)
+def test_every_key_is_documented_beside_the_files(declaration: type[Declaration]) -> None:
+    documented = re.findall(r"`\[*\.?([a-z0-9_.]+)\]*`", (ENVIRONMENTS / "README.md").read_text())
+    words = {word for path in documented for word in path.split(".")}
+
+    assert [key for key in keys_of(declaration) if key not in words] == []
 
 
 def test_a_path_is_read_as_a_name_is(write: Write) -> None:
@@ -277,6 +329,11 @@ RULES = [
         ("ab_test.inference_table.prefix", '"pneumonia-classifier"', "'_'", "rename"),
     ),
     (
+        "a key by its name in Python",
+        ('schema = "gold"', 'schema_name = "gold"\nschema = "gold"'),
+        ("ab_test.inference_table.schema_name", '"gold"', "known keys here", "'schema'"),
+    ),
+    (
         "list instead of a table",
         ("[ab_test.inference_table]", "[[ab_test.inference_table]]"),
         ("ab_test.inference_table", "[1 elements]", "a table", "keys and values"),
@@ -375,7 +432,7 @@ ADDITIONS = [
     (
         "empty principal",
         '[[ab_test.permissions]]\ngroup = ""\nlevel = "CAN_QUERY"',
-        ("ab_test.permissions[0].group", '""', "at least 1 character", "correct the value"),
+        ("ab_test.permissions[0].group", '""', "not empty", "remove the key"),
     ),
     (
         "the group of admins",
@@ -409,6 +466,11 @@ ADDITIONS = [
         ("ab_test.auto_capture.enabled_since", "2026-02-20", "already", "[inference_table]"),
     ),
     (
+        "auto-capture enabled at a time of day",
+        '[ab_test.auto_capture]\nschema = "g"\nprefix = "p"\nenabled_since = 2025-06-30T08:00:00',
+        ("ab_test.auto_capture.enabled_since", "2025-06-30 08:00:00", "a date", "2025-06-30"),
+    ),
+    (
         "one table for two endpoints",
         '[feedback.inference_table]\nschema = "gold"\nprefix = "pneumonia_classifier"',
         (
@@ -434,6 +496,31 @@ ADDITIONS = [
         ("workspace.host", '"http://adb-1.7.azuredatabricks.net"', "https", "write https://adb"),
     ),
     (
+        "host with credentials",
+        '[workspace]\nhost = "https://me:pw@adb-1.7.azuredatabricks.net"',
+        ("workspace.host", "(not shown)", "nothing behind them", "write it like https://adb-"),
+    ),
+    (
+        "host without a scheme",
+        '[workspace]\nhost = "adb-1.7.azuredatabricks.net"',
+        ("workspace.host", '"adb-1.7.azuredatabricks.net"', "scheme and host", "https://adb-"),
+    ),
+    (
+        "address that ends in a slash",
+        '[backend]\ntype = "http"\naddress = "https://state.example.com/"',
+        ("backend.address", '"https://state.example.com/"', "without a slash", "write it like"),
+    ),
+    (
+        "address of another scheme",
+        '[backend]\ntype = "http"\naddress = "file:///state"',
+        ("backend.address", '"file:///state"', "an http(s) address", "write it like"),
+    ),
+    (
+        "key prefix with a slash at the end",
+        '[backend]\ntype = "s3"\nregion = "eu-central-1"\nbucket = "state"\nkey_prefix = "x/"',
+        ("backend.key_prefix", '"x/"', "without a slash at either end", "added behind it"),
+    ),
+    (
         "token",
         '[workspace]\ntoken = "abc"',
         ("workspace.token", "(not shown)", "known keys here: host, profile", "remove the key"),
@@ -451,7 +538,7 @@ ADDITIONS = [
     (
         "backend without its type",
         '[backend]\nbucket = "state"',
-        ("backend", "", "required", "type"),
+        ("backend", "{ bucket }", "required key: type", 'type = "local"'),
     ),
     (
         "bucket with its scheme",
@@ -466,7 +553,7 @@ ADDITIONS = [
     (
         "address with credentials",
         '[backend]\ntype = "http"\naddress = "https://me:pw@gitlab.example.com/state"',
-        ("backend.address", None, "no credentials", "TF_HTTP_PASSWORD"),
+        ("backend.address", "(not shown)", "no credentials", "TF_HTTP_PASSWORD"),
     ),
 ]
 

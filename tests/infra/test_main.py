@@ -54,6 +54,7 @@ def synthesized(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(out)): file.read_bytes() for file in sorted(out.rglob("*.json"))}
 
 
+@pytest.mark.slow
 class TestRefusal:
     @pytest.fixture
     def broken(self, tmp_path: Path) -> Path:

@@ -260,13 +260,14 @@ class TestIgnoreVersionChanges:
             f"config[0].served_entities[{position}].entity_version" for position in range(3)
         ]
 
-    def test_it_ignores_the_names_that_contain_the_version_and_nothing_else(
+    def test_it_ignores_what_belongs_to_the_version_and_nothing_else(
         self, ignored: Callable[..., list[str]]
     ) -> None:
         one_arm = ignored(ignore_version_changes=True, challengers=())
 
         assert one_arm == [
             "config[0].served_entities[0].entity_version",
+            "config[0].served_entities[0].entity_name",
             "config[0].served_entities[0].name",
             "config[0].traffic_config[0].routes[0].served_model_name",
         ]
@@ -388,6 +389,13 @@ class TestWarnings:
         (warning,) = warnings(inference_table=off)
 
         assert "PUT /api/2.0/serving-endpoints/ab-test/ai-gateway" in warning
+
+    def test_versions_left_alone_say_where_arms_may_be_added(
+        self, warnings: Callable[..., list[str]]
+    ) -> None:
+        (warning,) = warnings(ignore_version_changes=True)
+
+        assert "at the end only" in warning
 
     def test_auto_capture_says_that_it_is_over(self, warnings: Callable[..., list[str]]) -> None:
         captured = AutoCapture(schema_name="g", prefix="p", enabled_since=date(2025, 6, 30))

@@ -128,6 +128,26 @@ def test_other_versions_than_the_deployed_ones_are_left_alone(
 
 
 @pytest.mark.usefixtures("deployed")
+def test_an_arm_renamed_and_listed_last_is_left_alone_whole(
+    write_stack: Callable[..., None],
+    terraform: Callable[..., Any],
+    planned: Callable[[], Any],
+    tmp_path: Path,
+) -> None:
+    """Somebody else has deployed version 2 of the champion under a new name: the provider, which
+    sorts by the names it knew, now lists it behind the challenger. Its route keeps its place."""
+    write_stack(CHAMPION_2)
+    live = json.loads((tmp_path / "cdk.tf.json").read_text())
+    live["resource"]["terraform_data"]["ab-test"]["input"]["config"][0]["served_entities"].reverse()
+    (tmp_path / "cdk.tf.json").write_text(json.dumps(live))
+    assert terraform("apply", "-auto-approve").returncode == 0
+
+    write_stack(KEEP_VERSIONS)
+
+    assert planned() is None
+
+
+@pytest.mark.usefixtures("deployed")
 def test_the_split_is_still_the_files(
     write_stack: Callable[..., None], planned: Callable[[], Any]
 ) -> None:
