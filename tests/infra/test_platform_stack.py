@@ -267,7 +267,7 @@ class TestProtection:
         for address, resource in each(dev, "databricks_catalog", "databricks_schema"):
             assert resource["force_destroy"] is True, address
 
-    def test_synthesis_says_how_to_go_on(self, app: Any, cdktf: Any) -> None:
+    def test_synthesis_says_how_to_go_on(self, app: Any) -> None:
         from infra.stacks import PlatformStack
 
         (said,) = (
