@@ -5,16 +5,15 @@ Source: reference: terraform-provider.md, https://docs.databricks.com/api/worksp
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from minilake.models.clusters import ClusterInfo, CreateClusterRequest, EditClusterRequest
 from minilake.services import clusters
-from pydantic import ValidationError
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from infra.local.body import json_object
-from infra.local.emulator import call, state_of
+from infra.local.emulator import call, parsed, state_of
 from infra.local.refusal import invalid, missing
 
 if TYPE_CHECKING:
@@ -23,26 +22,21 @@ if TYPE_CHECKING:
     from infra.local.lake import Lake
 
 PATH: Final = "/api/2.1/clusters"
-_ECHOED: Final = "echoed"
-"""Where a cluster's record keeps what was sent and minilake has no field for."""
-
 _REQUEST_ONLY: Final = frozenset({"apply_policy_default_values", "clone_from", "libraries"})
 _DEFAULT_PAGE: Final = 20
-
-_Request = TypeVar("_Request", CreateClusterRequest, EditClusterRequest)
 
 
 def routes(lake: Lake) -> list[BaseRoute]:
     async def create(request: Request) -> Response:
         body = await json_object(request)
-        created = await call(clusters.create_cluster(_parsed(CreateClusterRequest, body)))
+        created = await call(clusters.create_cluster(parsed(CreateClusterRequest, body)))
         _keep(created["cluster_id"], body)
         lake.save()
         return JSONResponse(created)
 
     async def edit(request: Request) -> Response:
         body = await json_object(request)
-        await call(clusters.edit_cluster(_parsed(EditClusterRequest, body)))
+        await call(clusters.edit_cluster(parsed(EditClusterRequest, body)))
         _keep(body["cluster_id"], body)
         lake.save()
         return JSONResponse({})
@@ -74,14 +68,6 @@ def routes(lake: Lake) -> list[BaseRoute]:
     ]
 
 
-def _parsed(model: type[_Request], body: dict[str, Any]) -> _Request:
-    try:
-        return model.model_validate(body)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise invalid(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}.") from error
-
-
 def _existing(cluster_id: str) -> dict[str, Any]:
     cluster: dict[str, Any] | None = state_of("clusters", "clusters").get(cluster_id)
     if cluster is None:
@@ -90,13 +76,16 @@ def _existing(cluster_id: str) -> dict[str, Any]:
 
 
 def _keep(cluster_id: str, body: dict[str, Any]) -> None:
+    """Keep what was sent and minilake has no field for, in the place of what was kept before."""
+    cluster = _existing(cluster_id)
+    for field in [field for field in cluster if field not in ClusterInfo.model_fields]:
+        del cluster[field]
     known = ClusterInfo.model_fields.keys() | _REQUEST_ONLY
-    _existing(cluster_id)[_ECHOED] = {k: v for k, v in body.items() if k not in known}
+    cluster.update({field: value for field, value in body.items() if field not in known})
 
 
 def _describe(cluster: dict[str, Any]) -> dict[str, Any]:
-    described = ClusterInfo.model_validate(cluster).model_dump(exclude_none=True)
-    return {**cluster.get(_ECHOED, {}), **described}
+    return {field: value for field, value in cluster.items() if value is not None}
 
 
 def _integer(query: Any, name: str, default: int) -> int:

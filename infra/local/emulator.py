@@ -10,7 +10,7 @@ import copy
 import os
 import threading
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import minilake.app
 import orjson
@@ -20,8 +20,9 @@ from minilake.errors import DatabricksError
 from minilake.persistence import StateEnvelope
 from minilake.services import SERVICE_REGISTRY, get_service_module, get_state_functions
 from minilake.services.workspace import ensure_user_home
+from pydantic import BaseModel, ValidationError
 
-from infra.local.refusal import Refusal
+from infra.local.refusal import Refusal, invalid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +48,8 @@ _CLUSTER_STATES: Final = {
     "RESIZING": "RUNNING",
     "TERMINATING": "TERMINATED",
 }
+
+_Request = TypeVar("_Request", bound=BaseModel)
 
 _pristine: dict[str, Any] = {}
 
@@ -191,6 +194,15 @@ def state_of(service: str, registry: str) -> dict[Any, Any]:
     module = get_service_module(service)
     found: dict[Any, Any] = module._state[registry]
     return found
+
+
+def parsed(model: type[_Request], body: dict[str, Any]) -> _Request:
+    """A request in minilake's form; what does not fit it is the client's mistake."""
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
+        raise invalid("; ".join(problems)) from error
 
 
 async def call(answer: Awaitable[Any]) -> dict[str, Any]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from minilake.services import identity
+from starlette.routing import Route
 
 from infra.local import clusters, dashboards, jobs, permissions, queries, warehouses
 from infra.local.catalog import models, namespaces, tables
 from infra.local.emulator import Emulator, state_of
+from infra.local.refusal import not_emulated
 from infra.local.sql import statements
 from infra.local.sql.database import Database
 from infra.local.sql.engine import Engine
@@ -17,6 +19,8 @@ from infra.local.sql.payload import LakePayloadSink
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from starlette.requests import Request
+    from starlette.responses import Response
     from starlette.routing import BaseRoute
     from starlette.types import ASGIApp
 
@@ -54,11 +58,13 @@ class Lake:
 
     def routes(self) -> list[BaseRoute]:
         """The APIs that minilake lacks or answers differently; they go before ``app``."""
+        # minilake's administration would delete files of open databases.
+        administration = Route("/_minilake/{rest:path}", _refuse, methods=["GET", "POST"])
         modules = (
             *(statements, tables, models, namespaces),
             *(warehouses, clusters, jobs, queries, dashboards, permissions),
         )
-        return [route for module in modules for route in module.routes(self)]
+        return [administration, *(route for module in modules for route in module.routes(self))]
 
     def secret(self, scope: str, key: str) -> str | None:
         """The value of a secret; None if there is no such scope or key."""
@@ -76,3 +82,7 @@ class Lake:
         self.models.close()
         self._emulator.close()
         self.database.close()
+
+
+async def _refuse(request: Request) -> Response:
+    raise not_emulated(request.url.path)

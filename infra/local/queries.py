@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from infra.local.body import json_object, text
-from infra.local.emulator import call, state_of
+from infra.local.emulator import call, parsed, state_of
 from infra.local.refusal import invalid, missing
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def routes(lake: Lake) -> list[BaseRoute]:
             await call(
                 saved_queries.update_query(
                     query_id,
-                    UpdateQueryRequest.model_validate({**body, "update_mask": ",".join(theirs)}),
+                    parsed(UpdateQueryRequest, {**body, "update_mask": ",".join(theirs)}),
                     None,
                 )
             )

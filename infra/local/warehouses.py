@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from infra.local.body import json_object, text
-from infra.local.emulator import call, state_of
+from infra.local.emulator import call, parsed, state_of
 from infra.local.refusal import Refusal, missing
 
 if TYPE_CHECKING:
@@ -35,9 +35,7 @@ def routes(lake: Lake) -> list[BaseRoute]:
     async def create(request: Request) -> Response:
         body = await json_object(request)
         _refuse_taken(text(body, "name"))
-        created = await call(
-            sql_warehouses.create_warehouse(CreateWarehouseRequest.model_validate(body))
-        )
+        created = await call(sql_warehouses.create_warehouse(parsed(CreateWarehouseRequest, body)))
         _change(_existing(created["id"]), {key: body[key] for key in _ECHOED if key in body})
         lake.save()
         return JSONResponse(created)
@@ -45,6 +43,7 @@ def routes(lake: Lake) -> list[BaseRoute]:
     async def edit(request: Request) -> Response:
         body = await json_object(request)
         warehouse = _existing(request.path_params["id"])
+        parsed(CreateWarehouseRequest, {"name": warehouse["name"], **body})
         if "name" in body:
             _refuse_taken(text(body, "name"), but=warehouse["id"])
         _change(warehouse, {key: body[key] for key in _EDITABLE if key in body})

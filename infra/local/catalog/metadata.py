@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import time
 import uuid
-from typing import TYPE_CHECKING, Literal
+from contextlib import suppress
+from typing import Literal
 
+import duckdb
 from pydantic import BaseModel, ConfigDict
 
-from infra.local.sql.database import quoted
+from infra.local.sql.database import literal, quoted
 from infra.local.sql.dialect import INTERNAL_SCHEMA_PREFIX
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import duckdb
 
 _SCHEMA = f"{INTERNAL_SCHEMA_PREFIX}unity_catalog"
 _TABLE = "table_metadata"
@@ -72,14 +69,14 @@ class MetadataStore:
         self, connection: duckdb.DuckDBPyConnection, database: str, schema: str, table: str
     ) -> TableMetadata | None:
         """What is known about a table; None for a table that no statement of ours created."""
-        rows = self._select(connection, database, "AND table_name = ?", [schema, table])
+        rows = self._select(connection, database, schema, f"AND table_name = {literal(table)}")
         return rows[0][1] if rows else None
 
     def all(
         self, connection: duckdb.DuckDBPyConnection, database: str, schema: str
     ) -> dict[str, TableMetadata]:
         """Of every table of a schema, by name."""
-        return dict(self._select(connection, database, "", [schema]))
+        return dict(self._select(connection, database, schema, ""))
 
     def put(
         self,
@@ -96,53 +93,41 @@ class MetadataStore:
             "(schema_name VARCHAR, table_name VARCHAR, document VARCHAR)"
         )
         self.delete(connection, database, schema, table)
-        connection.execute(
-            f"INSERT INTO {self._name(database)} VALUES (?, ?, ?)",  # noqa: S608 - names are quoted
-            [schema, table, metadata.model_dump_json()],
-        )
+        values = ", ".join(literal(value) for value in (schema, table, metadata.model_dump_json()))
+        connection.execute(f"INSERT INTO {self._name(database)} VALUES ({values})")  # noqa: S608 - names are quoted
 
     def delete(
         self, connection: duckdb.DuckDBPyConnection, database: str, schema: str, table: str
     ) -> None:
         """Forget a table; nothing happens if it is not known."""
-        if self._exists(connection, database):
-            connection.execute(
-                f"DELETE FROM {self._name(database)} WHERE schema_name = ? AND table_name = ?",  # noqa: S608 - names are quoted
-                [schema, table],
-            )
+        self._delete(connection, database, schema, f"AND table_name = {literal(table)}")
 
     def delete_schema(
         self, connection: duckdb.DuckDBPyConnection, database: str, schema: str
     ) -> None:
         """Forget every table of a schema."""
-        if self._exists(connection, database):
-            table = self._name(database)
-            statement = f"DELETE FROM {table} WHERE schema_name = ?"  # noqa: S608 - names are quoted
-            connection.execute(statement, [schema])
+        self._delete(connection, database, schema, "")
+
+    def _delete(
+        self, connection: duckdb.DuckDBPyConnection, database: str, schema: str, condition: str
+    ) -> None:
+        with suppress(duckdb.CatalogException):  # nothing was ever stored
+            connection.execute(
+                f"DELETE FROM {self._name(database)} "  # noqa: S608 - names are quoted
+                f"WHERE schema_name = {literal(schema)} {condition}"
+            )
 
     def _select(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        database: str,
-        condition: str,
-        values: Sequence[str],
+        self, connection: duckdb.DuckDBPyConnection, database: str, schema: str, condition: str
     ) -> list[tuple[str, TableMetadata]]:
-        if not self._exists(connection, database):
+        try:
+            rows = connection.execute(
+                f"SELECT table_name, document FROM {self._name(database)} "  # noqa: S608 - names are quoted
+                f"WHERE schema_name = {literal(schema)} {condition} ORDER BY table_name"
+            ).fetchall()
+        except (duckdb.BinderException, duckdb.CatalogException):  # nothing was ever stored
             return []
-        rows = connection.execute(
-            f"SELECT table_name, document FROM {self._name(database)} "  # noqa: S608 - names are quoted
-            f"WHERE schema_name = ? {condition} ORDER BY table_name",
-            values,
-        ).fetchall()
         return [(name, TableMetadata.model_validate_json(document)) for name, document in rows]
-
-    def _exists(self, connection: duckdb.DuckDBPyConnection, database: str) -> bool:
-        found = connection.execute(
-            "SELECT 1 FROM duckdb_tables() "
-            "WHERE database_name = ? AND schema_name = ? AND table_name = ?",
-            [database, _SCHEMA, _TABLE],
-        ).fetchone()
-        return found is not None
 
     def _name(self, database: str) -> str:
         return f"{quoted(database)}.{quoted(_SCHEMA)}.{quoted(_TABLE)}"

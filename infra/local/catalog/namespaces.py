@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from minilake.config import settings
 from minilake.models.unity_catalog import UpdateCatalogRequest, UpdateSchemaRequest
 from minilake.services import unity_catalog
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from infra.local.body import json_object, text
-from infra.local.emulator import call, state_of
+from infra.local.emulator import call, parsed, state_of
 from infra.local.refusal import Refusal, missing
 from infra.local.sql.database import SYSTEM_CATALOG, Database, quoted
 
@@ -88,12 +90,11 @@ class Namespaces:
         self._tables.metadata.delete_schema(connection, catalog, schema)
         full_name = f"{catalog}.{schema}"
         state_of("unity_catalog", "schemas").pop(full_name, None)
-        for volume in [
-            name
-            for name in state_of("unity_catalog", "volumes")
-            if name.startswith(f"{full_name}.")
-        ]:
-            del state_of("unity_catalog", "volumes")[volume]
+        volumes = state_of("unity_catalog", "volumes")
+        for volume in [name for name in volumes if name.startswith(f"{full_name}.")]:
+            del volumes[volume]
+        # minilake takes a folder for a volume, so one that stays would come back.
+        shutil.rmtree(settings.data_dir / "volumes" / catalog / schema, ignore_errors=True)
         self._save()
 
 
@@ -128,12 +129,12 @@ def routes(lake: Lake) -> list[BaseRoute]:
 
     async def update_catalog(request: Request) -> Response:
         body, name = await json_object(request), request.path_params["name"]
-        await call(unity_catalog.update_catalog(name, UpdateCatalogRequest.model_validate(body)))
+        await call(unity_catalog.update_catalog(name, parsed(UpdateCatalogRequest, body)))
         return JSONResponse(_updated(lake, "catalogs", name, body))
 
     async def update_schema(request: Request) -> Response:
         body, name = await json_object(request), request.path_params["name"]
-        await call(unity_catalog.update_schema(name, UpdateSchemaRequest.model_validate(body)))
+        await call(unity_catalog.update_schema(name, parsed(UpdateSchemaRequest, body)))
         return JSONResponse(_updated(lake, "schemas", name, body))
 
     return [

@@ -7,6 +7,7 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+import duckdb
 from minilake.services.unity_catalog import METASTORE_ID
 from sqlglot.errors import ParseError
 from starlette.responses import JSONResponse, Response
@@ -16,12 +17,11 @@ from infra.local.body import json_object, text
 from infra.local.catalog.metadata import MetadataStore, TableMetadata
 from infra.local.refusal import Refusal, invalid, missing, not_emulated
 from infra.local.sql import datatypes
-from infra.local.sql.database import SYSTEM_CATALOG, SYSTEM_DATABASE, Database, quoted
+from infra.local.sql.database import SYSTEM_CATALOG, SYSTEM_DATABASE, Database, literal, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import duckdb
     from starlette.requests import Request
 
     from infra.local.lake import Lake
@@ -169,25 +169,26 @@ class Tables:
 
     def find(self, connection: duckdb.DuckDBPyConnection, name: TableName) -> Table | None:
         """The table or view, None if there is none."""
-        rows = connection.execute(
-            "SELECT column_name, data_type, is_nullable, column_default FROM duckdb_columns() "
-            "WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index",
-            [name.database, name.schema, name.table],
-        ).fetchall()
-        if not rows:
-            return None
         known = self.metadata.get(connection, name.database, name.schema, name.table)
+        try:
+            rows = connection.execute(f"DESCRIBE {name.sql}").fetchall()
+        except (duckdb.BinderException, duckdb.CatalogException):
+            if known is None:
+                return None
+            rows = []  # a view whose tables are gone
         return self._table(name, rows, known or self._adopted(connection, name))
 
     def list(self, connection: duckdb.DuckDBPyConnection, catalog: str, schema: str) -> list[Table]:
         """The tables and views of a schema, by name."""
-        probe = TableName(catalog=catalog.lower(), schema=schema.lower(), table="")
-        names = connection.execute(
-            "SELECT DISTINCT table_name FROM duckdb_columns() "
-            "WHERE database_name = ? AND schema_name = ? AND NOT internal ORDER BY ALL",
-            [probe.database, probe.schema],
+        of_schema = TableName(catalog=catalog.lower(), schema=schema.lower(), table="")
+        tables = connection.execute(
+            "SELECT table_name FROM duckdb_tables() "  # noqa: S608 - names are quoted
+            f"WHERE database_name = {literal(of_schema.database)} "
+            f"AND schema_name = {literal(of_schema.schema)}"
         ).fetchall()
-        found = (self.find(connection, probe.renamed(name)) for (name,) in names)
+        known = self.metadata.all(connection, of_schema.database, of_schema.schema)
+        names = sorted({name for (name,) in tables} | known.keys())
+        found = (self.find(connection, of_schema.renamed(name)) for name in names)
         return [table for table in found if table is not None]
 
     def create(self, connection: duckdb.DuckDBPyConnection, table: Table) -> None:
@@ -238,21 +239,20 @@ class Tables:
             Column(
                 name=column,
                 type=datatypes.from_duckdb(data_type),
-                nullable=nullable,
+                nullable=nullable == "YES",
                 default=default,
                 comment=metadata.column_comments.get(column.lower()),
                 declared_type=metadata.column_types.get(column.lower()),
             )
-            for column, data_type, nullable, default in rows
+            for column, data_type, nullable, _, default, *_ in rows
         )
         return Table(name=name, columns=columns, metadata=metadata)
 
     def _adopted(self, connection: duckdb.DuckDBPyConnection, name: TableName) -> TableMetadata:
         """Metadata of a table that was not made by a statement of ours (minilake's jobs)."""
         view = connection.execute(
-            "SELECT sql FROM duckdb_views() "
-            "WHERE database_name = ? AND schema_name = ? AND view_name = ?",
-            [name.database, name.schema, name.table],
+            f"SELECT sql FROM duckdb_views() WHERE database_name = {literal(name.database)} "  # noqa: S608 - names are quoted
+            f"AND schema_name = {literal(name.schema)} AND view_name = {literal(name.table)}"
         ).fetchone()
         metadata = TableMetadata.new(
             self.user,

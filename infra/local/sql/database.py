@@ -22,6 +22,16 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literal(value: str) -> str:
+    """``value`` as a string in a statement of our own.
+
+    What clients send is bound. The catalog's own look-ups are not: binding makes DuckDB import
+    pandas and pyarrow where they are installed (measured 2026-11-24: 0.45 s and 90 MB), and the
+    start of the workspace need not pay for that.
+    """
+    return "'" + value.replace("'", "''") + "'"
+
+
 class Database:
     """DuckDB with one attached file per catalog.
 
@@ -42,6 +52,8 @@ class Database:
                 "allow_community_extensions": "false",
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
+                # A missing table is missing, whatever the variables of this program are called.
+                "python_enable_replacements": "false",
                 "memory_limit": "2GB",
                 "temp_directory": str(directory / "spill"),
             },

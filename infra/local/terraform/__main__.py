@@ -1,24 +1,61 @@
-"""`python -m infra.local.terraform`: prepare the stand-in for plain `terraform` commands."""
+"""`python -m infra.local.terraform`: deploy an environment to the workspace of this machine."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
+from infra.environment import InvalidEnvironment, load
+from infra.local.terraform.deployment import COMMANDS, Deployment, NotDeployed
 from infra.local.terraform.installation import Installation, NotInstalled
+
+_INSTALL = "install"
 
 
 def main() -> int:
-    installation = Installation(root=Path.cwd())
+    parser = argparse.ArgumentParser(prog="python -m infra.local.terraform", description=__doc__)
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=(*COMMANDS, _INSTALL),
+        default="apply",
+        help="install: only prepare the stand-in provider, for plain terraform commands",
+    )
+    parser.add_argument("--environment", default="local", help="a name, or an environment file")
+    parser.add_argument(
+        "--provider",
+        choices=("auto", "registry", "stand-in"),
+        default="auto",
+        help="auto (default): the real provider if terraform init can reach the registry",
+    )
+    parser.add_argument("--auto-approve", action="store_true", help="do not ask before changing")
+    arguments = parser.parse_args()
+    root = Path.cwd()
     try:
-        installation.write()
-    except NotInstalled as problem:
+        if arguments.command == _INSTALL:
+            _install(root)
+            return 0
+        deployment = Deployment(
+            root=root,
+            environment=load(arguments.environment),
+            source=arguments.environment,
+            provider=arguments.provider,
+        )
+        return deployment.run(arguments.command, auto_approve=arguments.auto_approve)
+    except (InvalidEnvironment, NotDeployed, NotInstalled) as problem:
         print(problem, file=sys.stderr)
         return 1
-    print("# Terraform uses the stand-in provider, for the local workspace only, with:")
+    except KeyboardInterrupt:
+        return 130
+
+
+def _install(root: Path) -> None:
+    installation = Installation(root=root)
+    installation.write()
+    print("# Plain terraform uses the stand-in provider, for the local workspace only, with:")
     print(f"export TF_CLI_CONFIG_FILE={installation.cli_config}")
     print('export DATABRICKS_TOKEN="$(cat .local/workspace/token)"')
-    return 0
 
 
 if __name__ == "__main__":

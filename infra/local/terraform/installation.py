@@ -12,17 +12,20 @@ import os
 import platform
 import shlex
 import subprocess
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from infra.local.terraform.stand_in import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 ADDRESS = "registry.terraform.io/databricks/databricks"
 _EXECUTABLE = f"terraform-provider-databricks_v{VERSION}"
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
-class NotInstalled(RuntimeError):
+class NotInstalled(RuntimeError):  # noqa: N818 - what it is, not that it is an error
     """The stand-in cannot be used; the text names what is missing and the way out."""
 
 
@@ -42,8 +45,8 @@ class Installation:
 
     @property
     def output(self) -> Path:
-        """Where stacks are synthesized to for the stand-in: with their `.terraform` and lock."""
-        return self.folder / "cdktf.out"
+        """Where stacks are deployed from with the stand-in: with their `.terraform` and lock."""
+        return self.folder / "stand-in" / "cdktf.out"
 
     @property
     def _mirror(self) -> Path:
@@ -95,7 +98,7 @@ class Installation:
         Yields `environment` with what makes Terraform use it. `terraform init` has to have run
         before: it does not look at attached providers, and writes no lock for them.
         """
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - our own arguments
             [str(self._python), "-m", "infra.local.terraform.stand_in", "--attach"],
             env={**environment, "PYTHONPATH": str(self.root)},
             stdin=subprocess.PIPE,
@@ -116,10 +119,7 @@ class Installation:
     def _shim_text(self) -> str:
         """Two lines that start the code where it is, so that a change of it changes no lock."""
         python, root = shlex.quote(str(self._python)), shlex.quote(str(self.root))
-        return (
-            "#!/bin/sh\n"
-            f"PYTHONPATH={root} exec {python} -m infra.local.terraform.stand_in\n"
-        )
+        return f"#!/bin/sh\nPYTHONPATH={root} exec {python} -m infra.local.terraform.stand_in\n"
 
     def _cli_config_text(self) -> str:
         mirror = str(self._mirror).replace("\\", "\\\\").replace('"', '\\"')

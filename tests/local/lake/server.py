@@ -32,6 +32,11 @@ class Served:
     lake: Lake
     client: httpx.Client
     warehouse_id: str
+    folder: Path
+
+    @property
+    def registry_uri(self) -> str:
+        return registry_uri(self.folder)
 
     def sql(self, statement: str, **body: Any) -> dict[str, Any]:
         """The answer of the Statement Execution API."""
@@ -72,7 +77,7 @@ def served(folder: Path) -> Iterator[Served]:
     lake = open_lake(folder)
     try:
         with running(lake) as address, httpx.Client(base_url=address, timeout=60) as client:
-            yield Served(lake=lake, client=client, warehouse_id=_warehouse(client))
+            yield Served(lake=lake, client=client, warehouse_id=_warehouse(client), folder=folder)
     finally:
         lake.close()
 
@@ -80,7 +85,11 @@ def served(folder: Path) -> Iterator[Served]:
 def open_lake(folder: Path) -> Lake:
     from infra.local.lake import Lake
 
-    return Lake(folder / "workspace", f"sqlite:///{folder / 'mlflow.db'}")
+    return Lake(folder / "workspace", registry_uri(folder))
+
+
+def registry_uri(folder: Path) -> str:
+    return f"sqlite:///{folder / 'mlflow.db'}"
 
 
 @contextlib.contextmanager

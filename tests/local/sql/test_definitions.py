@@ -128,6 +128,35 @@ def test_a_column_can_be_renamed_retyped_and_commented(shared_workspace: Any, ta
     assert read(shared_workspace, table)["columns"][1]["nullable"] is True
 
 
+def test_a_column_can_be_given_another_type_and_a_default(
+    shared_workspace: Any, table: str
+) -> None:
+    shared_workspace.rows(f"ALTER TABLE {table} ALTER COLUMN id TYPE DECIMAL(20,0)")
+    shared_workspace.rows(f"ALTER TABLE {table} ALTER COLUMN amt SET DEFAULT 7.5")
+    shared_workspace.rows(f"INSERT INTO {table} (id) VALUES (3)")
+    assert read(shared_workspace, table)["columns"][0]["type_text"] == "decimal(20,0)"
+    assert shared_workspace.rows(f"SELECT amt FROM {table} WHERE id = 3") == [["7.5"]]
+    shared_workspace.rows(f"ALTER TABLE {table} ALTER COLUMN amt DROP DEFAULT")
+    shared_workspace.rows(f"INSERT INTO {table} (id) VALUES (4)")
+    assert shared_workspace.rows(f"SELECT amt FROM {table} WHERE id = 4") == [[None]]
+
+
+def test_a_table_can_be_renamed_clustered_and_given_to_another(
+    shared_workspace: Any, table: str
+) -> None:
+    before = read(shared_workspace, table)
+    shared_workspace.rows(f"ALTER TABLE {table} RENAME TO {table}_renamed")
+    shared_workspace.rows(f"ALTER TABLE {table}_renamed CLUSTER BY (id)")
+    shared_workspace.rows(f"ALTER TABLE {table}_renamed OWNER TO `data team`")
+    info = read(shared_workspace, f"{table}_renamed")
+    assert (info["table_id"], info["owner"]) == (before["table_id"], "data team")
+    assert info["columns"] == before["columns"]
+    assert info["properties"]["clusteringColumns"] == '[["id"]]'
+    shared_workspace.rows(f"ALTER TABLE {table}_renamed CLUSTER BY NONE")
+    assert "clusteringColumns" not in read(shared_workspace, f"{table}_renamed")["properties"]
+    assert shared_workspace.error(f"SELECT * FROM {table}").startswith("[TABLE_OR_VIEW_NOT_FOUND]")
+
+
 def test_not_null_cannot_be_set_over_a_null(shared_workspace: Any, table: str) -> None:
     message = shared_workspace.error(f"ALTER TABLE {table} ALTER COLUMN amt SET NOT NULL")
     assert message.startswith("[DELTA_NOT_NULL_CONSTRAINT_VIOLATED]")
@@ -268,5 +297,9 @@ def test_show_and_describe(shared_workspace: Any, table: str) -> None:
     ]
     extended = shared_workspace.rows(f"DESCRIBE TABLE EXTENDED {table}")
     assert ["Comment", "one", ""] in extended
+    shared_workspace.rows(f"CREATE VIEW {table}_v AS SELECT 1 AS one")
+    views = shared_workspace.rows("SHOW VIEWS IN base.s")
+    assert ["s", f"{short}_v", "false"] in views
+    assert ["s", short, "false"] not in views
     created = shared_workspace.rows(f"SHOW CREATE TABLE {table}")[0][0]
     assert created.startswith(f"CREATE TABLE {table} (\n  id bigint NOT NULL COMMENT 'key'")

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 import os
 import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "dapi-test"
@@ -142,12 +145,22 @@ class Terraform:
         return _text(self.run("destroy", "-auto-approve", "-input=false", "-no-color", check=check))
 
     def plan(self) -> str:
-        """"" when there is nothing to change, else what Terraform would do."""
+        """ "" when there is nothing to change, else what Terraform would do."""
         done = self.run("plan", "-detailed-exitcode", "-input=false", "-no-color")
         return "" if done.returncode == 0 else _text(done)
 
     def import_(self, address: str, id_: str) -> str:
         return _text(self.run("import", "-input=false", "-no-color", address, id_))
+
+    def tolerated(self) -> list[tuple[str, str]]:
+        """What Terraform would refuse from a provider of its newer kind: path and problem."""
+        log = self.folder / "terraform.log"
+        lines = (
+            re.findall(r"^ +- \.(\S+?): (.*)$", log.read_text(), re.MULTILINE)
+            if log.exists()
+            else []
+        )
+        return [(re.sub(r"\[[^]]*\]", "", path), problem) for path, problem in lines]
 
     def state(self, address: str) -> dict[str, Any]:
         """The attributes of one resource, or {} if it is not in the state."""
@@ -197,6 +210,31 @@ def attached_environment(
 
 
 @pytest.fixture
+def workspace() -> Any:
+    """A workspace in memory; `server` serves it."""
+    spec = importlib.util.spec_from_file_location(
+        "memory_workspace", Path(__file__).with_name("workspace.py")
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Workspace()
+
+
+@pytest.fixture
+def server(workspace: Any, serve: Callable[[Callable[[Request], Answer]], Server]) -> Server:
+    return serve(workspace)
+
+
+@pytest.fixture
+def deployed(tmp_path: Path, server: Server, attached_environment: dict[str, str]) -> Terraform:
+    """Terraform in a folder of its own, with the in-memory workspace behind it."""
+    log = {"TF_LOG_CORE": "WARN", "TF_LOG_PATH": str(tmp_path / "terraform.log")}
+    return Terraform(tmp_path, server.url, attached_environment | log)
+
+
+@pytest.fixture
 def serve() -> Iterator[Callable[[Callable[[Request], Answer]], Server]]:
     servers: list[Server] = []
 
@@ -210,12 +248,15 @@ def serve() -> Iterator[Callable[[Callable[[Request], Answer]], Server]]:
 
 
 @pytest.fixture
-def terraform(
-    tmp_path: Path, attached_environment: dict[str, str]
-) -> Callable[[str], Terraform]:
+def terraform(tmp_path: Path, attached_environment: dict[str, str]) -> Callable[[str], Terraform]:
     """A Terraform folder whose provider has this host, served by the attached stand-in."""
 
     def start(host: str) -> Terraform:
         return Terraform(tmp_path, host, dict(attached_environment))
 
     return start
+
+
+@pytest.fixture(scope="session")
+def make_terraform() -> type[Terraform]:
+    return Terraform

@@ -11,11 +11,13 @@ import copy
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
 
 CALLS = Path(__file__).parents[1] / "provider-calls"
 WAREHOUSE = "6be3b26a"
@@ -66,9 +68,13 @@ def recorded(file: str, case: str) -> dict[str, list[Recorded]]:
 
 
 def served(
-    version: str = "2", share: int = 90, *, gateway: str = "on", tags: Mapping[str, str] = {},  # noqa: B006
+    version: str = "2",
+    share: int = 90,
+    *,
+    gateway: str = "on",
+    tags: Mapping[str, str] | None = None,
     level: str = "CAN_QUERY",
-) -> Resources:  # fmt: skip
+) -> Resources:
     entity = {"entity_name": "base.s.m", "workload_size": "Small", "scale_to_zero_enabled": True}
     table = {"catalog_name": "base", "schema_name": "s", "table_name_prefix": "ep1"}
     limits = [{"calls": 100, "key": "endpoint", "renewal_period": "minute"}]

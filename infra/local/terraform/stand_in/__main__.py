@@ -38,16 +38,12 @@ def main() -> None:
     if not is_attached and os.environ.get("TF_PLUGIN_MAGIC_COOKIE") != _COOKIE:
         sys.exit(
             "This is a Terraform provider: Terraform starts it, not you.\n"
-            "To deploy to the local workspace: python -m infra.local.deploy"
+            "To deploy to the local workspace: python -m infra.local.terraform"
         )
     # An interrupt at the terminal reaches us too; it is Terraform that decides when we stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stopped = threading.Event()
-    service = Service(
-        Provider(),
-        is_strict=os.environ.get("TF_STAND_IN_STRICT") == "1",
-        stop=stopped.set,
-    )
+    service = Service(Provider(), stop=stopped.set)
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=_THREADS))
     server.add_generic_rpc_handlers(tuple(service.handlers()))
     with tempfile.TemporaryDirectory(prefix="stand-in-") as folder:  # mode 700

@@ -8,7 +8,6 @@ answer comes what is there; the rest of the state stays as it was.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from infra.local.terraform.stand_in.values import (
@@ -21,6 +20,8 @@ from infra.local.terraform.stand_in.values import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from infra.local.terraform.stand_in.schema import Attribute, Block, NestedBlock
 
 

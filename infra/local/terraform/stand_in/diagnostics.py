@@ -45,8 +45,9 @@ def _ways_out(type_: str, operation: str, problem: CallError) -> list[str]:
     if problem.status is None:
         return ["Way out: start the workspace (make workspace), or correct the provider's host."]
     if problem.status in {401, 403} and "token" in problem.message.lower():
-        return ["Way out: give the workspace's token, in .local/workspace/token, in"
-                " DATABRICKS_TOKEN."]
+        return [
+            "Way out: give the workspace's token, in .local/workspace/token, in DATABRICKS_TOKEN."
+        ]
     if type_ != "databricks_model_serving":
         return []
     if operation == "create" and problem.status == 409:

@@ -116,8 +116,8 @@ class Planner:
             return UNKNOWN if prior is None else old
         else:
             new = None
-        same = is_same_set if _is_set(attribute, old, new) else _is_same
-        if same(old, new) or _are_both_empty(old, new, configured):
+        same = is_same_set(old, new) if _is_set(attribute, old, new) else _is_same(old, new)
+        if same or _are_both_empty(old, new, configured):
             return new if prior is None else old
         if prior is not None and self._is_suppressed(attribute, names, old, new, config):
             return old
@@ -189,16 +189,14 @@ class Planner:
             planned.append(
                 same
                 if same is not None
-                else self._plan_block(
-                    nested.block, None, new, names=names, path=path, replace=[]
-                )
+                else self._plan_block(nested.block, None, new, names=names, path=path, replace=[])
             )
         if nested.force_new and not is_same_set(olds, planned):
             replace.append(path)
         return planned
 
 
-def is_same_set(one: list[Value], other: list[Value]) -> bool:
+def is_same_set(one: Value, other: Value) -> bool:
     return len(one) == len(other) and all(element in other for element in one)
 
 
@@ -212,7 +210,7 @@ def _is_same_element(old: Mapping[str, Value], new: Mapping[str, Value]) -> bool
 def _is_same(old: Value, new: Value) -> bool:
     if isinstance(old, list) and isinstance(new, list):
         return len(old) == len(new) and all(map(_is_same, old, new))
-    return type(old) is type(new) and bool(old == new) or (_is_number(old, new) and old == new)
+    return (type(old) is type(new) and bool(old == new)) or (_is_number(old, new) and old == new)
 
 
 def _is_set(attribute: Attribute, *values: Value) -> bool:
@@ -228,4 +226,4 @@ def _are_both_empty(old: Value, new: Value, configured: Value) -> bool:
     """SDKv2 compares text: a null that was "" or [] is no change, nor is a zero no longer set."""
     if not is_zero(old) or not is_zero(new) or new is UNKNOWN:
         return False
-    return configured is None and new is None or isinstance(new, str | list | dict)
+    return (configured is None and new is None) or isinstance(new, str | list | dict)

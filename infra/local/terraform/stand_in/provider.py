@@ -1,26 +1,28 @@
 """The provider as Terraform core sees it, on plain values; `wire` puts it on the plugin protocol.
 
 Answers carry the mark of the legacy type system, as those of every SDKv2 provider do: Terraform
-then tolerates a null that comes back as a zero value. TF_STAND_IN_STRICT=1 leaves the mark out.
+then tolerates defaults, zero values and kept values that the configuration does not have. The
+tests read in its log what it tolerated.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import os
-import urllib.parse
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from infra.local.terraform.loopback import is_loopback
 from infra.local.terraform.stand_in import VERSION
 from infra.local.terraform.stand_in.diagnostics import Diagnostic, failure
 from infra.local.terraform.stand_in.planning import Plan, Planner
-from infra.local.terraform.stand_in.resources import data_source, resource
+from infra.local.terraform.stand_in.resources import behaviour_of, reader_of
 from infra.local.terraform.stand_in.resources.resource import Data, Gone, Refused, Resource
 from infra.local.terraform.stand_in.rest import HTTP_SECONDS, RETRY_SECONDS, CallError, Rest
 from infra.local.terraform.stand_in.schema import Block, provider_schema
 from infra.local.terraform.stand_in.values import UNKNOWN, Value, convert_json, is_zero, known
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 State = dict[str, Value] | None
 
@@ -55,7 +57,7 @@ class Provider:
             )
         if "://" not in host:
             host = f"https://{host}"
-        if not _is_loopback(host):
+        if not is_loopback(host):
             return self._refuse(
                 f"the stand-in provider serves the local workspace only, not {host}",
                 f"host = {host!r} is not a loopback address, so nothing has been sent. This"
@@ -101,7 +103,7 @@ class Provider:
             for name, other in _conflicts(block, config, prefix="")
         ]
         try:
-            resource(type_).validate(config)
+            behaviour_of(type_).validate(config)
         except Refused as problem:
             problems.append(failure(type_, "use", problem))
         return problems
@@ -110,12 +112,10 @@ class Provider:
         """A stored state in today's schema; what the schema does not have is left out."""
         return convert_json(provider_schema().resources[type_].block, raw)
 
-    def plan(
-        self, type_: str, prior: State, config: State
-    ) -> tuple[Plan | None, list[Diagnostic]]:
+    def plan(self, type_: str, prior: State, config: State) -> tuple[Plan | None, list[Diagnostic]]:
         if config is None:  # a destruction needs no plan
             return None, []
-        behaviour = resource(type_)
+        behaviour = behaviour_of(type_)
         plan = Planner(behaviour.block, behaviour.suppress).plan(prior, config)
         try:
             behaviour.customize(plan, prior)
@@ -130,7 +130,7 @@ class Provider:
         data = Data(state=state, prior=prior or {}, is_new=prior is None)
         if prior is None:
             data.id = ""
-        behaviour = resource(type_)
+        behaviour = behaviour_of(type_)
         operation, change = (
             ("create", behaviour.create) if prior is None else ("update", behaviour.update)
         )
@@ -144,7 +144,7 @@ class Provider:
         return Answer(state=data.state if data.id else None)
 
     def _destroy(self, type_: str, prior: dict[str, Value]) -> Answer:
-        behaviour = resource(type_)
+        behaviour = behaviour_of(type_)
         data = Data(state=dict(prior), prior=prior)
 
         def delete(rest: Rest, data: Data) -> None:
@@ -160,7 +160,7 @@ class Provider:
         return Answer()
 
     def read(self, type_: str, state: dict[str, Value]) -> Answer:
-        behaviour = resource(type_)
+        behaviour = behaviour_of(type_)
         data = Data(state=dict(state), prior=state)
         problem = self._run(behaviour, "read", data, _forgetting(behaviour))
         if problem is not None:
@@ -168,7 +168,7 @@ class Provider:
         return Answer(state=data.state if data.id else None)
 
     def import_state(self, type_: str, id_: str) -> Answer:
-        behaviour = resource(type_)
+        behaviour = behaviour_of(type_)
         data = Data(state={"id": id_}, prior={}, is_new=True)
         problem = self._run(behaviour, "read", data, _forgetting(behaviour))
         if problem is None and not data.id:
@@ -186,8 +186,8 @@ class Provider:
         if self._rest is None:
             return Answer(diagnostics=(self._not_configured,))
         try:
-            state = data_source(type_)(self._rest, block, config)
-        except Exception as problem:  # noqa: BLE001 - every failure becomes a diagnostic
+            state = reader_of(type_)(self._rest, block, config)
+        except Exception as problem:
             return Answer(diagnostics=(failure(type_, "read", problem, name=_name(config)),))
         return Answer(state=block.empty() | state)
 
@@ -205,7 +205,7 @@ class Provider:
             work(self._rest, data)
         except Gone:
             data.id = ""
-        except Exception as problem:  # noqa: BLE001 - a raw plugin error would name nothing
+        except Exception as problem:
             return failure(behaviour.type, operation, problem, name=_name(data.state))
         return None
 
@@ -224,16 +224,6 @@ def _forgetting(behaviour: Resource) -> Callable[[Rest, Data], None]:
     return read
 
 
-def _is_loopback(host: str) -> bool:
-    name = urllib.parse.urlsplit(host).hostname or ""
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
 def _name(state: Mapping[str, Value]) -> str:
     for key in ("id", "name", "full_name", "display_name", "cluster_name", "key"):
         value = state.get(key)
@@ -242,9 +232,7 @@ def _name(state: Mapping[str, Value]) -> str:
     return ""
 
 
-def _conflicts(
-    block: Block, config: Mapping[str, Value], *, prefix: str
-) -> list[tuple[str, str]]:
+def _conflicts(block: Block, config: Mapping[str, Value], *, prefix: str) -> list[tuple[str, str]]:
     """Pairs of settings that are both there and exclude each other."""
     found = []
     settings = [(name, attribute.conflicts_with) for name, attribute in block.attributes.items()]

@@ -16,10 +16,12 @@ import select
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infra.local.terraform.stand_in import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
 
 RETRY_SECONDS = 300.0
 HTTP_SECONDS = 60.0
@@ -179,9 +181,7 @@ class Rest:
                 if self._url.scheme == "https"
                 else http.client.HTTPConnection
             )
-            connection = kind(
-                self._url.hostname or "", self._url.port, timeout=self._http_seconds
-            )
+            connection = kind(self._url.hostname or "", self._url.port, timeout=self._http_seconds)
             self._local.connection = connection
         return connection
 

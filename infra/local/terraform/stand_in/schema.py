@@ -11,10 +11,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _FILE = Path(__file__).with_name("schema.json")
 
@@ -53,7 +55,7 @@ class NestedBlock:
 
     @property
     def is_object(self) -> bool:
-        """Whether the API has one object here, not an array: Terraform has a list of at most one."""
+        """Whether the API has one object where Terraform has a list of at most one."""
         return self.max_items == 1
 
 
@@ -65,8 +67,7 @@ class Block:
     def empty(self) -> dict[str, Any]:
         """A value of this block with nothing set."""
         return dict.fromkeys(self.attributes) | {
-            name: None if nested.nesting == "single" else []
-            for name, nested in self.blocks.items()
+            name: None if nested.nesting == "single" else [] for name, nested in self.blocks.items()
         }
 
 

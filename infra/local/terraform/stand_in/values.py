@@ -41,7 +41,7 @@ def encode(value: Value) -> bytes:
     return packed
 
 
-def _extension(code: int, data: bytes) -> Value:
+def _extension(code: int, _: bytes) -> Value:
     if code in _UNKNOWN_CODES:
         return UNKNOWN
     raise ValueError(f"Terraform sent a value with the unknown MessagePack extension {code}")
@@ -54,7 +54,7 @@ def _unknown(value: object) -> msgpack.ExtType:
 
 
 def is_zero(value: Value) -> bool:
-    """Whether the provider's Go code sees nothing here: null, false, 0, "" or an empty collection."""
+    """Whether Go sees nothing here: null, false, 0, "" or an empty collection."""
     return value is None or (value is not UNKNOWN and not value)
 
 

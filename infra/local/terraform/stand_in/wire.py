@@ -6,16 +6,18 @@ The one module that touches generated protobuf classes (`tf.gen`); they carry no
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from infra.local.terraform.stand_in.provider import Provider
+from infra.local.terraform.stand_in.diagnostics import failure
 from infra.local.terraform.stand_in.schema import provider_schema
 from infra.local.terraform.stand_in.values import decode, encode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
     from infra.local.terraform.stand_in.diagnostics import Diagnostic
     from infra.local.terraform.stand_in.planning import Path
+    from infra.local.terraform.stand_in.provider import Provider
     from infra.local.terraform.stand_in.schema import (
         Attribute,
         Block,
@@ -39,9 +41,8 @@ _OBJECT_NESTING = {"single": pb.Schema.Object.SINGLE, "list": pb.Schema.Object.L
 class Service:
     """Each method answers one call of the protocol; the names are the protocol's."""
 
-    def __init__(self, provider: Provider, *, is_strict: bool, stop: Callable[[], None]) -> None:
+    def __init__(self, provider: Provider, *, stop: Callable[[], None]) -> None:
         self._provider = provider
-        self._is_legacy = not is_strict
         self._stop = stop
 
     def handlers(self) -> list[Any]:
@@ -49,7 +50,7 @@ class Service:
         service = pb.DESCRIPTOR.services_by_name["Provider"]
         methods = {
             method.name: grpc.unary_unary_rpc_method_handler(
-                getattr(self, method.name),
+                _answering(method, getattr(self, method.name)),
                 request_deserializer=_message_class(method.input_type).FromString,
                 response_serializer=_message_class(method.output_type).SerializeToString,
             )
@@ -121,7 +122,7 @@ class Service:
             planned_state=_dynamic(None if plan is None else plan.planned),
             requires_replace=[_path(path) for path in plan.requires_replace] if plan else [],
             planned_private=request.prior_private,
-            legacy_type_system=self._is_legacy,
+            legacy_type_system=True,
             diagnostics=_diagnostics(problems),
         )
 
@@ -132,7 +133,7 @@ class Service:
         return pb.ApplyResourceChange.Response(
             new_state=_dynamic(answer.state),
             private=request.planned_private,
-            legacy_type_system=self._is_legacy,
+            legacy_type_system=True,
             diagnostics=_diagnostics(answer.diagnostics),
         )
 
@@ -165,6 +166,22 @@ class Service:
     def Shutdown(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         self._stop()
         return controller.Empty()
+
+
+def _answering(method: Any, answer: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """`answer`, whose faults reach the user as a diagnostic instead of a raw plugin error."""
+    response = _message_class(method.output_type)
+    if "diagnostics" not in response.DESCRIPTOR.fields_by_name:
+        return answer
+
+    def guarded(request: Any, context: Any) -> Any:
+        try:
+            return answer(request, context)
+        except Exception as problem:
+            type_ = getattr(request, "type_name", "") or "provider"
+            return response(diagnostics=_diagnostics([failure(type_, method.name, problem)]))
+
+    return guarded
 
 
 def _message_class(descriptor: Any) -> Any:

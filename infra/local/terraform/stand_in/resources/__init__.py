@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib
-
 from typing import TYPE_CHECKING
 
-from infra.local.terraform.stand_in.resources.resource import Resource
 from infra.local.terraform.stand_in.schema import provider_schema
 
 if TYPE_CHECKING:
     from infra.local.terraform.stand_in.resources.data_sources import DataSource
+    from infra.local.terraform.stand_in.resources.resource import Resource
 
 _MODULES = {
     "databricks_catalog": ("unity_catalog", "Catalog"),
@@ -34,7 +33,7 @@ _MODULES = {
 }
 
 
-def resource(type_: str) -> Resource:
+def behaviour_of(type_: str) -> Resource:
     """The type's behaviour; its module is imported when it is first used."""
     module, name = _MODULES[type_]
     imported = importlib.import_module(f"{__name__}.{module}")
@@ -42,7 +41,7 @@ def resource(type_: str) -> Resource:
     return behaviour
 
 
-def data_source(type_: str) -> DataSource:
+def reader_of(type_: str) -> DataSource:
     """How to read a data source of this type."""
     from infra.local.terraform.stand_in.resources.data_sources import DATA_SOURCES
 

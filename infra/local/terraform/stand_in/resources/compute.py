@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from infra.local.terraform.stand_in.conversion import Conversion
-from infra.local.terraform.stand_in.planning import Change, Suppress
 from infra.local.terraform.stand_in.resources.resource import Data, Refused, Resource, seconds
 from infra.local.terraform.stand_in.rest import Call, CallError, WaitError
 from infra.local.terraform.stand_in.values import Value, is_zero
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infra.local.terraform.stand_in.planning import Change, Suppress
     from infra.local.terraform.stand_in.rest import Rest
 
 _CLUSTERS = "2.1/clusters"
@@ -50,9 +51,7 @@ class Cluster(Resource):
             without=frozenset({"is_pinned", "no_wait", "url", "apply_policy_default_values"}),
         )  # fmt: skip
         data.state["url"] = f"{rest.host}/#setting/clusters/{data.id}/configuration"
-        pinned = rest.get(
-            f"{_CLUSTERS}/list", {"filter_by.is_pinned": "true", "page_size": "100"}
-        )
+        pinned = rest.get(f"{_CLUSTERS}/list", {"filter_by.is_pinned": "true", "page_size": "100"})
         data.state["is_pinned"] = any(
             one.get("cluster_id") == data.id for one in pinned.get("clusters") or []
         )

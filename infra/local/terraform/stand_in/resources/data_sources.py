@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DataSource = Callable[["Rest", "Block", Mapping[str, Any]], dict[str, Any]]
 
 
-def _current_user(rest: Rest, block: Block, config: Mapping[str, Value]) -> dict[str, Value]:
+def _current_user(rest: Rest, _: Block, __: Mapping[str, Value]) -> dict[str, Value]:
     me = rest.get("2.0/preview/scim/v2/Me")
     name = me["userName"]
     short = name.split("@")[0]
@@ -60,9 +60,7 @@ def _model_versions(rest: Rest, block: Block, config: Mapping[str, Value]) -> di
         token = answer.get("next_page_token")
         if not token:
             break
-    return dict(config) | {
-        "model_versions": _nested(block.attributes["model_versions"], versions)
-    }
+    return dict(config) | {"model_versions": _nested(block.attributes["model_versions"], versions)}
 
 
 def _sql_warehouse(rest: Rest, block: Block, config: Mapping[str, Value]) -> dict[str, Value]:
@@ -129,7 +127,10 @@ def _nested(attribute: Attribute, answer: Any) -> Value:
         return None
     elements = [answer] if isinstance(answer, dict) else answer
     values = [
-        {name: _nested(inner, element.get(name)) for name, inner in attribute.nested.attributes.items()}
+        {
+            name: _nested(inner, element.get(name))
+            for name, inner in attribute.nested.attributes.items()
+        }
         for element in elements
     ]
     return values[0] if attribute.nested.nesting == "single" else values

@@ -7,7 +7,6 @@ rate_limits or budget_policy_id is never sent, and removing the ai_gateway block
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from infra.local.terraform.stand_in.resources.resource import Data, Resource, seconds
@@ -15,6 +14,8 @@ from infra.local.terraform.stand_in.rest import Call, CallError, WaitError
 from infra.local.terraform.stand_in.values import is_zero
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from infra.local.terraform.stand_in.planning import Change
     from infra.local.terraform.stand_in.rest import Rest
     from infra.local.terraform.stand_in.values import Value
@@ -26,7 +27,7 @@ _FAILED = frozenset({"UPDATE_FAILED", "UPDATE_CANCELED"})
 _NIL = "panic: runtime error: invalid memory address or nil pointer dereference"
 
 
-class ProviderPanic(Exception):
+class ProviderPanic(Exception):  # noqa: N818 - what it is, not that it is an error
     """A nil pointer in the real provider, which reports it as an error. Nothing has been sent."""
 
     def __init__(self, way_out: str) -> None:
@@ -40,7 +41,7 @@ def _one_name_is_enough(other: str) -> Any:
     def is_suppressed(change: Change) -> bool:
         beside = change.siblings.get(other) or ""
         old, new = change.old or "", change.new or ""
-        return (not new and bool(old) and old == beside) or (not old and bool(new) and new == beside)
+        return bool(old or new) and ((not new and old == beside) or (not old and new == beside))
 
     return is_suppressed
 
@@ -88,9 +89,7 @@ class ModelServing(Resource):
         body = self.conversion.request(self.block, data.state)
         if data.changed("config"):
             rest.put(f"{_endpoint(name)}/config", body.get("config", {}))
-            self._wait(
-                rest, name, seconds(data.get("timeouts"), "update", _PROVISION_SECONDS)
-            )
+            self._wait(rest, name, seconds(data.get("timeouts"), "update", _PROVISION_SECONDS))
         if data.changed("tags"):
             self._update_tags(rest, name, body.get("tags", []))
         if data.changed("ai_gateway"):
@@ -175,4 +174,3 @@ def _as_configured(config: Mapping[str, Any], before: Mapping[str, Value]) -> di
         for entity in entities
     ]
     return result
-

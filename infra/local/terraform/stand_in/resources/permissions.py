@@ -6,7 +6,6 @@ Order of calls: create Me, PUT, GET; update Me, PUT, GET; read Me, GET; delete G
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from infra.local.terraform.stand_in.conversion import Conversion
@@ -14,6 +13,8 @@ from infra.local.terraform.stand_in.resources.resource import Data, Gone, Refuse
 from infra.local.terraform.stand_in.values import Value, is_zero
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from infra.local.terraform.stand_in.rest import Rest
 
 ME = "2.0/preview/scim/v2/Me"
@@ -36,9 +37,7 @@ _KINDS = (
     _Kind(setting="cluster_policy_id", object_type="cluster-policy", path="cluster-policies"),
     _Kind(setting="sql_endpoint_id", object_type="warehouses", path="sql/warehouses"),
     _Kind(setting="dashboard_id", object_type="dashboard", path="dashboards"),
-    _Kind(
-        setting="registered_model_id", object_type="registered-model", path="registered-models"
-    ),
+    _Kind(setting="registered_model_id", object_type="registered-model", path="registered-models"),
     _Kind(setting="experiment_id", object_type="mlflowExperiment", path="experiments"),
 )
 
@@ -105,8 +104,7 @@ class Permissions(Resource):
         kept = [
             _names(entry) | {"permission_level": level}
             for entry in answer.get("access_control_list") or []
-            if entry.get("group_name") == "admins"
-            and (level := _direct_level(entry)) is not None
+            if entry.get("group_name") == "admins" and (level := _direct_level(entry)) is not None
         ]
         if _kind(data.id).path == "jobs":
             job = rest.get("2.2/jobs/get", {"job_id": data.id.rpartition("/")[2]})
@@ -117,9 +115,7 @@ class Permissions(Resource):
 
     def _put(self, rest: Rest, object_id: str, data: Data) -> None:
         me = rest.get(ME)["userName"]
-        body = self.conversion.request(
-            self.block, data.state, only=frozenset({"access_control"})
-        )
+        body = self.conversion.request(self.block, data.state, only=frozenset({"access_control"}))
         entries: list[dict[str, Any]] = body.get("access_control_list", [])
         for entry in entries:
             if me in {entry.get("user_name"), entry.get("service_principal_name")}:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 import dataclasses
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from infra.local.terraform.stand_in.conversion import Conversion
@@ -13,16 +12,18 @@ from infra.local.terraform.stand_in.planning import is_same_set
 from infra.local.terraform.stand_in.values import UNKNOWN, Value
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from infra.local.terraform.stand_in.planning import Plan, Suppress
     from infra.local.terraform.stand_in.rest import Rest
     from infra.local.terraform.stand_in.schema import Block
 
 
-class Gone(Exception):
+class Gone(Exception):  # noqa: N818 - what it is, not that it is an error
     """The object is not there any more: Terraform forgets it and plans to create it."""
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - what it is, not that it is an error
     """What the real provider refuses too, in words for the user."""
 
 
@@ -43,7 +44,7 @@ class Data:
     def id(self) -> str:
         return self.state.get("id") or ""
 
-    @id.setter
+    @id.setter  # noqa: A003 - Terraform's own name for it
     def id(self, value: str) -> None:
         self.state["id"] = value
 
@@ -85,16 +86,17 @@ class Resource(abc.ABC):
     def read(self, rest: Rest, data: Data) -> None:
         """Bring `data.state` up to date, or raise `Gone`."""
 
-    def update(self, rest: Rest, data: Data) -> None:
+    def update(self, rest: Rest, data: Data) -> None:  # noqa: ARG002 - for those that can
+        """Change it in place."""
         raise Refused(f"{self.type} cannot be changed in place")
 
     @abc.abstractmethod
     def delete(self, rest: Rest, data: Data) -> None: ...
 
-    def validate(self, config: Mapping[str, Value]) -> None:
+    def validate(self, config: Mapping[str, Value]) -> None:  # noqa: B027 - nothing, unless needed
         """Raise `Refused` for a configuration that the stand-in cannot work with."""
 
-    def customize(self, plan: Plan, prior: Mapping[str, Value] | None) -> None:
+    def customize(self, plan: Plan, prior: Mapping[str, Value] | None) -> None:  # noqa: B027
         """Change the plan as the provider's CustomizeDiff does."""
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from infra.local.terraform.stand_in.conversion import Conversion
-from infra.local.terraform.stand_in.planning import Change, Suppress
 from infra.local.terraform.stand_in.resources.resource import Data, Refused, Resource, seconds
 from infra.local.terraform.stand_in.rest import Call, WaitError
 
 if TYPE_CHECKING:
+    from infra.local.terraform.stand_in.planning import Change, Suppress
     from infra.local.terraform.stand_in.rest import Rest
 
 _WAREHOUSES = "2.0/sql/warehouses"
@@ -180,9 +180,7 @@ class Dashboard(Resource):
             without=self._own | {"serialized_dashboard"},
         )
         data.state["md5"] = data.get("md5") or ""
-        if not data.is_new and not data.prior.get("display_name"):
-            return
-        if etag and etag != answer.get("etag") and data.prior == data.prior | {"etag": etag}:
+        if etag and etag != answer.get("etag"):
             data.state["dashboard_change_detected"] = True
 
     def update(self, rest: Rest, data: Data) -> None:

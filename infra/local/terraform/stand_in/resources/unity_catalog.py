@@ -6,7 +6,6 @@ Owner changes are a PATCH of their own, before the rest; a rest that fails puts 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from infra.local.terraform.stand_in.planning import (
@@ -19,6 +18,8 @@ from infra.local.terraform.stand_in.resources.resource import Data, Resource
 from infra.local.terraform.stand_in.rest import CallError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from infra.local.terraform.stand_in.rest import Rest
 
 _PATH = "2.1/unity-catalog"

@@ -1,0 +1,241 @@
+"""Deploys an environment, with the real Terraform provider or, in a closed network, the stand-in.
+
+Synthesis, `terraform init`, `cdktf deploy`. If `terraform init` can reach the registry, the
+real provider does the work and nothing of ours stands between. If it cannot and the environment's
+workspace is on this machine, the stand-in does. Each has a folder, a lock and a state of its own,
+so that one never finds what the other left; the state moves over when the provider changes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Final
+
+from infra.local.settings import DEFAULT_DATA
+from infra.local.terraform.installation import Installation
+from infra.local.terraform.loopback import is_loopback
+from infra.local.terraform.stand_in import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from infra.environment import Environment
+
+COMMANDS: Final = {"plan": "diff", "apply": "deploy", "destroy": "destroy"}
+_UNREACHABLE = re.compile(
+    r"could not connect to|registry service is unreachable|no such host|connection refused"
+    r"|i/o timeout|Client\.Timeout|context deadline exceeded|network is unreachable|proxyconnect"
+)
+_ANSWER_SECONDS = 5.0
+
+
+class NotDeployed(RuntimeError):  # noqa: N818 - what it is, not that it is an error
+    """Why nothing was changed, and the way out."""
+
+
+class Deployment:
+    """One environment, from the repository at `root`.
+
+    `source` is the environment's name or file, `provider` one of "auto", "registry", "stand-in".
+    """
+
+    def __init__(
+        self, *, root: Path, environment: Environment, source: str, provider: str = "auto"
+    ) -> None:
+        self._stack = environment.serving_stack
+        self._source = source
+        self._provider = provider
+        self._host = environment.workspace.host or os.environ.get("DATABRICKS_HOST") or ""
+        self._is_local = bool(self._host) and is_loopback(self._host)
+        self._root = root
+        self._stand_in = Installation(root=root)
+        self._registry_output = self._stand_in.folder / "registry" / "cdktf.out"
+        tools = os.pathsep.join(
+            [str(root / "node_modules" / ".bin"), str(root / ".venv" / "bin"), os.environ["PATH"]]
+        )
+        self._environment = {
+            **os.environ,
+            "PATH": tools,
+            "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "1",
+            "CHECKPOINT_DISABLE": "1",
+            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
+        }
+        for tool in ("cdktf", "terraform"):
+            if shutil.which(tool, path=tools) is None:
+                raise NotDeployed(f"{tool} is neither in node_modules nor on PATH: run make setup.")
+
+    def run(self, command: str, *, auto_approve: bool) -> int:
+        if self._is_local:
+            self._environment["DATABRICKS_TOKEN"] = self._token()
+            self._check_workspace()
+        self._synthesize()
+        with contextlib.ExitStack() as stack:
+            if self._is_real_provider_ready():
+                print(f"Provider: databricks/databricks {VERSION} from the registry.", flush=True)
+                output, environment = self._registry_output, self._real_environment
+            else:
+                print(
+                    f"Provider: the stand-in for databricks/databricks {VERSION}, with the local"
+                    f" workspace at {self._host} only.",
+                    flush=True,
+                )
+                output = self._stand_in.output
+                environment = self._prepare_stand_in()
+                environment = stack.enter_context(self._stand_in.attached(environment))
+            arguments = ["cdktf", COMMANDS[command], self._stack]
+            arguments += ["--skip-synth", "--output", str(output.relative_to(self._root))]
+            if command != "plan":
+                arguments.append("--skip-provider-lock")
+                if auto_approve:
+                    arguments.append("--auto-approve")
+            if not sys.stdout.isatty():
+                environment = environment | {"CI": "true"}  # no spinner in a log
+            return subprocess.run(  # noqa: S603 - our own arguments
+                arguments, cwd=self._root, env=environment, check=False
+            ).returncode
+
+    def _token(self) -> str:
+        token = os.environ.get("DATABRICKS_TOKEN")
+        if token:
+            return token
+        file = self._root / DEFAULT_DATA / "token"
+        try:
+            return file.read_text().strip()
+        except FileNotFoundError as missing:
+            raise NotDeployed(
+                f"{file.relative_to(self._root)} does not exist: start the local workspace first"
+                " (make workspace), or set DATABRICKS_TOKEN."
+            ) from missing
+
+    def _check_workspace(self) -> None:
+        """Ask who we are: without an answer the provider would try again for five minutes."""
+        request = urllib.request.Request(  # noqa: S310 - http(s), by the environment file
+            f"{self._host.rstrip('/')}/api/2.0/preview/scim/v2/Me",
+            headers={"Authorization": f"Bearer {self._environment['DATABRICKS_TOKEN']}"},
+        )
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            direct.open(request, timeout=_ANSWER_SECONDS).close()
+        except urllib.error.HTTPError as refusal:
+            raise NotDeployed(
+                f"The workspace at {self._host} answers HTTP {refusal.code} to its token:"
+                f" {refusal.read().decode(errors='replace')[:300]}"
+            ) from refusal
+        except OSError as problem:
+            raise NotDeployed(
+                f"No workspace answers at {self._host} ({problem}): start it with make workspace."
+            ) from problem
+
+    def _synthesize(self) -> None:
+        """What `cdktf synth` does: run the app with the folder to write to."""
+        self._registry_output.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(  # noqa: S603 - our own arguments
+            [sys.executable, "-m", "infra.local.terraform.app", self._source],
+            cwd=self._root,
+            env=self._environment | {"CDKTF_OUTDIR": str(self._registry_output)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise NotDeployed(f"The stack could not be synthesized:\n{done.stdout}{done.stderr}")
+
+    @property
+    def _real_environment(self) -> dict[str, str]:
+        return self._environment | self._state_arguments(self._real_state)
+
+    @property
+    def _real_state(self) -> Path:
+        """Where a plain `cdktf deploy` of the stack keeps its state too."""
+        return self._root / f"terraform.{self._stack}.tfstate"
+
+    @property
+    def _stand_in_state(self) -> Path:
+        return self._stand_in.output.parent / f"terraform.{self._stack}.tfstate"
+
+    def _state_arguments(self, state: Path) -> dict[str, str]:
+        """Terraform's way to say where a state is, for stacks that keep theirs in a file."""
+        document = json.loads(_stack_file(self._registry_output, self._stack).read_text())
+        if "local" not in document.get("terraform", {}).get("backend", {}):
+            return {}
+        return {"TF_CLI_ARGS_init": f"-backend-config=path={state}"}
+
+    def _is_real_provider_ready(self) -> bool:
+        """Whether `terraform init` finds the real provider. Other failures of it are final."""
+        if self._provider == "stand-in":
+            self._check_is_local("The stand-in provider")
+            return False
+        environment = self._real_environment | {
+            "TF_REGISTRY_DISCOVERY_RETRY": "0",
+            "TF_REGISTRY_CLIENT_TIMEOUT": "5",
+        }
+        done = self._terraform_init(self._registry_output, environment)
+        if done.returncode == 0:
+            if self._is_local:
+                _move_state(self._stand_in_state, self._real_state)
+            return True
+        text = done.stdout + done.stderr
+        if self._provider == "registry" or not _UNREACHABLE.search(text):
+            raise NotDeployed(f"terraform init failed:\n{text}")
+        self._check_is_local("The registry of providers cannot be reached, and the stand-in")
+        return False
+
+    def _check_is_local(self, subject: str) -> None:
+        if not self._is_local:
+            raise NotDeployed(
+                f"{subject} works with a workspace on this machine only, not with"
+                f" {self._host or 'the one of a profile'}."
+            )
+
+    def _prepare_stand_in(self) -> dict[str, str]:
+        self._stand_in.write()
+        target = _stack_file(self._stand_in.output, self._stack)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(_stack_file(self._registry_output, self._stack), target)
+        shutil.copy(self._registry_output / "manifest.json", self._stand_in.output)
+        _move_state(self._real_state, self._stand_in_state)
+        environment = self._stand_in.environment(self._environment)
+        environment |= self._state_arguments(self._stand_in_state)
+        done = self._terraform_init(self._stand_in.output, environment)
+        if done.returncode:
+            raise NotDeployed(f"terraform init failed:\n{done.stdout}{done.stderr}")
+        return environment
+
+    def _terraform_init(
+        self, output: Path, environment: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["terraform", "init", "-input=false", "-no-color"],  # noqa: S607 - the one on PATH
+            cwd=_stack_file(output, self._stack).parent,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+def _stack_file(output: Path, stack: str) -> Path:
+    return output / "stacks" / stack / "cdk.tf.json"
+
+
+def _move_state(source: Path, target: Path) -> None:
+    """Let the provider that is at work now know what the other one deployed."""
+    if _has_resources(source) and not _has_resources(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+
+
+def _has_resources(state: Path) -> bool:
+    try:
+        return bool(json.loads(state.read_text()).get("resources"))
+    except (FileNotFoundError, ValueError):
+        return False

@@ -1,0 +1,259 @@
+"""databricks_model_serving as the real provider manages it: what is seen, sent, and dropped."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+Settings = dict[str, Any]
+GATEWAY = [{"inference_table_config": [{"catalog_name": "c", "schema_name": "s", "enabled": True}]}]
+
+
+def entity(name: str, version: str = "1", **settings: Any) -> Settings:
+    return {"name": name, "entity_name": "c.s.m", "entity_version": version} | settings
+
+
+def endpoint(champion: int = 90, **settings: Any) -> Settings:
+    routes = [
+        {"served_model_name": "champion", "traffic_percentage": champion},
+        {"served_model_name": "challenger", "traffic_percentage": 100 - champion},
+    ]
+    entities = [
+        entity("champion", workload_size="Small", scale_to_zero_enabled=True),
+        entity("challenger", workload_size="Small", scale_to_zero_enabled=False),
+    ]
+    config = {"served_entities": entities, "traffic_config": [{"routes": routes}]}
+    return {
+        "name": "ep",
+        "config": [config],
+        "tags": [{"key": "team", "value": "ml"}],
+        "ai_gateway": GATEWAY,
+    } | settings
+
+
+@pytest.fixture
+def serving(deployed: Any, server: Any) -> Any:
+    """A deployed endpoint; its calls so far are forgotten."""
+    deployed.write(databricks_model_serving={"this": endpoint()})
+    deployed.apply()
+    server.take()
+    return deployed
+
+
+def changes(server: Any) -> list[str]:
+    return [request.call for request in server.take() if request.method != "GET"]
+
+
+def test_false_is_left_out_of_requests_and_zero_percent_is_sent(deployed: Any, server: Any) -> None:
+    deployed.write(databricks_model_serving={"this": endpoint(champion=100)})
+    deployed.apply()
+
+    created = server.take()[0].body
+    assert "scale_to_zero_enabled" not in created["config"]["served_entities"][1]
+    assert created["config"]["traffic_config"]["routes"][1] == {
+        "served_model_name": "challenger",
+        "traffic_percentage": 0,
+    }
+    assert deployed.plan() == ""
+
+
+def test_the_default_traffic_of_the_server_is_no_change(deployed: Any, server: Any) -> None:
+    one = endpoint(config=[{"served_entities": [entity("champion")]}])
+    deployed.write(databricks_model_serving={"this": one})
+    deployed.apply()
+
+    assert "traffic_config" not in server.take()[0].body["config"]
+    assert deployed.plan() == ""
+
+
+def test_a_size_that_only_the_server_names_is_no_change(
+    deployed: Any, workspace: Any, server: Any
+) -> None:
+    one = endpoint(config=[{"served_entities": [entity("champion")]}])
+    deployed.write(databricks_model_serving={"this": one})
+    deployed.apply()
+
+    workspace.endpoint("ep")["config"]["served_entities"][0]["workload_size"] = "Small"
+    assert deployed.plan() == ""
+
+
+def test_the_server_may_list_the_entities_in_another_order(serving: Any, workspace: Any) -> None:
+    workspace.endpoint("ep")["config"]["served_entities"].reverse()
+    assert serving.plan() == ""
+
+
+@pytest.mark.parametrize("setting", ["description", "budget_policy_id"])
+def test_a_change_that_the_provider_drops_sends_nothing(
+    setting: str, serving: Any, server: Any
+) -> None:
+    serving.write(databricks_model_serving={"this": endpoint(**{setting: "new"})})
+    serving.apply()
+
+    assert changes(server) == []
+
+
+@pytest.mark.parametrize(
+    "dropped",
+    [
+        {"email_notifications": [{"on_update_failure": ["me@example.com"]}]},
+        {"rate_limits": [{"calls": 1, "renewal_period": "minute"}]},
+    ],
+    ids=["email_notifications", "rate_limits"],
+)
+def test_a_changed_block_that_the_provider_drops_sends_nothing(
+    dropped: Settings, serving: Any, server: Any
+) -> None:
+    serving.write(databricks_model_serving={"this": endpoint(**dropped)})
+    serving.apply()
+
+    assert changes(server) == []
+    assert serving.plan() == ""
+
+
+def test_removing_the_gateway_fails_and_the_next_plan_sees_nothing(
+    serving: Any, server: Any, workspace: Any
+) -> None:
+    without = {name: value for name, value in endpoint().items() if name != "ai_gateway"}
+    serving.write(databricks_model_serving={"this": without})
+
+    output = serving.apply(check=False)
+    assert "nil pointer dereference" in output
+    assert "Keep the block" in output
+    assert changes(server) == []
+    assert workspace.endpoint("ep")["ai_gateway"]
+    assert serving.plan() == ""
+
+
+def test_an_update_waits_for_the_config_and_only_for_it(
+    serving: Any, server: Any, workspace: Any
+) -> None:
+    workspace.updates_seen = ["NOT_UPDATING", "IN_PROGRESS"]  # the refresh, then the wait
+    tags = [{"key": "team", "value": "ds"}]
+    serving.write(databricks_model_serving={"this": endpoint(50, tags=tags)})
+    serving.apply()
+
+    path = "/api/2.0/serving-endpoints/ep"
+    assert [request.call for request in server.take()] == [
+        f"GET {path}",
+        f"PUT {path}/config",
+        f"GET {path}",
+        f"GET {path}",
+        f"GET {path}",
+        f"PATCH {path}/tags",
+        f"GET {path}",
+    ]
+
+
+def test_a_failed_creation_is_deleted_and_says_why(
+    deployed: Any, server: Any, workspace: Any
+) -> None:
+    workspace.updates_seen = ["UPDATE_FAILED"]
+    deployed.write(databricks_model_serving={"this": endpoint()})
+
+    output = deployed.apply(check=False)
+    assert "got UPDATE_FAILED" in output
+    assert changes(server)[-1] == "DELETE /api/2.0/serving-endpoints/ep"
+    assert not workspace.objects
+    assert deployed.apply()
+
+
+def test_a_timeout_is_told_and_the_created_endpoint_deleted(deployed: Any, workspace: Any) -> None:
+    workspace.updates_seen = ["IN_PROGRESS"] * 5
+    settings = endpoint(timeouts={"create": "11s"})  # of which 10 s are for the deletion
+    deployed.write(databricks_model_serving={"this": settings})
+
+    assert "timed out after 1 s" in deployed.apply(check=False)
+    assert not workspace.objects
+
+
+@pytest.mark.parametrize("name", ["name", "route_optimized"])
+def test_what_cannot_be_changed_replaces_the_endpoint(name: str, serving: Any, server: Any) -> None:
+    changed = endpoint() | ({"name": "other"} if name == "name" else {"route_optimized": True})
+    serving.write(databricks_model_serving={"this": changed})
+
+    assert "1 to add, 0 to change, 1 to destroy" in serving.plan()
+
+
+DRIFTS = {
+    "traffic": lambda ep: ep["config"]["traffic_config"]["routes"][0].update(traffic_percentage=1),
+    "version": lambda ep: ep["config"]["served_entities"][0].update(entity_version="9"),
+    "another entity": lambda ep: ep["config"]["served_entities"].append(entity("third")),
+    "a changed tag": lambda ep: ep["tags"][0].update(value="other"),
+    "a changed gateway": lambda ep: ep["ai_gateway"]["inference_table_config"].update(
+        enabled=False
+    ),
+}
+BLIND_SPOTS = {
+    "all tags removed": lambda ep: ep.update(tags=[]),
+    "no gateway in the answer": lambda ep: ep.pop("ai_gateway"),
+    "a setting never configured": lambda ep: ep.update(task="llm/v1/chat"),
+}
+
+
+@pytest.mark.parametrize("drift", DRIFTS)
+def test_drift_is_seen_and_put_right(drift: str, serving: Any, workspace: Any) -> None:
+    before = copy.deepcopy(workspace.endpoint("ep"))
+    DRIFTS[drift](workspace.endpoint("ep"))
+
+    assert "1 to change" in serving.plan()
+    serving.apply()
+    assert serving.plan() == ""
+    after = workspace.endpoint("ep")
+    assert after["tags"] == before["tags"]
+    assert after["config"]["traffic_config"] == before["config"]["traffic_config"]
+
+
+@pytest.mark.parametrize("drift", BLIND_SPOTS)
+def test_the_blind_spots_of_the_provider_stay_blind(
+    drift: str, serving: Any, workspace: Any
+) -> None:
+    BLIND_SPOTS[drift](workspace.endpoint("ep"))
+    assert serving.plan() == ""
+
+
+def test_an_endpoint_deleted_behind_its_back_is_created_again(serving: Any, workspace: Any) -> None:
+    workspace.objects.clear()
+    assert "1 to add, 0 to change" in serving.plan()
+    serving.apply()
+    assert workspace.endpoint("ep")
+
+
+def test_an_endpoint_made_by_hand_is_refused_with_the_way_out_and_can_be_adopted(
+    serving: Any, workspace: Any, server: Any
+) -> None:
+    serving.run("state", "rm", "databricks_model_serving.this")
+
+    output = " ".join(serving.apply(check=False).split())
+    assert "Serving endpoint with name ep already exists" in output
+    assert "RESOURCE_ALREADY_EXISTS" in output
+    assert "adopt = true" in output
+
+    serving.import_("databricks_model_serving.this", "ep")
+    assert serving.plan() == ""
+
+
+def test_a_missing_model_is_refused_with_the_way_out(deployed: Any) -> None:
+    config = [{"served_entities": [entity("champion") | {"entity_name": "c.s.missing"}]}]
+    deployed.write(databricks_model_serving={"this": endpoint(config=config)})
+
+    output = " ".join(deployed.apply(check=False).split())
+    assert "Registered model c.s.missing does not exist" in output
+    assert "RESOURCE_DOES_NOT_EXIST" in output
+    assert "train and register the model first, or pin `version`" in output
+    assert "POST /api/2.0/serving-endpoints" in output
+
+
+def test_importing_what_does_not_exist_says_so(deployed: Any) -> None:
+    deployed.write(databricks_model_serving={"this": endpoint()})
+    done = deployed.run("import", "-no-color", "databricks_model_serving.this", "x", check=False)
+    assert "cannot import model serving: 'x' does not exist" in done.stderr
+
+
+def test_served_models_and_served_entities_exclude_each_other(deployed: Any) -> None:
+    models = [{"name": "m", "model_name": "c.s.m", "model_version": "1"}]
+    config = [{"served_entities": [entity("champion")], "served_models": models}]
+    deployed.write(databricks_model_serving={"this": endpoint(config=config)})
+
+    assert "conflicts with config.served_entities" in deployed.apply(check=False)
