@@ -4,6 +4,7 @@ Authentication is the SDK's unified one: DATABRICKS_* variables, a profile, or w
 Only the local workspace adds something, the token file that it writes when it starts.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from infra.environment import Environment
 
-_FIRST_ANSWER_SECONDS = 10
+_FIRST_ANSWER_SECONDS = 3
 """For the first answer. The SDK's five minutes, for every call after it, outlast an outage."""
 
 
@@ -29,6 +30,8 @@ def connect(environment: "Environment") -> "WorkspaceClient":
     """A client of a workspace that has answered. Raises WorkspaceError."""
     from databricks.sdk import WorkspaceClient
 
+    # It warns before it raises, and what it raises is said in our words.
+    logging.getLogger("databricks.sdk").setLevel(logging.ERROR)
     first = _config(environment, retry_timeout_seconds=_FIRST_ANSWER_SECONDS)
     with explained(first.host):
         WorkspaceClient(config=first).current_user.me()
@@ -94,13 +97,15 @@ def explained(host: str | None) -> Iterator[None]:
             f"{host} refuses: {_first_line(error)}. Ask for the right, or authenticate as somebody "
             "who has it."
         ) from error
-    except (DatabricksError, RequestException, TimeoutError) as error:
+    except DatabricksError as error:
+        raise WorkspaceError(f"{host} failed: {_first_line(error)}.") from error
+    except (RequestException, TimeoutError) as error:
         way_out = (
-            "Is it running? python -m infra.local starts it"
+            "Is it running? python -m infra.local starts it."
             if _is_local(host)
             else "Is it the right workspace, and can this machine reach it?"
         )
-        raise WorkspaceError(f"{host} failed: {_first_line(error)}. {way_out}") from error
+        raise WorkspaceError(f"{host} does not answer: {_first_line(error)}. {way_out}") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -1,6 +1,7 @@
-"""Reads what `ml.ingest` brought into an environment, with the parts as they were delivered.
+"""Reads what `ml.ingest` brought into an environment, with the parts that the table gives.
 
-The rule of every source holds here too: no patient is in two parts (`ml.data.partition`).
+The table decides: a small validation part stays what it is, and one is drawn by patient only where
+there is none. No patient is in two parts, as with every source (`ml.data.partition`).
 """
 
 import hashlib
@@ -52,7 +53,7 @@ def read(environment_name: str, image_size: int | None) -> DataSet:
     films = _films(client, rows, size)
     excluded: list[Excluded] = []
     nameless = sum(row["patient_key"] is None for row in rows)
-    kept, remarks = apart(table, films, excluded, nameless=nameless)
+    kept, remarks = apart(table, films, excluded, nameless=nameless, fewest_validation_films=1)
     return DataSet(
         source=f"the films ingested into {table}",
         digest=_digest(rows),

@@ -30,9 +30,14 @@ class Film:
 
 
 def apart(
-    source: str, films: list[Film], excluded: list[Excluded], *, nameless: int
+    source: str,
+    films: list[Film],
+    excluded: list[Excluded],
+    *,
+    nameless: int,
+    fewest_validation_films: int = FEWEST_VALIDATION_FILMS,
 ) -> tuple[list[Film], list[str]]:
-    """No patient in two parts, and a validation part that is large enough to judge by.
+    """No patient in two parts, and a validation part with enough films of each class.
 
     Returns the films that stay, in their parts, and remarks; the others go to ``excluded``.
     ``nameless`` films are of unknown patients. Raises InvalidData where patients are too few.
@@ -49,7 +54,7 @@ def apart(
         return films, remarks
     validation = [film for film in films if film.part == "val"]
     fewest = min(sum(film.label == index for film in validation) for index in range(len(LABELS)))
-    if fewest >= FEWEST_VALIDATION_FILMS:
+    if fewest >= fewest_validation_films:
         films, leaked = _without_patients_of_later_parts(films, excluded, ("val",))
         return films, remarks + leaked
     if validation:

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -12,9 +11,9 @@ import pytest
 from PIL import Image
 
 from ml.ingest import LEFT_OUT
-from tests.ml.ingestion.conftest import Delivery, Place, Run
-
-Ingest = Callable[..., Run]
+from tests.ml.ingestion.command import Ingest
+from tests.ml.ingestion.delivery import Delivery
+from tests.ml.ingestion.place import Place
 
 
 def folder_of_all_parts(delivery: Delivery) -> list[Path]:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ml.tables import FILMS
-from tests.ml.ingestion.conftest import Delivery, Place, Run, create_table
-
-Ingest = Callable[..., Run]
+from tests.ml.ingestion.command import Ingest, Run
+from tests.ml.ingestion.delivery import Delivery
+from tests.ml.ingestion.place import Place, create_table
 
 
 @pytest.fixture

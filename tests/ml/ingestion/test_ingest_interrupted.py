@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ml.data.source import BUNDLED
-from tests.ml.ingestion.conftest import Place
+from tests.ml.ingestion.place import Place
 
 BATCH = 40
 FILMS = 3 * BATCH + 15

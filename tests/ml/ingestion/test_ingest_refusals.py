@@ -8,9 +8,10 @@ import pytest
 
 from ml.ingest import LEFT_OUT
 from ml.ingestion.refusal import Category
-from tests.ml.ingestion.conftest import Delivery, Place, Run
+from tests.ml.ingestion.command import Ingest
+from tests.ml.ingestion.delivery import Delivery
+from tests.ml.ingestion.place import Place
 
-Ingest = Callable[..., Run]
 Spoil = Callable[[Delivery], list[str]]
 
 

@@ -10,9 +10,9 @@ from ml.command import UserError
 from ml.data import source
 from ml.data.films import DataSet, InvalidData
 from ml.data.partition import FEWEST_VALIDATION_FILMS
-from tests.ml.ingestion.conftest import Delivery, Place, Run
-
-Ingest = Callable[..., Run]
+from tests.ml.ingestion.command import Ingest
+from tests.ml.ingestion.delivery import Delivery
+from tests.ml.ingestion.place import Place
 
 
 @pytest.fixture
@@ -49,6 +49,18 @@ def test_the_parts_are_those_that_were_delivered(
         "test": (3, 3),
     }
     assert_the_same_films(data, source.load(delivery.folder, 28))
+
+
+def test_a_small_validation_part_stays_as_it_was_delivered(
+    place: Place, delivery: Delivery, ingest: Ingest, load: Callable[..., DataSet]
+) -> None:
+    for number, part in enumerate(("train", "val")):
+        for patient in range(4):
+            delivery.add(part, "NORMAL", 1, patient=10 * number + patient + 1)
+            delivery.add(part, "PNEUMONIA", 1, patient=10 * number + patient + 1)
+    ingest("--data", delivery.folder, "--environment", place.file)
+
+    assert {part: len(films) for part, films in load().parts.items()} == {"train": 8, "val": 8}
 
 
 def test_a_validation_part_that_is_drawn_is_the_one_that_the_folder_gives(
