@@ -16,12 +16,6 @@ from infra.models import MODELS
 from infra.tables import FILM_FILES, GOLD, SILVER, TABLES
 from ml.tables import BRONZE, Table
 
-HOW_TO_DESTROY = (
-    "protect = true: what holds data is not destroyed; Terraform says so as 'Instance cannot be "
-    "destroyed'. To go on all the same: set protect = false under [platform] in "
-    "infra/environments/{name}.toml, deploy platform-{name}, and then destroy it."
-)
-
 
 class UnityCatalog:
     """Creates what the environment does not only refer to; `created` has it by its securable.
@@ -41,8 +35,9 @@ class UnityCatalog:
         self._create_volume()
         for table in TABLES:
             self._create_table(table)
-        for name, comment in MODELS.items():
-            self._create_model(name, comment)
+        if environment.platform.models.create:
+            for name, comment in MODELS.items():
+                self._create_model(name, comment)
 
     def _create_catalog(self) -> None:
         catalog = self._environment.platform.catalog

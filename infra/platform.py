@@ -27,6 +27,13 @@ GitProvider = Literal[
     "awsCodeCommit",
 ]
 
+HOW_TO_DESTROY: Final = (
+    "protect = true: what holds data is not destroyed; Terraform says so as 'Instance cannot be "
+    "destroyed'. To go on all the same: set protect = false under [platform] in "
+    "infra/environments/{name}.toml, deploy platform-{name}, and then destroy it."
+)
+"""What a destruction that is refused says; `name` is the environment's."""
+
 _LONGEST_SCOPE: Final = 128
 _GIT_REFERENCES: Final = ("branch", "tag", "commit")
 _MINUTES_A_WEEK: Final = 7 * 24 * 60
@@ -218,6 +225,9 @@ class Platform(Declaration):
 
     catalog: Catalog = Catalog()
     schemas: Schemas = Schemas()
+    models: Owned = Owned()
+    """The registered models; false where versions were registered before there was a platform."""
+
     warehouse: Warehouse = Warehouse()
     secret_scope: SecretScope = SecretScope()
     jobs: Jobs | None = None

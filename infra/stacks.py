@@ -9,14 +9,14 @@ from constructs import Construct
 
 from infra.access import Grants, access_control, create_secret_scope
 from infra.backends import keep_state
-from infra.catalog import HOW_TO_DESTROY, UnityCatalog
+from infra.catalog import UnityCatalog
 from infra.compute import create_warehouse, find_warehouse
 from infra.dashboard import ABTestDashboard
 from infra.endpoint import ABTest, Feedback
 from infra.environment import Environment
 from infra.grants import Securable, endpoint_permissions, platform_grants, view_grants
 from infra.jobs import IngestionJob, RetrainingJob
-from infra.platform import Jobs
+from infra.platform import HOW_TO_DESTROY, Jobs
 from infra.principal import Principal
 from infra.serving import ModelServingEndpoint
 from infra.tables import FILM_FILES

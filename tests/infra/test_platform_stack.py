@@ -129,6 +129,17 @@ class TestWhatTheOrganisationHas:
         assert feedback["schema_name"] == "gold"
         assert feedback["depends_on"] == ["databricks_catalog.catalog"]
 
+    def test_models_that_were_registered_before_are_referred_to(
+        self, platform: Synthesized, write: Write
+    ) -> None:
+        resources = platform(
+            write(add='[platform.models]\ncreate = false\n[roles]\ntrainers = [{ group = "ml" }]')
+        )["resource"]
+
+        assert "databricks_registered_model" not in resources
+        granted = {grant.get("model") for grant in resources["databricks_grant"].values()}
+        assert "healthcare_catalog_dev.models.pneumonia_poc_classifier" in granted
+
     def test_a_warehouse_is_looked_up_and_its_permissions_left_alone(
         self, platform: Synthesized, write: Write
     ) -> None:

@@ -123,10 +123,9 @@ class ABTestBed:
             "radiologist_id": reader,
         }
         types = {column.name: column.type for column in PREDICTION_FEEDBACK.columns}
+        markers = ", ".join(f":{name}" for name in values)
         self.workspace.rows(
-            # The names are this file's own; the values are parameters.
-            f"INSERT INTO {self.analysis.feedback} ({', '.join(values)}) "
-            f"VALUES ({', '.join(f':{name}' for name in values)})",  # noqa: S608
+            f"INSERT INTO {self.analysis.feedback} ({', '.join(values)}) VALUES ({markers})",  # noqa: S608
             parameters=[
                 {"name": name, "value": value, "type": types[name]}
                 for name, value in values.items()
