@@ -140,12 +140,9 @@ class Stack:
         )
 
 
-@pytest.fixture
-def synthesize(workspace: Workspace, tmp_path: Path) -> Callable[..., dict[str, Stack]]:
-    """The three stacks of `local` on this workspace, by the first word of their names.
-
-    `add` goes to the end of the environment file; replacements are made in it before.
-    """
+@pytest.fixture(scope="session")
+def terraform_environment() -> dict[str, str]:
+    """Terraform with the stand-in provider, and nothing of whoever runs the tests."""
     from infra.local.terraform.installation import Installation, NotInstalled
 
     if shutil.which("terraform", path=_TOOLS) is None:
@@ -156,10 +153,18 @@ def synthesize(workspace: Workspace, tmp_path: Path) -> Callable[..., dict[str, 
     except NotInstalled as problem:
         pytest.skip(str(problem))
     inherited = {name: value for name, value in os.environ.items() if name[:3] != "TF_"}
-    environment = installation.environment(inherited) | {
-        "DATABRICKS_TOKEN": workspace.token,
-        "PATH": _TOOLS,
-    }
+    return {**installation.environment(inherited), "PATH": _TOOLS}
+
+
+@pytest.fixture
+def synthesize(
+    workspace: Workspace, terraform_environment: dict[str, str], tmp_path: Path
+) -> Callable[..., dict[str, Stack]]:
+    """The three stacks of `local` on this workspace, by the first word of their names.
+
+    `add` goes to the end of the environment file; replacements are made in it before.
+    """
+    environment = {**terraform_environment, "DATABRICKS_TOKEN": workspace.token}
 
     def synthesize(*replacements: tuple[str, str], add: str = "") -> dict[str, Stack]:
         import cdktf
