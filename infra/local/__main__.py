@@ -30,7 +30,7 @@ _BACKLOG = 2048
 _SHUTDOWN_SECONDS = 10
 
 
-class CanNotStart(RuntimeError):
+class CanNotStart(RuntimeError):  # noqa: N818 - says what happened
     """Why the workspace can not start, and the way out."""
 
 

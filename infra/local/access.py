@@ -7,12 +7,12 @@ import binascii
 import hmac
 import os
 import secrets
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from infra.local.refusal import Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from starlette.types import ASGIApp, Receive, Scope, Send

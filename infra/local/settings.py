@@ -16,7 +16,7 @@ MAX_REQUEST_BYTES = 16 * 1024 * 1024
 """Payload limit of custom models (reference: databricks-serving.md section 3)."""
 
 
-class InvalidSettings(ValueError):
+class InvalidSettings(ValueError):  # noqa: N818 - says what happened
     """A setting the workspace cannot start with; the text names the setting and the way out."""
 
 
@@ -54,9 +54,11 @@ class Settings:
             raise InvalidSettings(f"--port {self.port} is not a port: use 0 to 65535.")
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, float | int) and value < 0:
+            if isinstance(value, float | int) and not value >= 0:
                 option = field.name.replace("_", "-")
-                raise InvalidSettings(f"--{option} {value} is negative: use 0 or more.")
+                raise InvalidSettings(f"--{option} {value} is not 0 or more.")
+        if self.threads_per_entity < 1:
+            raise InvalidSettings("--threads-per-entity 0 computes nothing: use 1 or more.")
 
     @property
     def token_file(self) -> Path:

@@ -22,6 +22,7 @@ from starlette.routing import Match, Route
 from infra.local.access import Access, RequireToken, load_or_create_token
 from infra.local.lake import Lake
 from infra.local.refusal import Refusal, answer_refusal, not_emulated
+from infra.local.serving.api import ROOT as SERVING_ROOT
 from infra.local.serving.api import ServingApi
 from infra.local.serving.delivery import Delivery
 from infra.local.serving.endpoints import Endpoints
@@ -96,13 +97,17 @@ def compose(
         if path.startswith(INVOCATIONS):
             await invocations(scope, receive, send)
             return
+        if path.startswith("/api/") and path.endswith("/"):
+            # MLflow's deployments client puts a slash behind the collection.
+            path = path.rstrip("/")
+            scope = {**scope, "path": path, "raw_path": path.encode()}
         for route in routes:
             match, child_scope = route.matches(scope)
             if match is Match.FULL:
                 scope.update(child_scope)
                 await route.handle(scope, receive, send)
                 return
-        if not path.startswith(_LAKE_PREFIXES):
+        if path.startswith(SERVING_ROOT) or not path.startswith(_LAKE_PREFIXES):
             raise not_emulated(f"{scope['method']} {path}")
         await lake(scope, receive, send)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from infra.local.serving.endpoints import Endpoints
 
-_ROOT = "/api/2.0/serving-endpoints"
+ROOT = "/api/2.0/serving-endpoints"
 _PERMISSIONS = "/api/2.0/permissions/serving-endpoints/{id}"
 _LOG_TAIL_BYTES = 256 * 1024
 
@@ -32,11 +32,11 @@ class ServingApi:
         self._endpoints = endpoints
 
     def routes(self) -> list[Route]:
-        one = _ROOT + "/{name}"
+        one = ROOT + "/{name}"
         entity = one + "/served-models/{entity}"
         return [
-            Route(_ROOT, self._list, methods=["GET"]),
-            Route(_ROOT, self._create, methods=["POST"]),
+            Route(ROOT, self._list, methods=["GET"]),
+            Route(ROOT, self._create, methods=["POST"]),
             Route(one, self._get, methods=["GET"]),
             Route(one, self._delete, methods=["DELETE"]),
             Route(one + "/config", self._update_config, methods=["PUT"]),

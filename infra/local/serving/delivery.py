@@ -40,11 +40,18 @@ class Delivery:
             return
         # A short collection time makes one delivery of what comes at the same time.
         await asyncio.sleep(max(wait, _COLLECT_SECONDS))
-        await asyncio.to_thread(self.deliver_due)
+        delivering = asyncio.create_task(asyncio.to_thread(self.deliver_due))
+        try:
+            await asyncio.shield(delivering)
+        except asyncio.CancelledError:
+            await delivering  # a thread can not be cancelled, and what it uses is closed next
+            raise
 
     def deliver_due(self) -> None:
         """Deliver a batch of what is due; what the sink does not take is tried again later."""
         batch = self._journal.read(_BATCH)
+        if not batch.entries:
+            return
         for kind, entries in _by_kind(batch.entries).items():
             try:
                 self._deliver(entries)

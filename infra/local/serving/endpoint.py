@@ -9,13 +9,21 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pydantic
 
 from infra.local.refusal import Refusal, invalid
-from infra.local.serving.config import ConfigSpec, CreateSpec, Gateway, Route, ServedEntity, Tag
-from infra.local.serving.payload import PayloadTable
+from infra.local.serving.config import (  # noqa: TC001 - pydantic reads them at run time
+    Gateway,
+    Route,
+    ServedEntity,
+    Tag,
+)
+
+if TYPE_CHECKING:
+    from infra.local.serving.config import ConfigSpec, CreateSpec
+    from infra.local.serving.payload import PayloadTable
 
 
 class Deployment(enum.StrEnum):

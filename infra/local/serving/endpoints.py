@@ -12,7 +12,6 @@ import datetime
 import logging
 import time
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.local.refusal import Refusal, invalid, missing
@@ -24,19 +23,22 @@ from infra.local.serving.metrics import EndpointMetrics
 from infra.local.serving.models import ModelNotFound, ModelSource, SecretSource
 from infra.local.serving.payload import ServedEntityRow
 from infra.local.serving.process import EntityFailed, Launch
-from infra.local.serving.store import EndpointStore
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
+    from pathlib import Path
     from typing import Any
 
     from infra.local.serving.config import ConfigSpec, CreateSpec, Gateway, ServedEntity, Tag
     from infra.local.serving.endpoint import Config, DeployedEntity
     from infra.local.serving.payload import PayloadTable
+    from infra.local.serving.store import EndpointStore
     from infra.local.settings import Settings
 
 _log = logging.getLogger(__name__)
 _READY_STATUS = "READY"
+_SHUTDOWN_SECONDS = 1.0
+"""The server has waited for its requests before endpoints are closed."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,12 +94,12 @@ class Endpoints:
 
     async def close(self) -> None:
         """Stop all processes; the endpoints stay as they are for the next run."""
-        for update in self._updates.values():
-            update.cancel()
-        await asyncio.gather(*self._updates.values(), return_exceptions=True)
+        unfinished = [*self._updates.values(), *self._background]
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
         await asyncio.gather(
-            *(entity.stop() for entity in self._running.values()),
-            *self._background,
+            *(entity.stop(drain_seconds=_SHUTDOWN_SECONDS) for entity in self._running.values()),
             return_exceptions=True,
         )
 
@@ -337,7 +339,7 @@ class Endpoints:
         """In the background, after what is in flight has been answered."""
         for entity_id in entity_ids:
             if running := self._running.pop(entity_id, None):
-                self._spawn(running.stop())
+                self._spawn(running.stop(drain_seconds=self._settings.execution_seconds))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -408,7 +410,7 @@ class Endpoints:
         return variables
 
 
-class _Unstartable(Exception):
+class _Unstartable(Exception):  # noqa: N818 - says what happened
     """Which served entity kept an update from completing, and why."""
 
     def __init__(self, entity_id: str, reason: str) -> None:

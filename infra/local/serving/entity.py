@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -103,10 +104,12 @@ class RunningEntity:
                 self._idle.set()
             self._last_used = time.monotonic()
 
-    async def stop(self) -> None:
-        """Take no more part: answer what is in flight, then end the process."""
+    async def stop(self, *, drain_seconds: float) -> None:
+        """Take no more part: answer what is in flight, but not for ever, then end the process."""
         self._stopped = True
-        await self._idle.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(drain_seconds):
+                await self._idle.wait()
         for task in (self._scaling, self._watching, self._starting):
             if task is not None:
                 task.cancel()

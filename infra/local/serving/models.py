@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class ModelNotFound(LookupError):
+class ModelNotFound(LookupError):  # noqa: N818 - says what happened
     """No such registered model or version; the text is the message for the client."""
 
 

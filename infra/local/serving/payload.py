@@ -6,9 +6,11 @@ Source of the columns: reference: databricks-serving.md section 1.2 (a real SHOW
 from __future__ import annotations
 
 import dataclasses
-import datetime
-from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Sequence
 
 MAX_LOGGED_BYTES = 1024 * 1024
 """Larger requests or responses are logged as NULL (CPU serving endpoints)."""

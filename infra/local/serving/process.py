@@ -28,11 +28,11 @@ _THREAD_VARIABLES = (
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 
 
-class EntityFailed(RuntimeError):
+class EntityFailed(RuntimeError):  # noqa: N818 - says what happened
     """The model could not be loaded; the text is the reason."""
 
 
-class EntityDied(ConnectionError):
+class EntityDied(ConnectionError):  # noqa: N818 - says what happened
     """The process ended while it owed an answer."""
 
 

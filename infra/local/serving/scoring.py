@@ -13,14 +13,16 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel, scoring_server
-from mlflow.types import TensorSpec
+
+if TYPE_CHECKING:
+    from mlflow.types import TensorSpec
 
 Array = npt.NDArray[Any]
 Native = Callable[[Array], Array]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from infra.local.serving.config import Route
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from infra.local.serving.config import Route
 
 
 class Draws(Protocol):

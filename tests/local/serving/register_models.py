@@ -67,7 +67,7 @@ def register_probe() -> None:
         outputs=Schema([ColSpec(DataType.string)]),
         params=ParamSchema([ParamSpec("suffix", DataType.string, "default")]),
     )
-    for name in ("probe", "pending", "broken"):
+    for name in ("probe", "probe", "pending", "broken"):
         mlflow.pyfunc.log_model(
             name=name,
             python_model=Probe(),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.local.serving.running import ENDPOINTS, IMAGE, TORCH, config, entity
+from tests.local.serving.running import ENDPOINTS, PROBE, config, entity
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -37,28 +37,27 @@ def test_the_sdk_creates_waits_queries_updates_and_deletes(
 
     api = sdk.serving_endpoints
     served = serving.ServedEntityInput(
-        name="torch-1",
-        entity_name=TORCH,
+        name="probe-1",
+        entity_name=PROBE,
         entity_version="1",
         workload_size="Small",
         scale_to_zero_enabled=True,
     )
     endpoint = api.create_and_wait(
-        "sdk", config=serving.EndpointCoreConfigInput(served_entities=[served])
+        "sdk", config=serving.EndpointCoreConfigInput(name="sdk", served_entities=[served])
     )
     assert endpoint.state is not None
     assert endpoint.state.ready is serving.EndpointStateReady.READY
-    answer = api.query("sdk", inputs=[IMAGE], client_request_id="sdk-1")
-    assert answer.predictions is not None
-    assert len(answer.predictions) == 1
+    answer = api.query("sdk", dataframe_records=[{"action": "echo:hi"}], client_request_id="1")
+    assert answer.predictions == ["hi"]
 
     again = serving.ServedEntityInput(
-        name="torch-2", entity_name=TORCH, entity_version="2", scale_to_zero_enabled=True
+        name="probe-2", entity_name=PROBE, entity_version="2", scale_to_zero_enabled=True
     )
     traffic = serving.TrafficConfig(
         routes=[
-            serving.Route(traffic_percentage=70, served_entity_name="torch-1"),
-            serving.Route(traffic_percentage=30, served_entity_name="torch-2"),
+            serving.Route(traffic_percentage=70, served_entity_name="probe-1"),
+            serving.Route(traffic_percentage=30, served_entity_name="probe-2"),
         ]
     )
     updated = api.update_config_and_wait(
@@ -75,8 +74,8 @@ def test_the_sdk_creates_waits_queries_updates_and_deletes(
     assert put.usage_tracking_config == tracking
     mail = serving.EmailNotifications(on_update_failure=["a@example.com"])
     assert api.update_notifications("sdk", email_notifications=mail).email_notifications == mail
-    assert isinstance(api.logs("sdk", "torch-1").logs, str)
-    assert "Model loaded" in api.build_logs("sdk", "torch-1").logs
+    assert isinstance(api.logs("sdk", "probe-1").logs, str)
+    assert "Model loaded" in api.build_logs("sdk", "probe-1").logs
     metrics = api.export_metrics("sdk").contents
     assert metrics is not None
     assert b"request_count_total" in metrics.read()
@@ -103,9 +102,9 @@ def test_the_sdk_understands_refusals(sdk: WorkspaceClient, ab: str) -> None:
     api = sdk.serving_endpoints
     with pytest.raises(errors.ResourceDoesNotExist):
         api.get("nobody")
-    served = [ServedEntityInput(name="a", entity_name=TORCH, entity_version="1")]
+    served = [ServedEntityInput(name="a", entity_name=PROBE, entity_version="1")]
     with pytest.raises(errors.ResourceAlreadyExists):
-        api.create(ab, config=EndpointCoreConfigInput(served_entities=served))
+        api.create(ab, config=EndpointCoreConfigInput(name=ab, served_entities=served))
     with pytest.raises(errors.InvalidParameterValue):
         api.create("a b")
     with pytest.raises(errors.BadRequest):
@@ -119,12 +118,14 @@ def test_the_sdk_names_the_caller(sdk: WorkspaceClient, ab: str) -> None:
 def test_mlflows_deployments_client_creates_predicts_and_deletes(
     mlflow_client: Any, workspace: RunningWorkspace
 ) -> None:
-    body = config(entity(TORCH))
+    body = config(entity(PROBE))
     created = mlflow_client.create_endpoint(config={"name": "deployed", "config": body})
     assert created["name"] == "deployed"
     workspace.settled("deployed")
-    answer = mlflow_client.predict(endpoint="deployed", inputs={"inputs": [IMAGE]})
-    assert len(answer["predictions"]) == 1
+    answer = mlflow_client.predict(
+        endpoint="deployed", inputs={"dataframe_records": [{"action": "echo:hi"}]}
+    )
+    assert answer["predictions"] == ["hi"]
     assert mlflow_client.get_endpoint("deployed")["state"]["ready"] == "READY"
     assert "deployed" in [endpoint["name"] for endpoint in mlflow_client.list_endpoints()]
     mlflow_client.update_endpoint_config("deployed", config=body)

@@ -12,7 +12,6 @@ from tests.local.serving.running import (
     ENDPOINTS,
     IMAGE,
     PROBE,
-    TORCH,
     config,
     entity,
     eventually,
@@ -229,7 +228,7 @@ def test_service_logs_hold_what_the_model_prints(workspace: RunningWorkspace, pr
 
 
 def test_what_is_not_emulated_answers_501(workspace: RunningWorkspace) -> None:
-    for path in ("/api/2.0/apps", "/something/else", f"{ENDPOINTS}/a/b/c"):
+    for path in ("/api/2.0/apps", "/something/else", f"{ENDPOINTS}/a/b/c", f"{ENDPOINTS}/pt/a"):
         response = workspace.client.get(path)
         assert response.status_code == 501, path
         assert response.json()["error_code"] == "NOT_IMPLEMENTED"
@@ -267,8 +266,8 @@ def test_an_update_takes_its_set_time_and_refuses_another_meanwhile(
 ) -> None:
     with started(tmp_path, registry, "--state-seconds", "3") as start:
         workspace = start()
-        workspace.create("timed", entity(TORCH))
-        body = config(entity(TORCH), entity(TORCH, "2"), split=[50, 50])
+        workspace.create("timed", entity(PROBE))
+        body = config(entity(PROBE), entity(PROBE, "2"), split=[50, 50])
         url = f"{ENDPOINTS}/timed/config"
         first = workspace.client.put(url, json=body).json()
         assert first["state"] == {"ready": "READY", "config_update": "IN_PROGRESS"}
@@ -276,7 +275,7 @@ def test_an_update_takes_its_set_time_and_refuses_another_meanwhile(
         assert first["pending_config"]["config_version"] == 2
         second = workspace.client.put(url, json=body)
         assert (second.status_code, second.json()["error_code"]) == (409, "RESOURCE_CONFLICT")
-        assert workspace.invoke("timed", {"inputs": [IMAGE]}).status_code == 200
+        assert workspace.probe("timed", "echo:x").status_code == 200
         done = eventually(
             lambda: workspace.get("timed"),
             lambda endpoint: endpoint["state"]["config_update"] == "NOT_UPDATING",

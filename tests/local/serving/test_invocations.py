@@ -19,7 +19,6 @@ from tests.local.serving.running import (
     ENDPOINTS,
     IMAGE,
     PROBE,
-    TORCH,
     config,
     entity,
     eventually,
@@ -336,9 +335,9 @@ def test_requests_of_one_entity_run_side_by_side(workspace: RunningWorkspace, pr
 
 def test_the_gateways_rate_limit_gets_429(workspace: RunningWorkspace) -> None:
     limits = [{"calls": 3, "key": "endpoint", "renewal_period": "minute"}]
-    workspace.create("limited", entity(TORCH), ai_gateway={"rate_limits": limits})
+    workspace.create("limited", entity(PROBE), ai_gateway={"rate_limits": limits})
     statuses = [
-        workspace.invoke("limited", {"inputs": [IMAGE]}).status_code
+        workspace.probe("limited", "echo:x").status_code
         # Twice the limit and one more: a minute may end in between.
         for _ in range(7)
     ]
@@ -425,9 +424,9 @@ def test_usage_is_tracked(workspace: RunningWorkspace, probe: str) -> None:
 
 
 def test_sampling_logs_a_fraction(workspace: RunningWorkspace) -> None:
-    workspace.create("sampled", entity(TORCH), ai_gateway=gateway("sampled", sampling_fraction=0.3))
+    workspace.create("sampled", entity(PROBE), ai_gateway=gateway("sampled", sampling_fraction=0.3))
     for _ in range(200):
-        workspace.invoke("sampled", {"inputs": [IMAGE]})
+        workspace.probe("sampled", "echo:x")
     low, high = binom.interval(0.9999, 200, 0.3)
     statement = "SELECT count(*), min(sampling_fraction) FROM local.gold.sampled_payload"
     time.sleep(1)
@@ -438,7 +437,7 @@ def test_sampling_logs_a_fraction(workspace: RunningWorkspace) -> None:
 
 
 def test_logging_ends_and_begins_with_the_inference_table(workspace: RunningWorkspace) -> None:
-    workspace.create("switched", entity(TORCH))
+    workspace.create("switched", entity(PROBE))
     url = f"{ENDPOINTS}/switched/ai-gateway"
 
     def count(table: str) -> int:
@@ -446,7 +445,7 @@ def test_logging_ends_and_begins_with_the_inference_table(workspace: RunningWork
         return int(found[0][0]) if found else 0
 
     def send() -> None:
-        assert workspace.invoke("switched", {"inputs": [IMAGE]}).status_code == 200
+        assert workspace.probe("switched", "echo:x").status_code == 200
 
     send()
     workspace.client.put(url, json=gateway("switched"))
@@ -466,8 +465,8 @@ def test_logging_ends_and_begins_with_the_inference_table(workspace: RunningWork
 def test_the_system_table_follows_an_endpoints_configs_and_its_end(
     workspace: RunningWorkspace,
 ) -> None:
-    workspace.create("followed", entity(TORCH))
-    body = config(entity(TORCH, "1"), entity(TORCH, "2"), split=[60, 40])
+    workspace.create("followed", entity(PROBE))
+    body = config(entity(PROBE, "1"), entity(PROBE, "2"), split=[60, 40])
     workspace.client.put(f"{ENDPOINTS}/followed/config", json=body)
     workspace.settled("followed")
     workspace.client.delete(f"{ENDPOINTS}/followed")
@@ -477,8 +476,8 @@ def test_the_system_table_follows_an_endpoints_configs_and_its_end(
         "WHERE endpoint_name = 'followed' ORDER BY 3, 1"
     )
     expected = [
-        ["torch-1", "1", "1", "false"],
-        ["torch-1", "1", "2", "true"],
-        ["torch-2", "2", "2", "true"],
+        ["probe-1", "1", "1", "false"],
+        ["probe-1", "1", "2", "true"],
+        ["probe-2", "2", "2", "true"],
     ]
     assert eventually(lambda: workspace.sql(statement), lambda rows: rows == expected) == expected

@@ -16,11 +16,11 @@ import threading
 from concurrent import futures
 from pathlib import Path
 
-from infra.local.terraform.stand_in.startup import skip_what_is_not_needed
+from infra.local.terraform.stand_in.startup import import_grpc
 
-skip_what_is_not_needed()
+import_grpc()
 
-import grpc  # noqa: E402 - after the line above, which makes it start faster
+import grpc  # noqa: E402 - after the line above, which imports less of it
 
 from infra.local.terraform.stand_in.certificate import own_certificate  # noqa: E402
 from infra.local.terraform.stand_in.provider import Provider  # noqa: E402

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from infra.local.terraform.stand_in.resources.model_serving import ProviderPanic
-from infra.local.terraform.stand_in.resources.resource import Refused
-from infra.local.terraform.stand_in.rest import CallError, WaitError
+from infra.local.terraform.stand_in.calls import CallError, WaitError
+from infra.local.terraform.stand_in.resources.resource import ProviderPanic, Refused
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

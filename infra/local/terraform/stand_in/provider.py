@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.terraform.loopback import is_loopback
 from infra.local.terraform.stand_in import VERSION
+from infra.local.terraform.stand_in.calls import HTTP_SECONDS, RETRY_SECONDS, CallError
 from infra.local.terraform.stand_in.diagnostics import Diagnostic, failure
 from infra.local.terraform.stand_in.planning import Plan, Planner
 from infra.local.terraform.stand_in.resources import behaviour_of, reader_of
 from infra.local.terraform.stand_in.resources.resource import Data, Gone, Refused, Resource
-from infra.local.terraform.stand_in.rest import HTTP_SECONDS, RETRY_SECONDS, CallError, Rest
 from infra.local.terraform.stand_in.schema import Block, provider_schema
 from infra.local.terraform.stand_in.values import UNKNOWN, Value, convert_json, is_zero, known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from infra.local.terraform.stand_in.rest import Rest
 
 State = dict[str, Value] | None
 
@@ -73,7 +75,10 @@ class Provider:
                 "Set DATABRICKS_TOKEN to the token of the local workspace, which is in"
                 " .local/workspace/token after its first start.",
             )
-        self._rest = Rest(
+        # Here, because HTTP takes a while to import and half of the starts never get this far.
+        from infra.local.terraform.stand_in import rest
+
+        self._rest = rest.Rest(
             host=host,
             token=token,
             retry_seconds=float(config.get("retry_timeout_seconds") or RETRY_SECONDS),

@@ -7,7 +7,6 @@ to 0.75 s, for five minutes in all. The Go SDK does not read `Retry-After` (its 
 
 from __future__ import annotations
 
-import dataclasses
 import http.client
 import json
 import random
@@ -19,46 +18,19 @@ import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 from infra.local.terraform.stand_in import VERSION
+from infra.local.terraform.stand_in.calls import (
+    HTTP_SECONDS,
+    RETRY_SECONDS,
+    Call,
+    CallError,
+    WaitError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-RETRY_SECONDS = 300.0
-HTTP_SECONDS = 60.0
 _RETRIED_STATUSES = frozenset({429, 503})
 _DROPPED = (OSError, http.client.HTTPException)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Call:
-    method: str
-    path: str
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.path}"
-
-
-class CallError(Exception):
-    """A call that did not succeed. `message` is the server's own, unchanged."""
-
-    def __init__(self, call: Call, *, status: int | None, error_code: str, message: str) -> None:
-        super().__init__(message)
-        self.call = call
-        self.status = status
-        self.error_code = error_code
-        self.message = message
-
-    @property
-    def is_missing(self) -> bool:
-        return self.status == 404 or self.error_code in {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"}
-
-
-class WaitError(Exception):
-    """Something did not reach the state that was waited for."""
-
-    def __init__(self, call: Call, message: str) -> None:
-        super().__init__(message)
-        self.call = call
 
 
 def waits() -> Iterator[float]:
@@ -146,7 +118,10 @@ class Rest:
             except _DROPPED as problem:
                 self._forget_connection()
                 error = CallError(
-                    call, status=None, error_code="IO_ERROR", message=_connection_message(problem)
+                    call,
+                    status=None,
+                    error_code="IO_ERROR",
+                    message=self._connection_message(problem),
                 )
             else:
                 if status < 400:
@@ -184,6 +159,11 @@ class Rest:
             connection = kind(self._url.hostname or "", self._url.port, timeout=self._http_seconds)
             self._local.connection = connection
         return connection
+
+    def _connection_message(self, problem: Exception) -> str:
+        if isinstance(problem, TimeoutError):
+            return f"request timed out after {self._http_seconds:g} s of inactivity"
+        return f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
 
     def _forget_connection(self) -> None:
         connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
@@ -228,9 +208,3 @@ def _error(call: Call, status: int, content: bytes) -> CallError:
     return CallError(
         call, status=status, error_code=str(body.get("error_code", "")), message=message
     )
-
-
-def _connection_message(problem: Exception) -> str:
-    if isinstance(problem, TimeoutError):
-        return f"request timed out after {HTTP_SECONDS:g} s of inactivity"
-    return f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__

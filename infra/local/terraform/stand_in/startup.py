@@ -6,16 +6,21 @@ import sys
 import types
 
 
-def skip_what_is_not_needed() -> None:
-    """Keep gRPC and protobuf from importing what they do not use here: a third of the start.
+def import_grpc() -> None:
+    """Import gRPC and protobuf without what they import for uses that are not ours.
 
-    `grpc.aio` brings asyncio, and the provider serves from threads. protobuf's implementation in
-    Python brings its text format, and is idle where the one in C is at work.
+    That is nearly half of their time. gRPC's part for asyncio (and with it asyncio): the provider
+    serves from threads. protobuf's implementation in Python: idle where the one in C is at work.
     """
-    sys.modules.setdefault("grpc.aio", types.ModuleType("grpc.aio"))
-
     from google.protobuf.internal import api_implementation
 
+    left_out = ["grpc.aio", "asyncio"]
     if api_implementation.Type() != "python":
-        name = "google.protobuf.internal.python_message"
-        sys.modules.setdefault(name, types.ModuleType(name))
+        left_out.append("google.protobuf.internal.python_message")
+    empty = {name: types.ModuleType(name) for name in left_out if name not in sys.modules}
+    sys.modules.update(empty)
+
+    import grpc  # noqa: F401 - for whoever imports it next
+
+    if "asyncio" in empty:
+        del sys.modules["asyncio"]  # whoever else asks for it gets the real one

@@ -5,6 +5,7 @@ The one module that touches generated protobuf classes (`tf.gen`); they carry no
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -80,13 +81,7 @@ class Service:
         )
 
     def GetProviderSchema(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
-        schema = provider_schema()
-        return pb.GetProviderSchema.Response(
-            provider=_schema(schema.provider),
-            resource_schemas={name: _schema(one) for name, one in schema.resources.items()},
-            data_source_schemas={name: _schema(one) for name, one in schema.data_sources.items()},
-            server_capabilities=_capabilities(),
-        )
+        return _provider_schema()
 
     def ValidateProviderConfig(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         return pb.ValidateProviderConfig.Response()
@@ -182,6 +177,18 @@ def _answering(method: Any, answer: Callable[[Any, Any], Any]) -> Callable[[Any,
             return response(diagnostics=_diagnostics([failure(type_, method.name, problem)]))
 
     return guarded
+
+
+@functools.cache
+def _provider_schema() -> Any:
+    """The same for every command of an attached provider."""
+    schema = provider_schema()
+    return pb.GetProviderSchema.Response(
+        provider=_schema(schema.provider),
+        resource_schemas={name: _schema(one) for name, one in schema.resources.items()},
+        data_source_schemas={name: _schema(one) for name, one in schema.data_sources.items()},
+        server_capabilities=_capabilities(),
+    )
 
 
 def _message_class(descriptor: Any) -> Any:

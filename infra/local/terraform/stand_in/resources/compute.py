@@ -6,9 +6,9 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from infra.local.terraform.stand_in.calls import Call, CallError, WaitError
 from infra.local.terraform.stand_in.conversion import Conversion
 from infra.local.terraform.stand_in.resources.resource import Data, Refused, Resource, seconds
-from infra.local.terraform.stand_in.rest import Call, CallError, WaitError
 from infra.local.terraform.stand_in.values import Value, is_zero
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from infra.local.terraform.stand_in.resources.resource import Data, Resource, seconds
-from infra.local.terraform.stand_in.rest import Call, CallError, WaitError
+from infra.local.terraform.stand_in.calls import Call, CallError, WaitError
+from infra.local.terraform.stand_in.resources.resource import Data, ProviderPanic, Resource, seconds
 from infra.local.terraform.stand_in.values import is_zero
 
 if TYPE_CHECKING:
@@ -24,15 +24,6 @@ _PATH = "2.0/serving-endpoints"
 _PROVISION_SECONDS = 45 * 60.0
 _DELETE_CALL_SECONDS = 10.0
 _FAILED = frozenset({"UPDATE_FAILED", "UPDATE_CANCELED"})
-_NIL = "panic: runtime error: invalid memory address or nil pointer dereference"
-
-
-class ProviderPanic(Exception):  # noqa: N818 - what it is, not that it is an error
-    """A nil pointer in the real provider, which reports it as an error. Nothing has been sent."""
-
-    def __init__(self, way_out: str) -> None:
-        super().__init__(_NIL)
-        self.way_out = way_out
 
 
 def _one_name_is_enough(other: str) -> Any:

@@ -27,6 +27,14 @@ class Refused(Exception):  # noqa: N818 - what it is, not that it is an error
     """What the real provider refuses too, in words for the user."""
 
 
+class ProviderPanic(Exception):  # noqa: N818 - the word for it in Go
+    """A nil pointer in the real provider, which reports it as an error. Nothing has been sent."""
+
+    def __init__(self, way_out: str) -> None:
+        super().__init__("panic: runtime error: invalid memory address or nil pointer dereference")
+        self.way_out = way_out
+
+
 @dataclasses.dataclass(kw_only=True)
 class Data:
     """The state of one resource while it is created, read, updated or deleted."""

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from infra.local.terraform.stand_in.calls import Call, WaitError
 from infra.local.terraform.stand_in.conversion import Conversion
 from infra.local.terraform.stand_in.resources.resource import Data, Refused, Resource, seconds
-from infra.local.terraform.stand_in.rest import Call, WaitError
 
 if TYPE_CHECKING:
     from infra.local.terraform.stand_in.planning import Change, Suppress

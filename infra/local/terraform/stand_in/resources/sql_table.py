@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from infra.local.terraform.stand_in.calls import Call, CallError
 from infra.local.terraform.stand_in.conversion import Conversion
 from infra.local.terraform.stand_in.planning import (
     Change,
@@ -20,7 +21,6 @@ from infra.local.terraform.stand_in.planning import (
     same_ignoring_white_space,
 )
 from infra.local.terraform.stand_in.resources.resource import Data, Refused, Resource
-from infra.local.terraform.stand_in.rest import Call, CallError
 from infra.local.terraform.stand_in.values import UNKNOWN, Value
 
 if TYPE_CHECKING:

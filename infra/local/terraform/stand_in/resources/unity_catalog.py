@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from infra.local.terraform.stand_in.calls import CallError
 from infra.local.terraform.stand_in.planning import (
     Change,
     Suppress,
@@ -15,7 +16,6 @@ from infra.local.terraform.stand_in.planning import (
     same_ignoring_case,
 )
 from infra.local.terraform.stand_in.resources.resource import Data, Resource
-from infra.local.terraform.stand_in.rest import CallError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
