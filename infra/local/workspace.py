@@ -97,6 +97,10 @@ def compose(
         if path.startswith(INVOCATIONS):
             await invocations(scope, receive, send)
             return
+        if path.startswith("/api/") and path.endswith("/"):
+            # MLflow's deployments client puts a slash behind the collection.
+            path = path.rstrip("/")
+            scope = {**scope, "path": path, "raw_path": path.encode()}
         for route in routes:
             match, child_scope = route.matches(scope)
             if match is Match.FULL:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """URI of a registry with models `probe`, `torch` (two versions each), `keras`, `pending`, `broken`."""
+    """URI of a registry; `probe` and `torch` have two versions, the other models one."""
     folder = tmp_path_factory.mktemp("registry")
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     script = Path(__file__).parent / "register_models.py"

@@ -44,7 +44,7 @@ def test_the_sdk_creates_waits_queries_updates_and_deletes(
         scale_to_zero_enabled=True,
     )
     endpoint = api.create_and_wait(
-        "sdk", config=serving.EndpointCoreConfigInput(served_entities=[served])
+        "sdk", config=serving.EndpointCoreConfigInput(name="sdk", served_entities=[served])
     )
     assert endpoint.state is not None
     assert endpoint.state.ready is serving.EndpointStateReady.READY
@@ -104,7 +104,7 @@ def test_the_sdk_understands_refusals(sdk: WorkspaceClient, ab: str) -> None:
         api.get("nobody")
     served = [ServedEntityInput(name="a", entity_name=PROBE, entity_version="1")]
     with pytest.raises(errors.ResourceAlreadyExists):
-        api.create(ab, config=EndpointCoreConfigInput(served_entities=served))
+        api.create(ab, config=EndpointCoreConfigInput(name=ab, served_entities=served))
     with pytest.raises(errors.InvalidParameterValue):
         api.create("a b")
     with pytest.raises(errors.BadRequest):

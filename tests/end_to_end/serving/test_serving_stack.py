@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.sandbox import Sandbox
+from tests.end_to_end.serving.sandbox import Sandbox
 from tests.local.serving.running import entity, eventually
 
 
