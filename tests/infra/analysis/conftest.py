@@ -125,7 +125,7 @@ class ABTestBed:
         types = {column.name: column.type for column in PREDICTION_FEEDBACK.columns}
         markers = ", ".join(f":{name}" for name in values)
         self.workspace.rows(
-            f"INSERT INTO {self.analysis.feedback} ({', '.join(values)}) VALUES ({markers})",  # noqa: S608
+            f"INSERT INTO {self.analysis.feedback} ({', '.join(values)}) VALUES ({markers})",
             parameters=[
                 {"name": name, "value": value, "type": types[name]}
                 for name, value in values.items()
@@ -140,7 +140,7 @@ class ABTestBed:
     def read(self, view: str, *order: str) -> list[Row]:
         """The rows of a view, with numbers as numbers."""
         by = ", ".join(order) or "1"
-        return self.query(f"SELECT * FROM {self.analysis.full_name(view)} ORDER BY {by}")  # noqa: S608
+        return self.query(f"SELECT * FROM {self.analysis.full_name(view)} ORDER BY {by}")
 
     def query(self, statement: str) -> list[Row]:
         answer = self.workspace.sql(statement)

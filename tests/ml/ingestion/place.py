@@ -87,7 +87,7 @@ class Place:
         return Warehouse(self.client, self.warehouse_id).execute(statement)
 
     def rows(self) -> list[Row]:
-        return self.sql(f"SELECT * FROM {self.table} ORDER BY image_id")  # noqa: S608 - its own table
+        return self.sql(f"SELECT * FROM {self.table} ORDER BY image_id")
 
     def files(self) -> dict[str, int]:
         """Name and size of every file in the volume."""
