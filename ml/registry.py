@@ -33,6 +33,9 @@ _PATIENCE = {
 }
 
 
+_SECONDS_TO_ANSWER = 15
+
+
 class RegistryError(UserError):
     """The registry does not answer, refuses, or does not have what was asked for."""
 
@@ -63,6 +66,7 @@ class Registry:
         if self.tracking_uri == LOCAL_TRACKING_URI:
             _make_local_folder()
         with _explained(self.uri):
+            _require_an_answer(self.uri)
             mlflow.set_tracking_uri(self.tracking_uri)
             mlflow.set_registry_uri(self.uri)
             self.client: MlflowClient = mlflow.MlflowClient()
@@ -223,7 +227,23 @@ def _explained(uri: str) -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:400]
+    from requests import ConnectionError as NoConnection
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, NoConnection):
+            return "its host does not answer"
+        cause = cause.__cause__ or cause.__context__
+    return str(error).strip().splitlines()[0]
+
+
+def _require_an_answer(uri: str) -> None:
+    """The Databricks SDK asks a host that is not there for five minutes, whatever is set."""
+    import requests
+
+    host = os.environ.get("DATABRICKS_HOST")
+    if host and uri.startswith("databricks"):
+        requests.head(host if "://" in host else f"https://{host}", timeout=_SECONDS_TO_ANSWER)
 
 
 def _way_out(uri: str) -> str:

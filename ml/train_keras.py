@@ -11,8 +11,8 @@ ARM = Arm(
     command="ml.train_keras",
     model=KERAS_MODEL,
     framework="TensorFlow",
-    network="ml.models.keras_bottleneck",
-    architecture="bottleneck network",
+    network="ml.models.keras_dense",
+    architecture="densely connected network",
     packages=("tensorflow", "keras", "mlflow", "numpy"),
 )
 

@@ -92,7 +92,8 @@ class Network:
 
     def __init__(self, image_size: int, seed: int) -> None:
         torch.manual_seed(seed)
-        torch.use_deterministic_algorithms(True)
+        # As use_deterministic_algorithms does, but that imports PyTorch's compiler first.
+        torch.set_deterministic_debug_mode("error")
         # Only what reads memory before it writes it would notice; filling costs 5 %.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         self._image_size = image_size

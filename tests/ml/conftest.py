@@ -168,3 +168,45 @@ def trained(
     for run in runs.values():
         assert run.status == 0, run.err
     return Trained(folder=folder, data=data, runs=runs)
+
+
+ANSWER = """
+import sys
+import mlflow, numpy as np
+uri, model, images, answers, project = sys.argv[1:]
+assert project not in [path.rstrip("/") for path in sys.path], sys.path
+mlflow.set_tracking_uri(uri)
+served = mlflow.pyfunc.load_model(model)
+with np.load(images) as batches:
+    np.savez(answers, **{name: served.predict(batch) for name, batch in batches.items()})
+print(*sorted({"ml", "infra", "tensorflow", "torch"} & set(sys.modules)))
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What a registered version said, and which packages it took."""
+
+    probabilities: Mapping[str, NDArray[np.float32]]
+    imported: list[str]
+
+
+@pytest.fixture
+def answers_of(
+    trained: Trained, run_command: Callable[..., Run], tmp_path: Path
+) -> Callable[..., Answers]:
+    """Asks a version in a process that has MLflow and the framework, but not our package."""
+
+    def ask(model: str, **batches: NDArray[np.float32]) -> Answers:
+        images, answers = tmp_path / "images.npz", tmp_path / "answers.npz"
+        np.savez(images, **batches)
+        done = run_command(
+            "-I", "-c", ANSWER, trained.tracking_uri,
+            f"models:/healthcare_catalog_dev.models.{model}/1", images, answers, ROOT,
+            cwd=tmp_path,
+        )  # fmt: skip
+        assert done.status == 0, done.err
+        with np.load(answers) as archive:
+            return Answers(probabilities=dict(archive), imported=done.out.split())
+
+    return ask

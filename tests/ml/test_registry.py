@@ -115,52 +115,50 @@ def test_the_run_keeps_card_report_and_plots(registry, version):
     }
 
 
-LOADED_ELSEWHERE = """
-import sys
-import mlflow, numpy as np
-assert not any(path.rstrip("/") == sys.argv[3] for path in sys.path), sys.path
-mlflow.set_tracking_uri(sys.argv[1])
-model = mlflow.pyfunc.load_model(sys.argv[2])
-random = np.random.default_rng(0)
-for n in (1, 8, 3):
-    answer = model.predict(random.random((n, 28, 28, 1), dtype=np.float32))
-    assert isinstance(answer, np.ndarray), type(answer)
-    assert answer.shape == (n, 1), answer.shape
-    assert ((answer >= 0) & (answer <= 1)).all()
-print(*sorted({"ml", "infra", "tensorflow", "torch"} & set(sys.modules)))
+def test_a_version_loads_where_our_package_is_not(answers_of, arm):
+    random = np.random.default_rng(0)
+    batches = {f"of {n}": random.random((n, 28, 28, 1), dtype=np.float32) for n in (1, 8, 3)}
+
+    answers = answers_of(arm[1], **batches)
+
+    assert answers.imported == [arm[3]]
+    for name, batch in batches.items():
+        probabilities = answers.probabilities[name]
+        assert probabilities.shape == (len(batch), 1)
+        assert ((probabilities >= 0) & (probabilities <= 1)).all()
+
+
+SERVED = """
+import json, sys
+import mlflow
+from fastapi.testclient import TestClient
+from mlflow.pyfunc.scoring_server import init
+uri, model, request = sys.argv[1:]
+mlflow.set_tracking_uri(uri)
+client = TestClient(init(mlflow.pyfunc.load_model(model)))
+answer = client.post("/invocations", json=json.load(open(request)))
+print(json.dumps([answer.status_code, answer.json()]))
 """
 
 
-def test_a_version_loads_where_our_package_is_not(trained, version, arm, run_command, tmp_path):
-    done = run_command(
-        "-I",
-        "-c",
-        LOADED_ELSEWHERE,
-        trained.tracking_uri,
-        f"models:/{version.name}/1",
-        Path(__file__).parents[2],
-        cwd=tmp_path,
-    )
-
-    assert done.status == 0, done.err
-    assert done.out.split() == [arm[3]]
-
-
-def test_mlflows_scoring_server_answers_in_the_serving_contract(trained, version, few_films):
-    """Through MLflow's own application, with the request that clients send."""
-    import mlflow
-    from fastapi.testclient import TestClient
-    from mlflow.pyfunc.scoring_server import init
-
-    mlflow.set_tracking_uri(trained.tracking_uri)
-    model = mlflow.pyfunc.load_model(f"models:/{version.name}/1")
+def test_mlflows_scoring_server_keeps_the_serving_contract(
+    trained, arm, few_films, answers_of, run_command, tmp_path
+):
     images = few_films["test_images"][:2, ..., np.newaxis].astype(np.float32) / 255
+    (tmp_path / "request.json").write_text(json.dumps({"inputs": images.tolist()}))
 
-    answer = TestClient(init(model)).post("/invocations", json={"inputs": images.tolist()})
+    done = run_command(
+        "-I", "-c", SERVED, trained.tracking_uri, f"models:/{CATALOG}.{arm[1]}/1",
+        tmp_path / "request.json", cwd=tmp_path,
+    )  # fmt: skip
 
-    assert answer.status_code == 200, answer.text
+    status, answer = json.loads(done.out.splitlines()[-1])
+    assert status == 200, answer
     np.testing.assert_allclose(
-        answer.json()["predictions"], model.predict(images), rtol=1e-4, atol=1e-5
+        answer["predictions"],
+        answers_of(arm[1], images=images).probabilities["images"],
+        rtol=1e-4,
+        atol=1e-5,
     )
 
 

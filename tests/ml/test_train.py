@@ -1,5 +1,6 @@
 """The training commands as a user runs them."""
 
+import json
 import re
 import signal
 import subprocess
@@ -156,3 +157,92 @@ def test_a_kaggle_folder_trains_through_the_same_command(folder, run_command, tm
     assert "mislabelled" in done.out
     assert "train/NORMAL/person900_virus_1.jpeg" in done.out
     assert "pneumonia_poc_classifier_pytorch version 1" in done.out
+
+
+@pytest.fixture
+def refusing_workspace():
+    """A workspace on loopback that answers every call with one status; yields (address, calls)."""
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+    from threading import Thread
+
+    calls = []
+
+    class Refusal(BaseHTTPRequestHandler):
+        status = 403
+        message = "User lacks USE SCHEMA on Schema 'healthcare_catalog_dev.models'."
+
+        def answer(self):
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            calls.append((self.command, self.path.partition("?")[0]))
+            body = json.dumps({"error_code": "PERMISSION_DENIED", "message": self.message})
+            self.send_response(self.status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body.encode())
+
+        do_GET = do_POST = do_PATCH = do_HEAD = answer  # noqa: N815 - http.server's names
+
+        def log_message(self, *_):
+            """Keeps the test's output clean."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusal)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", calls, Refusal
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_workspace_that_refuses_is_one_clear_message(
+    refusing_workspace, run_command, tmp_path, status
+):
+    address, calls, refusal = refusing_workspace
+    refusal.status = status
+
+    refused = run_command(
+        "-m", "ml.train_torch", "--registry", "databricks-uc",
+        cwd=tmp_path, DATABRICKS_HOST=address, DATABRICKS_TOKEN="not-a-token",
+    )  # fmt: skip
+
+    assert refused.status == 1
+    assert ("GET", "/api/2.0/mlflow/unity-catalog/registered-models/search") in calls
+    assert "the registry databricks-uc failed" in refused.err
+    assert "User lacks USE SCHEMA" in refused.err
+    assert "Set DATABRICKS_HOST and DATABRICKS_TOKEN" in refused.err
+    assert "Traceback" not in refused.err
+    assert "not-a-token" not in refused.err + refused.out
+    assert "epoch" not in refused.out
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"DATABRICKS_HOST": "http://127.0.0.1:9", "MLFLOW_REGISTRY_URI": "databricks-uc"},
+        {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"},
+        {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "MLFLOW_REGISTRY_URI": "databricks-uc"},
+    ],
+)
+def test_a_registry_that_does_not_answer_is_said_before_training(
+    run_command, tmp_path, environment
+):
+    refused = run_command(
+        "-m", "ml.train_torch", cwd=tmp_path, HOME=str(tmp_path), DATABRICKS_TOKEN="x",
+        **{"DATABRICKS_HOST": "http://127.0.0.1:9"} | environment,
+    )  # fmt: skip
+
+    assert refused.status == 1
+    assert "its host does not answer" in refused.err
+    assert "Traceback" not in refused.err
+
+
+def test_without_credentials_the_way_out_is_named(run_command, tmp_path):
+    refused = run_command(
+        "-m", "ml.train_torch", "--registry", "databricks-uc",
+        cwd=tmp_path, HOME=str(tmp_path), DATABRICKS_HOST="", DATABRICKS_TOKEN="",
+    )  # fmt: skip
+
+    assert refused.status == 1
+    assert "Set DATABRICKS_HOST and DATABRICKS_TOKEN" in refused.err
+    assert "Traceback" not in refused.err
