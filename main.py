@@ -1,6 +1,6 @@
 """Every environment's stacks, synthesized to Terraform JSON in `cdktf.out`.
 
-python main.py      or      cdktf synth      or      cdktf deploy serving-dev
+python main.py      or      cdktf synth      or      cdktf deploy platform-dev
 """
 
 import gc
@@ -23,11 +23,13 @@ def main() -> None:
     gc.disable()
     from cdktf import App
 
-    from infra.stacks import ServingStack
+    from infra.stacks import AnalysisStack, PlatformStack, ServingStack
 
     app = App(stack_traces=False)  # paths of this machine, in the manifest
     for environment in environments:
+        PlatformStack(app, environment)
         ServingStack(app, environment)
+        AnalysisStack(app, environment)
     app.synth()
 
 

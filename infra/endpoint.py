@@ -22,6 +22,7 @@ from infra.naming import (
     SchemaName,
     TablePrefix,
 )
+from infra.principal import PRINCIPAL_KINDS, Principal
 from infra.secret import HIDDEN, is_reference, looks_secret
 from infra.traffic import Challenge, TrafficSplit
 
@@ -226,26 +227,14 @@ class AutoCapture(Declaration):
             )
 
 
-class Permission(Declaration):
-    """What one group, user or service principal may do with an endpoint."""
-
-    group: str | None = Field(default=None, min_length=1)
-    user: str | None = Field(default=None, min_length=1)
-    service_principal: str | None = Field(default=None, min_length=1)
-    """The application id."""
+class Permission(Principal):
+    """What one principal may do with an endpoint."""
 
     level: Annotated[Level, one_of(*get_args(Level))] = Field(examples=['level = "CAN_QUERY"'])
 
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
-        named = [kind for kind in PRINCIPAL_KINDS if read(table, kind) is not None]
-        if len(named) != 1:
-            yield problem(
-                (),
-                None,
-                f"exactly one of {', '.join(PRINCIPAL_KINDS)}",
-                "write a [[permissions]] table for each principal",
-            )
+        yield from super().disagreements(table)
         if read(table, "group") == "admins":
             yield problem(
                 ("group",),
@@ -253,9 +242,6 @@ class Permission(Declaration):
                 "workspace admins manage every endpoint; the provider refuses to say so again",
                 "remove this table",
             )
-
-
-PRINCIPAL_KINDS: Final = ("group", "user", "service_principal")
 
 
 class Endpoint(Declaration):

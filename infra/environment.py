@@ -18,6 +18,8 @@ from pydantic_core import InitErrorDetails
 from infra.declaration import Declaration, Location, Table, broken_rule, nearest, problem, read
 from infra.endpoint import ABTest, Feedback
 from infra.naming import CatalogName, SchemaName, payload_table
+from infra.platform import Platform
+from infra.principal import Roles
 from infra.secret import HIDDEN, looks_secret
 from infra.state import LocalState, State
 
@@ -108,6 +110,8 @@ class Environment(Declaration):
     tags: Annotated[Mapping[str, str], AfterValidator(_tags)] = Field(
         default_factory=lambda: MappingProxyType({})
     )
+    platform: Platform = Platform()
+    roles: Roles = Roles()
     ab_test: ABTest = Field(examples=["[ab_test]"])
     feedback: Feedback | None = None
 
@@ -120,6 +124,32 @@ class Environment(Declaration):
         """The name of the stack that holds the endpoints, and of its state."""
         return f"serving-{self.name}"
 
+    @property
+    def platform_stack(self) -> str:
+        """The name of the stack that holds what must exist before training and serving."""
+        return f"platform-{self.name}"
+
+    @property
+    def analysis_stack(self) -> str:
+        """The name of the stack that holds the views, which need a table that serving creates."""
+        return f"analysis-{self.name}"
+
+    @property
+    def protected(self) -> bool:
+        """Whether what holds data is kept from being destroyed."""
+        protect = self.platform.protect
+        return self.name == "prod" if protect is None else protect
+
+    @property
+    def warehouse_name(self) -> str:
+        """The SQL warehouse, by the name that people and `ml` find it under."""
+        return self.platform.warehouse.name or f"champion-challenger-{self.name}"
+
+    @property
+    def secret_scope_name(self) -> str:
+        """The secret scope."""
+        return self.platform.secret_scope.name or f"champion-challenger-{self.name}"
+
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
         endpoints = {key: read(table, key) for key in ("ab_test", "feedback")}
@@ -131,6 +161,7 @@ class Environment(Declaration):
                 "an endpoint's name is unique in its workspace, and ab_test has this one",
                 "rename one of the two",
             )
+        yield from _job_without_a_role(read(table, "platform"), read(table, "roles"))
         seen: dict[str, str] = {}
         for location, payloads in _payload_tables(read(table, "catalog"), endpoints):
             if payloads in seen:
@@ -141,6 +172,22 @@ class Environment(Declaration):
                     "choose another prefix",
                 )
             seen.setdefault(payloads, ".".join(location))
+
+
+def _job_without_a_role(platform: object, roles: object) -> Iterator[InitErrorDetails]:
+    run_as = read(read(platform, "jobs"), "run_as")
+    trainers = read(roles, "trainers")
+    named = [
+        read(principal, "service_principal")
+        for principal in (trainers if isinstance(trainers, list | tuple) else ())
+    ]
+    if isinstance(run_as, str) and run_as not in named:
+        yield problem(
+            ("platform", "jobs", "run_as"),
+            run_as,
+            "the jobs run as a trainer: nobody else may write films and model versions",
+            f'add {{ service_principal = "{run_as}" }} to trainers under [roles]',
+        )
 
 
 def _payload_tables(

@@ -1,23 +1,39 @@
 """The stacks of an environment: what is deployed, and destroyed, together."""
 
-from cdktf import TerraformOutput, TerraformStack
+from cdktf import Annotations, TerraformOutput, TerraformResource, TerraformStack
 from cdktf_cdktf_provider_databricks.data_databricks_current_user import DataDatabricksCurrentUser
+from cdktf_cdktf_provider_databricks.permissions import Permissions
 from cdktf_cdktf_provider_databricks.provider import DatabricksProvider
+from cdktf_cdktf_provider_databricks.sql_table import SqlTable
 from constructs import Construct
 
+from infra.access import Grants, access_control, create_secret_scope
 from infra.backends import keep_state
-from infra.endpoint import Endpoint
+from infra.catalog import UnityCatalog
+from infra.compute import create_warehouse, find_warehouse
+from infra.dashboard import ABTestDashboard
+from infra.endpoint import ABTest, Feedback
 from infra.environment import Environment
+from infra.grants import Securable, endpoint_permissions, platform_grants, view_grants
+from infra.jobs import IngestionJob, RetrainingJob
+from infra.platform import HOW_TO_DESTROY, Jobs
+from infra.principal import Principal
 from infra.serving import ModelServingEndpoint
+from infra.tables import FILM_FILES
+from infra.views import VIEWS, Analysis
 
 
-class ServingStack(TerraformStack):
-    """The endpoints, which refer to model versions that exist already."""
+class _EnvironmentStack(TerraformStack):
+    """One stack of an environment: its state and its workspace.
 
-    def __init__(self, scope: Construct, environment: Environment) -> None:
-        super().__init__(scope, environment.serving_stack)
+    The stacks know each other's objects by plain names only, never by Terraform's references, so
+    that each is planned, deployed and destroyed without the others' states.
+    """
+
+    def __init__(self, scope: Construct, name: str, environment: Environment) -> None:
+        super().__init__(scope, name)
         self._environment = environment
-        keep_state(self, environment.serving_stack, environment.backend)
+        keep_state(self, name, environment.backend)
         # Never a token: credentials come from DATABRICKS_* variables or from the profile.
         DatabricksProvider(
             self,
@@ -25,6 +41,134 @@ class ServingStack(TerraformStack):
             host=environment.workspace.host,
             profile=environment.workspace.profile,
         )
+
+
+class PlatformStack(_EnvironmentStack):
+    """What must exist before training and serving: catalog, warehouse, jobs, access, dashboard."""
+
+    def __init__(self, scope: Construct, environment: Environment) -> None:
+        super().__init__(scope, environment.platform_stack, environment)
+        warehouse_id = self._warehouse()
+        catalog = UnityCatalog(self, environment, warehouse_id=warehouse_id)
+        Grants(self, "grants", platform_grants(environment), created=catalog.created)
+        create_secret_scope(self, environment)
+        if environment.platform.jobs:
+            self._jobs(environment.platform.jobs)
+        analysis = Analysis.of(environment)
+        if analysis:
+            self._dashboard(analysis, warehouse_id)
+        if environment.protected:
+            Annotations.of(self).add_info(HOW_TO_DESTROY.format(name=environment.name))
+
+        TerraformOutput(
+            self,
+            "films_path",
+            value=FILM_FILES.path(environment.catalog),
+            description="Films are ingested to here",
+        )
+        TerraformOutput(
+            self,
+            "warehouse_id",
+            value=warehouse_id,
+            description=f"The SQL warehouse {environment.warehouse_name}",
+        )
+
+    def _warehouse(self) -> str:
+        if not self._environment.platform.warehouse.create:
+            return find_warehouse(self, self._environment).id
+        warehouse = create_warehouse(self, self._environment)
+        roles = self._environment.roles
+        writers = [roles.endpoint_creator] if roles.endpoint_creator else []
+        self._permit(
+            "warehouse-permissions",
+            [(it, "CAN_USE") for it in (*writers, *roles.trainers, *roles.analysts)],
+            sql_endpoint_id=warehouse.id,
+        )
+        return warehouse.id
+
+    def _jobs(self, jobs: Jobs) -> None:
+        for name, job in (
+            ("ingestion", IngestionJob(self, "ingestion", self._environment, jobs)),
+            ("retraining", RetrainingJob(self, "retraining", self._environment, jobs)),
+        ):
+            self._permit(
+                f"{name}-permissions",
+                [(it, "CAN_MANAGE_RUN") for it in self._environment.roles.trainers],
+                job_id=job.resource.id,
+            )
+
+    def _dashboard(self, analysis: Analysis, warehouse_id: str) -> None:
+        dashboard = ABTestDashboard(
+            self, "dashboard", analysis, environment=self._environment, warehouse_id=warehouse_id
+        )
+        self._permit(
+            "dashboard-permissions",
+            [(it, "CAN_RUN") for it in self._environment.roles.analysts],
+            dashboard_id=dashboard.resource.id,
+        )
+
+    def _permit(
+        self,
+        id: str,  # noqa: A002 - named as in every construct
+        levels: list[tuple[Principal, str]],
+        *,
+        sql_endpoint_id: str | None = None,
+        job_id: str | None = None,
+        dashboard_id: str | None = None,
+    ) -> None:
+        control = access_control(self._environment, levels)
+        if control:
+            Permissions(
+                self,
+                id,
+                access_control=control,
+                sql_endpoint_id=sql_endpoint_id,
+                job_id=job_id,
+                dashboard_id=dashboard_id,
+            )
+
+
+class AnalysisStack(_EnvironmentStack):
+    """The views. Deployed after the first requests: a view needs the table that serving creates
+    with the first logged one, and Databricks creates no view over a table that is not there."""
+
+    def __init__(self, scope: Construct, environment: Environment) -> None:
+        super().__init__(scope, environment.analysis_stack, environment)
+        analysis = Analysis.of(environment)
+        if analysis is None:
+            return
+        warehouse_id = find_warehouse(self, environment).id
+        created: dict[Securable, TerraformResource] = {}
+        for view in VIEWS:
+            created[Securable(kind="table", name=analysis.full_name(view.name))] = SqlTable(
+                self,
+                view.name,
+                catalog_name=analysis.catalog,
+                schema_name=analysis.schema,
+                name=analysis.view_name(view.name),
+                table_type="VIEW",
+                comment=view.comment,
+                view_definition=analysis.query(view.name),
+                warehouse_id=warehouse_id,
+                depends_on=[
+                    created[Securable(kind="table", name=analysis.full_name(it))]
+                    for it in view.reads
+                ]
+                or None,
+            )
+        Grants(
+            self,
+            "grants",
+            view_grants(environment, [analysis.full_name(view.name) for view in VIEWS]),
+            created=created,
+        )
+
+
+class ServingStack(_EnvironmentStack):
+    """The endpoints, which refer to model versions that exist already."""
+
+    def __init__(self, scope: Construct, environment: Environment) -> None:
+        super().__init__(scope, environment.serving_stack, environment)
         host = environment.workspace.host or self._host_at_deployment()
         self._serve("ab-test", environment.ab_test, url="ab_test_endpoint_url", host=host)
         if environment.feedback:
@@ -38,11 +182,12 @@ class ServingStack(TerraformStack):
         """
         return DataDatabricksCurrentUser(self, "deployer").workspace_url
 
-    def _serve(self, name: str, endpoint: Endpoint, *, url: str, host: str) -> None:
+    def _serve(self, name: str, endpoint: ABTest | Feedback, *, url: str, host: str) -> None:
+        permissions = endpoint_permissions(self._environment, endpoint)
         served = ModelServingEndpoint(
             self,
             name,
-            endpoint,
+            endpoint.model_copy(update={"permissions": permissions}),
             catalog=self._environment.catalog,
             models_schema=self._environment.models_schema,
             tags=self._environment.tags,

@@ -50,7 +50,8 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="PATH",
         help="an .npz of the MedMNIST layout, or a folder of the Kaggle layout "
-        "(train|val|test/NORMAL|PNEUMONIA/*.jpeg); a Unity Catalog volume path is one too. "
+        "(train|val|test/NORMAL|PNEUMONIA/*.jpeg); a Unity Catalog volume path is one too. The "
+        "name of an environment, or ingested:NAME, takes what python -m ml.ingest brought there. "
         "Default: the bundled films",
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -95,6 +96,7 @@ class Emulator:
         settings.cluster_start_delay_seconds = 0.0
         settings.cluster_terminate_delay_seconds = 0.0
         self._snapshot = data_dir / "snapshot.json"
+        self._saving = threading.Lock()
         self._written = b""
         self._reset_modules()
         minilake.app._duckdb_pool = CatalogPool(database, data_dir)
@@ -105,6 +107,11 @@ class Emulator:
 
     def save(self) -> None:
         """Write the state if it changed; a crash leaves the old or the new file, never half."""
+        # Handlers run on several threads, and the draft is one file.
+        with self._saving:
+            self._save()
+
+    def _save(self) -> None:
         state = {
             name: functions["get_state"]()
             for name, functions in get_state_functions().items()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from minilake.services import identity
 from starlette.routing import Route
 
-from infra.local import clusters, dashboards, permissions, queries, warehouses
+from infra.local import clusters, dashboards, jobs, permissions, queries, warehouses
 from infra.local.catalog import models, namespaces, tables
 from infra.local.emulator import Emulator, state_of
 from infra.local.refusal import not_emulated
@@ -62,7 +62,7 @@ class Lake:
         administration = Route("/_minilake/{rest:path}", _refuse, methods=["GET", "POST"])
         modules = (
             *(statements, tables, models, namespaces),
-            *(warehouses, clusters, queries, dashboards, permissions),
+            *(warehouses, clusters, jobs, queries, dashboards, permissions),
         )
         return [administration, *(route for module in modules for route in module.routes(self))]
 

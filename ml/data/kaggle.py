@@ -5,26 +5,18 @@ patient, never by film (reference: ml.md; peers-and-statistics.md 1.2 no. 8).
 """
 
 import hashlib
-import io
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
-from sklearn.model_selection import StratifiedGroupKFold
 
 from ml.contract import DEFAULT_IMAGE_SIZE, LABELS
-from ml.data.films import PARTS, DataSet, Excluded, Films, Images, InvalidData
-from ml.data.preparation import prepare
+from ml.data.films import PARTS, DataSet, Excluded, InvalidData
+from ml.data.partition import Film, apart, stacked
+from ml.data.preparation import decode
 
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
-
-FEWEST_VALIDATION_FILMS = 50
-"""Of each class; with fewer a validation part says nothing (Kaggle's own has 8 of each)."""
-
-_VALIDATION_FOLDS = 10  # one of them is held out
 
 # Kaggle renamed the films of https://doi.org/10.17632/rscbjbr9sj.2; both names are understood.
 # Each gives the patient and, by the cause of a pneumonia or its absence, the label.
@@ -39,19 +31,6 @@ _LAYOUT = (
     "The Kaggle layout is train|val|test/NORMAL|PNEUMONIA/*.jpeg; give the folder that holds "
     "'train'"
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Film:
-    """One readable film with what its path and name say of it."""
-
-    name: str
-    part: str
-    label: int
-    patient: str
-    content: str
-    """SHA-256 of the file."""
-    image: Images
 
 
 def patient_of(name: str) -> str | None:
@@ -85,7 +64,7 @@ def read(path: Path, image_size: int | None) -> DataSet:
         if (folder := path / part).is_dir():
             files += _files(folder, part, excluded)
     if not files:
-        raise InvalidData(_not_the_layout(path))
+        raise InvalidData(not_the_layout(path))
     with ThreadPoolExecutor() as pool:
         results = pool.map(lambda file: _read_film(path, *file, size=size), files)
         readable = []
@@ -96,22 +75,20 @@ def read(path: Path, image_size: int | None) -> DataSet:
                 readable.append(result)
     _require_both_classes(path, readable, excluded)
     films = _without_repetition(readable, excluded)
-    films, remarks = _apart(path, films, excluded)
+    nameless = sum(film.patient == film.name for film in films)
+    films, remarks = apart(str(path), films, excluded, nameless=nameless)
     return DataSet(
         source=str(path),
         digest=_digest(readable),
         image_size=size,
-        parts={
-            part: _stack([film for film in films if film.part == part])
-            for part in PARTS
-            if any(film.part == part for film in films)
-        },
+        parts=stacked(films),
         excluded=tuple(excluded),
         remarks=tuple(remarks),
     )
 
 
-def _not_the_layout(path: Path) -> str:
+def not_the_layout(path: Path) -> str:
+    """What to say of a folder without films where the layout has them."""
     inner = next((child for child in sorted(path.rglob("train")) if child.is_dir()), None)
     if inner is not None:
         return f"{path}: no folder 'train', 'val' or 'test' in it. Did you mean {inner.parent}?"
@@ -149,20 +126,16 @@ def _exclude(root: Path, file: Path, reason: str) -> Excluded:
     return Excluded(film=file.relative_to(root).as_posix(), reason=reason)
 
 
-def _read_film(root: Path, file: Path, part: str, label: int, *, size: int) -> _Film | Excluded:
+def _read_film(root: Path, file: Path, part: str, label: int, *, size: int) -> Film | Excluded:
     said = label_of(file.name)
     if said is not None and said != LABELS[label]:
         return _exclude(root, file, f"mislabelled: in {LABELS[label]}, but the name says {said}")
     try:
         content = file.read_bytes()
-        with Image.open(io.BytesIO(content)) as film:
-            # Decoding a JPEG at a fraction of its size is several times faster; four times the
-            # wanted size leaves the resizing its work.
-            film.draft("L", (4 * size, 4 * size))
-            image = prepare(film, size)
+        image = decode(content, size)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         return _exclude(root, file, f"unreadable: {_one_line(error)}")
-    return _Film(
+    return Film(
         name=file.relative_to(root).as_posix(),
         part=part,
         label=label,
@@ -178,7 +151,7 @@ def _one_line(error: Exception) -> str:
     return "not an image" if text.startswith("cannot identify") else text.splitlines()[0]
 
 
-def _require_both_classes(path: Path, films: list[_Film], excluded: list[Excluded]) -> None:
+def _require_both_classes(path: Path, films: list[Film], excluded: list[Excluded]) -> None:
     problems = []
     for part in PARTS:
         if not (path / part).is_dir():
@@ -196,7 +169,7 @@ def _require_both_classes(path: Path, films: list[_Film], excluded: list[Exclude
         )
 
 
-def _without_repetition(films: list[_Film], excluded: list[Excluded]) -> list[_Film]:
+def _without_repetition(films: list[Film], excluded: list[Excluded]) -> list[Film]:
     """Each file once: the copy in the part that judges models stays.
 
     A file that is in both classes is in none.
@@ -204,7 +177,7 @@ def _without_repetition(films: list[_Film], excluded: list[Excluded]) -> list[_F
     labels: dict[str, set[int]] = {}
     for film in films:
         labels.setdefault(film.content, set()).add(film.label)
-    kept: dict[str, _Film] = {}
+    kept: dict[str, Film] = {}
     for film in sorted(films, key=lambda film: PARTS.index(film.part), reverse=True):
         if len(labels[film.content]) > 1:
             reason = "mislabelled: the same file is in the other class too"
@@ -216,87 +189,7 @@ def _without_repetition(films: list[_Film], excluded: list[Excluded]) -> list[_F
     return sorted(kept.values(), key=lambda film: (PARTS.index(film.part), film.name))
 
 
-def _apart(
-    path: Path, films: list[_Film], excluded: list[Excluded]
-) -> tuple[list[_Film], list[str]]:
-    """No patient in two parts, and a validation part that is large enough to judge by."""
-    remarks = []
-    nameless = sum(film.patient == film.name for film in films)
-    if nameless:
-        remarks.append(
-            f"{nameless} of {len(films)} file names carry no patient; each such film counts as a "
-            "patient of its own."
-        )
-    films, leaked = _without_patients_of(films, "test", excluded)
-    remarks += leaked
-    if not any(film.part == "train" for film in films):
-        return films, remarks
-    validation = [film for film in films if film.part == "val"]
-    fewest = min(sum(film.label == index for film in validation) for index in range(len(LABELS)))
-    if fewest >= FEWEST_VALIDATION_FILMS:
-        films, leaked = _without_patients_of(films, "val", excluded)
-        return films, remarks + leaked
-    if validation:
-        remarks.append(
-            f"The folder's own validation part ({len(validation)} films) is too small to judge by "
-            f"and was put to the training films."
-        )
-    held_out = _validation_patients(path, [film for film in films if film.part != "test"])
-    remarks.append(
-        f"One patient in {_VALIDATION_FOLDS} was taken from the training films for validation."
-    )
-    return [
-        replace(film, part="val" if film.patient in held_out else "train")
-        if film.part != "test"
-        else film
-        for film in films
-    ], remarks
-
-
-def _without_patients_of(
-    films: list[_Film], judging: str, excluded: list[Excluded]
-) -> tuple[list[_Film], list[str]]:
-    """Leaves a patient of a judging part to that part alone."""
-    patients = {film.patient for film in films if film.part == judging}
-    earlier = PARTS[: PARTS.index(judging)]
-    leaked = [film for film in films if film.part in earlier and film.patient in patients]
-    excluded += [
-        Excluded(film=film.name, reason=f"the patient has films in the {judging} part too")
-        for film in leaked
-    ]
-    if not leaked:
-        return films, []
-    names = {film.name for film in leaked}
-    return [film for film in films if film.name not in names], [
-        f"Patients in {judging} and in another part: {len({film.patient for film in leaked})}; "
-        f"their films outside {judging} ({len(leaked)}) are left out."
-    ]
-
-
-def _validation_patients(path: Path, films: list[_Film]) -> set[str]:
-    patients = np.array([film.patient for film in films])
-    labels = np.array([film.label for film in films])
-    fewest = min(len(set(patients[labels == index])) for index in range(len(LABELS)))
-    if fewest < 2:
-        raise InvalidData(
-            f"{path / 'train'}: the films of a class come from {fewest} patient(s) who are not in "
-            "the test part; two are needed, one to train on and one to validate with. Add films."
-        )
-    folds = StratifiedGroupKFold(
-        n_splits=min(_VALIDATION_FOLDS, fewest), shuffle=True, random_state=0
-    )
-    _, held_out = next(folds.split(patients, labels, groups=patients))
-    return set(patients[held_out])
-
-
-def _stack(films: list[_Film]) -> Films:
-    return Films(
-        images=np.stack([film.image for film in films]),
-        labels=np.array([film.label for film in films], np.uint8),
-    )
-
-
-def _digest(films: list[_Film]) -> str:
+def _digest(films: list[Film]) -> str:
     """Of the readable films, whatever the order in which the folder lists them."""
     digest = hashlib.sha256()
     for film in sorted(films, key=lambda film: film.name):

@@ -28,14 +28,7 @@ def read(path: Path, image_size: int | None) -> DataSet:
 
     Raises InvalidData for a file that is not of the layout.
     """
-    arrays = _arrays(path)
-    present = [part for part in PARTS if f"{part}_images" in arrays or f"{part}_labels" in arrays]
-    if not present:
-        raise InvalidData(
-            f"{path}: none of the keys is a part of films: {', '.join(arrays) or 'no key'}. "
-            f"{_LAYOUT}."
-        )
-    raw = {part: _part(path, part, arrays) for part in present}
+    raw = parts(path)
     sizes = {part: min(images.shape[1:]) for part, (images, _) in raw.items()}
     size = image_size or min(sizes.values())
     keep, excluded = _apart(raw)
@@ -50,6 +43,21 @@ def read(path: Path, image_size: int | None) -> DataSet:
         excluded=excluded,
         remarks=("The file does not say which patient a film shows.",),
     )
+
+
+def parts(path: Path) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    """The films [n, h, w] and labels [n] of every part, as they are in the file.
+
+    Raises InvalidData for a file that is not of the layout.
+    """
+    arrays = _arrays(path)
+    present = [part for part in PARTS if f"{part}_images" in arrays or f"{part}_labels" in arrays]
+    if not present:
+        raise InvalidData(
+            f"{path}: none of the keys is a part of films: {', '.join(arrays) or 'no key'}. "
+            f"{_LAYOUT}."
+        )
+    return {part: _part(path, part, arrays) for part in present}
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -1,4 +1,4 @@
-"""Finds out what a path holds, and reads it.
+"""Finds out what is meant by a path or the name of an environment, and reads it.
 
 A Unity Catalog volume is a path like any other (``/Volumes/<catalog>/<schema>/<volume>/...``).
 """
@@ -6,6 +6,7 @@ A Unity Catalog volume is a path like any other (``/Volumes/<catalog>/<schema>/<
 from dataclasses import replace
 from pathlib import Path
 
+from infra.environment import available
 from ml.contract import LABELS
 from ml.data.films import DataSet, InvalidData
 
@@ -18,16 +19,23 @@ ATTRIBUTION = (
     "MedMNIST"
 )
 
+_INGESTED = "ingested:"
+
 SMALLEST_IMAGE, LARGEST_IMAGE = 16, 512
 """Pixels; below, the networks have nothing left to pool, above, a request exceeds 16 MB."""
 
 
 def load(path: Path, image_size: int | None = None) -> DataSet:
-    """Reads an ``.npz`` of the MedMNIST layout or a folder of the Kaggle layout.
+    """Reads an ``.npz`` of the MedMNIST layout, a folder of the Kaggle layout, or what was ingested
+    into an environment (``NAME``, or ``ingested:NAME`` where a path of that name exists too).
 
     ``image_size`` None keeps the size of the films of a file, and takes DEFAULT_IMAGE_SIZE for a
-    folder. Raises InvalidData.
+    folder. Raises InvalidData, and WorkspaceError for an environment.
     """
+    if (environment := _environment(path)) is not None:
+        from ml.data import ingested
+
+        return ingested.read(environment, image_size)
     require(path)
     # Each layout brings its own libraries: only the one in use is imported.
     if path.is_dir():
@@ -44,11 +52,20 @@ def load(path: Path, image_size: int | None = None) -> DataSet:
 
 def require(path: Path) -> None:
     """Raises InvalidData where there is nothing to read: cheap enough to ask before all else."""
-    if not path.exists():
+    if not path.exists() and _environment(path) is None:
         raise InvalidData(
             f"{path}: there is no such file or folder. Give an .npz of the MedMNIST layout or a "
-            "folder of the Kaggle layout, or leave --data out for the bundled films."
+            "folder of the Kaggle layout, or leave --data out for the bundled films. An "
+            f"environment of that name does not exist either: {', '.join(available())} do."
         )
+
+
+def _environment(path: Path) -> str | None:
+    """The environment whose ingested films are meant, or None where a path is."""
+    text = str(path)
+    if text.startswith(_INGESTED):
+        return text.removeprefix(_INGESTED)
+    return text if text in available() and not path.exists() else None
 
 
 def require_for_training(data: DataSet) -> None:

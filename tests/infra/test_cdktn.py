@@ -66,15 +66,20 @@ def synthesized(python: Path, folder: Path) -> dict[str, Any]:
     )
     assert result.returncode == 0, result.stderr
     return {
-        name: json.loads((folder / f"cdktf.out/stacks/serving-{name}/cdk.tf.json").read_text())
+        stack: json.loads((folder / f"cdktf.out/stacks/{stack}/cdk.tf.json").read_text())
         for name in available()
+        for stack in (f"platform-{name}", f"serving-{name}", f"analysis-{name}")
     }
 
 
 def copy(folder: Path) -> Path:
     ignore = shutil.ignore_patterns("__pycache__", "local")
     shutil.copytree(ROOT / "infra", folder / "infra", ignore=ignore)
-    shutil.copy(ROOT / "main.py", folder)
+    for file in ("main.py", "pyproject.toml"):
+        shutil.copy(ROOT / file, folder)
+    (folder / "ml").mkdir()
+    for module in ("__init__.py", "contract.py", "tables.py"):  # what ml declares for infra
+        shutil.copy(ROOT / "ml" / module, folder / "ml")
     return folder
 
 

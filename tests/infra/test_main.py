@@ -22,8 +22,11 @@ def project(folder: Path) -> Path:
     """A copy of what synthesis needs."""
     ignore = shutil.ignore_patterns("__pycache__", "local")
     shutil.copytree(ROOT / "infra", folder / "infra", ignore=ignore)
-    for file in ("main.py", "cdktf.json"):
+    for file in ("main.py", "cdktf.json", "pyproject.toml"):
         shutil.copy(ROOT / file, folder)
+    (folder / "ml").mkdir()
+    for module in ("__init__.py", "contract.py", "tables.py"):  # what ml declares for infra
+        shutil.copy(ROOT / "ml" / module, folder / "ml")
     return folder
 
 
@@ -102,11 +105,13 @@ def test_synthesis_imports_nothing_that_trains(by_python: tuple[Path, Run]) -> N
 
 
 @pytest.mark.slow
-def test_main_writes_a_stack_for_every_environment(by_python: tuple[Path, Run]) -> None:
+def test_main_writes_the_three_stacks_of_every_environment(by_python: tuple[Path, Run]) -> None:
     folder, _ = by_python
 
     assert [path for path in synthesized(folder) if path.startswith("stacks/")] == [
-        f"stacks/serving-{name}/cdk.tf.json" for name in available()
+        f"stacks/{kind}-{name}/cdk.tf.json"
+        for kind in ("analysis", "platform", "serving")
+        for name in available()
     ]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.data import kaggle, source
+from ml.data import kaggle, partition, source
 from ml.data.films import InvalidData
 
 
@@ -80,11 +80,11 @@ def test_kaggles_own_small_validation_part_joins_the_training_films(folder):
 
 def test_a_large_validation_part_is_kept(folder):
     folder.fill("train", patients=10)
-    folder.fill("val", patients=kaggle.FEWEST_VALIDATION_FILMS, first=100)
+    folder.fill("val", patients=partition.FEWEST_VALIDATION_FILMS, first=100)
 
     data = source.load(folder.root, image_size=28)
 
-    assert len(data.parts["val"]) == 2 * kaggle.FEWEST_VALIDATION_FILMS
+    assert len(data.parts["val"]) == 2 * partition.FEWEST_VALIDATION_FILMS
     assert len(data.parts["train"]) == 20
 
 

@@ -1,0 +1,4 @@
+SELECT arm, outcome, COUNT(*) AS verdicts
+FROM $labelled
+GROUP BY arm, outcome
+ORDER BY arm, outcome

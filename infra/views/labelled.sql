@@ -1,0 +1,35 @@
+-- One row per prediction and reader: the prediction, and the reader's latest verdict on it.
+-- A client that sent the same id twice has two predictions of that id; the first answer counts,
+-- because it is the one that the client had asked for.
+SELECT
+  prediction.prediction_id,
+  prediction.databricks_request_id,
+  prediction.request_time,
+  prediction.arm,
+  prediction.model_name,
+  prediction.model_version,
+  prediction.probability,
+  prediction.predicted_label,
+  verdict.ground_truth,
+  verdict.radiologist_id,
+  verdict.confidence,
+  verdict.timestamp AS decided_at,
+  CASE
+    WHEN prediction.predicted_label = '$positive' AND verdict.ground_truth = '$positive' THEN 'TP'
+    WHEN prediction.predicted_label = '$positive' THEN 'FP'
+    WHEN verdict.ground_truth = '$positive' THEN 'FN'
+    ELSE 'TN'
+  END AS outcome
+FROM $predictions AS prediction
+JOIN (
+  SELECT
+    *,
+    row_number() OVER (
+      PARTITION BY prediction_id, radiologist_id
+      ORDER BY timestamp DESC, feedback_id DESC
+    ) AS verdict_number
+  FROM $feedback
+) AS verdict
+  ON verdict.prediction_id = prediction.prediction_id
+WHERE prediction.answer_number = 1
+  AND verdict.verdict_number = 1

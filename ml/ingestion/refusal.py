@@ -1,0 +1,37 @@
+"""What is wrong with a file that is not ingested."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Category(StrEnum):
+    EMPTY = "empty"
+    NOT_AN_IMAGE = "not an image"
+    CORRUPT = "corrupt"
+    DUPLICATE = "duplicate"
+    MISLABELLED = "mislabelled"
+    MISPLACED = "misplaced"
+
+    @property
+    def meaning(self) -> str:
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    Category.EMPTY: "the file has no content",
+    Category.NOT_AN_IMAGE: "neither JPEG nor PNG",
+    Category.CORRUPT: "an image that cannot be read to its end",
+    Category.DUPLICATE: "the same film is there already; one copy is kept",
+    Category.MISLABELLED: "two things that say the class do not agree",
+    Category.MISPLACED: "not in a folder of a class",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A file that is left out, and why."""
+
+    name: str
+    """As the one who handed it in knows it."""
+    category: Category
+    reason: str
