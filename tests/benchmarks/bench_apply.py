@@ -53,7 +53,7 @@ def synthesized(folder: Path, host: str, challenger_traffic: int) -> Path:
     file.write_text(text.replace("traffic = 50", f"traffic = {challenger_traffic}"))
     output = folder / "cdktf.out"
     subprocess.run(
-        [sys.executable, "-m", "infra.local.terraform.app", str(file)],
+        [sys.executable, "-m", "infra.local.terraform.app", "serving", str(file)],
         cwd=ROOT,
         env=os.environ | {"CDKTF_OUTDIR": str(output)},
         check=True,
