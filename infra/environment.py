@@ -20,6 +20,7 @@ from infra.endpoint import ABTest, Feedback
 from infra.naming import CatalogName, SchemaName, payload_table
 from infra.platform import Platform
 from infra.principal import Roles
+from infra.reading import ReadingPlan
 from infra.secret import HIDDEN, looks_secret
 from infra.state import LocalState, State
 
@@ -114,6 +115,7 @@ class Environment(Declaration):
     roles: Roles = Roles()
     ab_test: ABTest = Field(examples=["[ab_test]"])
     feedback: Feedback | None = None
+    reading: ReadingPlan = ReadingPlan()
 
     def full_model_name(self, model: str) -> str:
         """The three-level name under which a model is registered and served here."""
