@@ -14,8 +14,8 @@ from typing import Final
 
 from infra.environment import Environment
 from infra.naming import payload_table
-from infra.tables import PREDICTION_FEEDBACK
 from ml.contract import DECISION_THRESHOLD, LABELS
+from ml.tables import PREDICTION_FEEDBACK
 
 _SQL: Final = Path(__file__).parent / "views"
 _NEGATIVE, _POSITIVE = LABELS

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.tables import PREDICTION_FEEDBACK
 from infra.views import VIEWS, Analysis
+from ml.tables import PREDICTION_FEEDBACK
 from tests.local.lake.server import shared_workspace  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
