@@ -7,7 +7,7 @@ the machine that the server runs on; who may not see verdicts may not see it.
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from ml.command import UserError
 from ml.feedback.reading import Reading
 from ml.reading_room.sampler import Drawn
 
@@ -41,6 +42,9 @@ CREATE TABLE IF NOT EXISTS revelation (
 """
 """`predictions` is JSON: [[prediction id, sampling probability], ...]. Times are ISO 8601, UTC.
 A token reveals nothing; a film's entries are in the order in which they were made."""
+
+
+_LOCK_SECONDS: Final = 1.0
 
 
 class State(StrEnum):
@@ -79,14 +83,24 @@ class Entry:
 
 
 class Journal:
-    """The file. Thread-safe; what a method has written is on disk when it returns."""
+    """The file, which is one process's alone. Thread-safe; what a method has written is on disk
+    when it returns. Raises UserError where there is no such file to be had."""
 
     def __init__(self, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch(mode=0o600)
         self._lock = threading.Lock()
-        self._database = sqlite3.connect(file, check_same_thread=False)
-        self._database.executescript(_SCHEMA)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch(mode=0o600)
+            self._database = sqlite3.connect(file, timeout=_LOCK_SECONDS, check_same_thread=False)
+            # Two rooms on one file would each lend the same film.
+            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._database.executescript(f"BEGIN EXCLUSIVE; {_SCHEMA} COMMIT;")
+        except (OSError, sqlite3.Error) as error:
+            raise UserError(
+                f"{file}: the journal of the reading room cannot be opened: {error}. If another "
+                "reading room of this environment is running on this machine, use that one; "
+                "otherwise name another file with --journal."
+            ) from error
 
     def close(self) -> None:
         self._database.close()
@@ -118,16 +132,13 @@ class Journal:
             now.isoformat(),
         )
 
-    def keep(self, token: str, readings: list[Reading]) -> list[Entry]:
-        """Writes readings down; one whose id is there already stays as it is. Returns theirs."""
+    def keep(self, token: str, readings: Sequence[Reading]) -> None:
+        """Writes readings down; one whose id is there already stays as it is."""
         with self._changing() as database:
-            database.executemany(
-                "INSERT INTO entry (feedback_id, token, reading, state) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT DO NOTHING",
-                [(it.feedback_id, token, json.dumps(it.as_row()), State.KEPT) for it in readings],
-            )
-        wanted = {reading.feedback_id for reading in readings}
-        return [entry for entry in self.entries(token) if entry.reading.feedback_id in wanted]
+            _insert(database, token, readings)
+
+    def has(self, feedback_id: str) -> bool:
+        return self._any("SELECT 1 FROM entry WHERE feedback_id = ?", feedback_id)
 
     def mark(self, feedback_id: str, state: State, reason: str = "") -> None:
         with self._changing() as database:
@@ -148,29 +159,29 @@ class Journal:
         """Every reading that was not refused, oldest first."""
         return self._entries("WHERE state <> ? ORDER BY rowid", State.REFUSED)
 
-    def reveal(self, token: str, shown_at: datetime) -> None:
+    def reveal(self, token: str, shown_at: datetime, records: Sequence[Reading]) -> None:
+        """Writes down that the models' output was shown, with the readings that say so."""
         with self._changing() as database:
-            database.execute(
-                "INSERT INTO revelation VALUES (?, ?) ON CONFLICT DO NOTHING",
-                (token, shown_at.isoformat()),
-            )
+            database.execute("INSERT INTO revelation VALUES (?, ?)", (token, shown_at.isoformat()))
+            _insert(database, token, records)
 
     def revealed(self, token: str) -> bool:
-        with self._lock:
-            found = self._database.execute(
-                "SELECT 1 FROM revelation WHERE token = ?", (token,)
-            ).fetchone()
-        return found is not None
+        return self._any("SELECT 1 FROM revelation WHERE token = ?", token)
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._database as database:
             yield database
 
+    def _any(self, query: str, value: str) -> bool:
+        with self._lock:
+            return self._database.execute(query, (value,)).fetchone() is not None
+
     def _loans(self, where: str, *values: str) -> list[Loan]:
         with self._lock:
             rows = self._database.execute(
-                f"SELECT token, reader, film, predictions, until FROM loan {where}", values
+                f"SELECT token, reader, film, predictions, until FROM loan {where}",  # noqa: S608 - ours
+                values,
             ).fetchall()
         return [
             Loan(
@@ -189,7 +200,8 @@ class Journal:
     def _entries(self, where: str, *values: str) -> list[Entry]:
         with self._lock:
             rows = self._database.execute(
-                f"SELECT token, reading, state, reason FROM entry {where}", values
+                f"SELECT token, reading, state, reason FROM entry {where}",  # noqa: S608 - ours
+                values,
             ).fetchall()
         return [
             Entry(
@@ -201,3 +213,10 @@ class Journal:
             for token, reading, state, reason in rows
         ]
 
+
+def _insert(database: sqlite3.Connection, token: str, readings: Sequence[Reading]) -> None:
+    database.executemany(
+        "INSERT INTO entry (feedback_id, token, reading, state) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT DO NOTHING",
+        [(it.feedback_id, token, json.dumps(it.as_row()), State.KEPT) for it in readings],
+    )

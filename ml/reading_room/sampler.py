@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _DIGEST_BYTES: Final = 8
+_ONE: Final = 1 << (8 * _DIGEST_BYTES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,4 +43,4 @@ class Sampler:
     def _uniform(self, purpose: str, key: str) -> float:
         """A number in [0, 1), as good as random in the key."""
         digest = hashlib.sha256(f"{purpose}\n{self.seed}\n{key}".encode()).digest()
-        return int.from_bytes(digest[:_DIGEST_BYTES]) / 2 ** (8 * _DIGEST_BYTES)
+        return int.from_bytes(digest[:_DIGEST_BYTES]) / _ONE
