@@ -207,8 +207,7 @@ def _aware(time: object) -> bool:
 
 def _check_text(name: str, value: object) -> str | None:
     longest = _LONGEST[name]
-    is_text = isinstance(value, str)
-    if not is_text or not 0 < len(value) <= longest or not value.strip():
+    if not isinstance(value, str) or not 0 < len(value) <= longest or not value.strip():
         return f"a text of 1 to {longest} characters"
     allowed = "\n\t\r" if name == "notes" else ""
     if any((it < " " and it not in allowed) or "\ud800" <= it <= "\udfff" for it in value):
