@@ -110,6 +110,7 @@ def _opened(given: argparse.Namespace, stack: ExitStack) -> "Starlette":
     """Everything behind the page; the stack closes it."""
     from infra.environment import load
     from infra.views import Analysis
+    from ml.endpoint import Endpoint
     from ml.reading_room.delivery import Delivery
     from ml.reading_room.films import Films, IngestedFilms
     from ml.reading_room.identity import ForwardedIdentity, WorkspaceIdentity
@@ -127,11 +128,16 @@ def _opened(given: argparse.Namespace, stack: ExitStack) -> "Starlette":
             f"environment {environment.name} logs no predictions, so there is nothing to read. "
             "Add [ab_test.inference_table] to its file and deploy it."
         )
+    if environment.feedback is None:
+        raise UserError(
+            f"environment {environment.name} has no feedback endpoint, so no reading would be "
+            "written. Add [feedback] to its file and deploy it."
+        )
     client = connect(environment)
     warehouse = Warehouse.named(client, given.warehouse or environment.warehouse_name)
     journal = Journal(given.journal or _JOURNALS / f"{environment.name}.sqlite")
     stack.callback(journal.close)
-    delivery = Delivery(journal, _feedback_endpoint(client, environment))
+    delivery = Delivery(journal, Endpoint(client, environment.feedback.endpoint))
     room = Room(
         queue=Queue(warehouse, environment, analysis),
         films=Films(warehouse, analysis, IngestedFilms(client, environment)),

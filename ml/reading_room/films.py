@@ -115,13 +115,13 @@ class Films:
         for content in filter(
             None, map(self._ingested.content, filter(None, map(image_id_in, ids)))
         ):
-            return _redrawn(content)
+            return picture_of_file(content)
         for prediction_id in ids:
             for row in self._warehouse.execute(
                 _PICTURE, prediction_id=prediction_id, **self._tables
             ):
                 if row["picture"] is not None:
-                    return _drawn(row["picture"])
+                    return picture_of_request(row["picture"])
         raise NoPicture(f"neither the file nor the request of {', '.join(ids)} is there")
 
 
@@ -131,7 +131,7 @@ def image_id_in(request_id: str) -> str | None:
     return found[1] if found else None
 
 
-def _drawn(sent: str) -> bytes:
+def picture_of_request(sent: str) -> bytes:
     """The picture of a request: height x width x 1 floats in [0, 1], as JSON."""
     try:
         pixels = np.asarray(json.loads(sent), dtype=np.float32)
@@ -142,7 +142,7 @@ def _drawn(sent: str) -> bytes:
     return _png(Image.fromarray(grey))
 
 
-def _redrawn(content: bytes) -> bytes:
+def picture_of_file(content: bytes) -> bytes:
     """The picture of a file, upright and without anything else that was in it."""
     try:
         with Image.open(io.BytesIO(content)) as film:

@@ -1,0 +1,87 @@
+"""One workspace with one A/B test for all tests; predictions, readings and rooms for each."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.local.serving.running import started
+from tests.ml.reading_room.chromium import NoChromium, executable
+from tests.ml.reading_room.clinic import ARM, Clinic, OpenRoom, deploy, opened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, Page
+
+    OpenRoomWith = Callable[..., OpenRoom]
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
+    """The A/B test and the feedback endpoint, served by real processes."""
+    folder = tmp_path_factory.mktemp("clinic")
+    registry = f"sqlite:///{folder / 'mlflow.db'}"
+    script = Path(__file__).parent / "register_models.py"
+    subprocess.run(
+        [sys.executable, str(script), registry, str(folder / "artifacts"), ARM],
+        check=True,
+        timeout=300,
+        cwd=folder,
+    )
+    with started(folder, registry, "--delivery-seconds", "0.1") as start:
+        yield deploy(start(), folder)
+
+
+@pytest.fixture
+def clinic(deployed: Clinic) -> Clinic:
+    """The A/B test without predictions and readings."""
+    deployed.forget()
+    return deployed
+
+
+@pytest.fixture
+def open_room(clinic: Clinic, tmp_path: Path) -> Iterator[OpenRoomWith]:
+    """Opens rooms on the clinic's environment; the same folder has the same journal."""
+    with ExitStack() as stack:
+
+        def open_one(*options: str, reading: str = "", folder: str = "room") -> OpenRoom:
+            file = clinic.environment_file(reading)
+            token = clinic.workspace.token
+            return stack.enter_context(opened(file, tmp_path / folder, token, *options))
+
+        yield open_one
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium; without one the tests of the page are skipped, and say so."""
+    from playwright.sync_api import Error, sync_playwright
+
+    with sync_playwright() as playwright:
+        try:
+            started = playwright.chromium.launch(executable_path=executable())
+        except (NoChromium, Error) as error:
+            pytest.skip(f"THE PAGE IS NOT TESTED, no Chromium starts here: {error}")
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A tab of its own; what it complains of on its console fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 860})
+    tab = context.new_page()
+    tab.set_default_timeout(15_000)
+    complaints: list[str] = []
+    tab.on("console", lambda it: complaints.append(it.text) if it.type == "error" else None)
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    yield tab
+    context.close()
+    # A request that is refused is one of the things that are tested.
+    assert [it for it in complaints if not it.startswith("Failed to load resource")] == []
