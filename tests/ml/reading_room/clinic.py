@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from infra.environment import ENVIRONMENTS, Environment, load
+from infra.feedback import feedback_variables
 from infra.views import VIEWS, Analysis
-from ml.contract import KERAS_MODEL
+from ml.contract import FEEDBACK_MODEL, KERAS_MODEL
 from ml.tables import BRONZE, FILM_VOLUME, GOLD, PREDICTION_FEEDBACK
-from tests.local.serving.running import entity, eventually
+from tests.local.serving.running import ENDPOINTS, entity, eventually
 from tests.ml.ingestion.place import create_table
 
 if TYPE_CHECKING:
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
 NAME = "clinic"
 CATALOG = f"catalog_{NAME}"
 ARM = f"{CATALOG}.models.{KERAS_MODEL}"
+FEEDBACK = """
+[feedback]
+endpoint       = "feedback-endpoint"
+model          = "feedback_processor"
+version        = 1
+authentication = "token"
+"""
 SIZE = 28
 _grains = itertools.count(1)
 
@@ -46,10 +54,7 @@ class Clinic:
         text = re.sub(r"http://127\.0\.0\.1:\d+", self.workspace.host, text)
         text = text.replace("healthcare_catalog_local", CATALOG)
         if "\n[feedback]" not in text:
-            text += (
-                '\n[feedback]\nendpoint = "feedback-endpoint"\n'
-                'model = "feedback_processor"\nversion = 1\n'
-            )
+            text += FEEDBACK
         file = self.folder / f"{NAME}.toml"
         file.write_text(f"{text}\n[reading]\n{reading}\n")
         return file
@@ -94,6 +99,34 @@ class Clinic:
         )
         return [dict(zip(names, row, strict=True)) for row in rows]
 
+    def serve_feedback(self) -> None:
+        """As the serving stack deploys it."""
+        environment, api = self.environment, self.workspace.client
+        assert environment.feedback is not None
+        [warehouse] = api.get("/api/2.0/sql/warehouses").json()["warehouses"]
+        variables = feedback_variables(
+            environment, host=self.workspace.host, warehouse_id=warehouse["id"]
+        )
+        self.workspace.create(
+            environment.feedback.endpoint,
+            entity(
+                environment.full_model_name(FEEDBACK_MODEL),
+                "1",
+                environment.feedback.served_entity_name,
+                environment_vars=dict(variables),
+            ),
+        )
+
+    @contextlib.contextmanager
+    def without_feedback_endpoint(self) -> Iterator[None]:
+        """It is away for a while."""
+        assert self.environment.feedback is not None
+        self.workspace.client.delete(f"{ENDPOINTS}/{self.environment.feedback.endpoint}")
+        try:
+            yield
+        finally:
+            self.serve_feedback()
+
     def forget(self) -> None:
         """No film was read yet, and none predicted."""
         inference_table = self.analysis.filled_in("$payload")
@@ -129,6 +162,11 @@ def deploy(workspace: RunningWorkspace, folder: Path) -> Clinic:
     )
     assert created.status_code == 200, created.text
     workspace.sql(create_table(PREDICTION_FEEDBACK, CATALOG))
+    api, scope = workspace.client, environment.secret_scope_name
+    api.post("/api/2.0/secrets/scopes/create", json={"scope": scope}).raise_for_status()
+    secret = {"scope": scope, "key": "feedback-token", "string_value": workspace.token}
+    api.post("/api/2.0/secrets/put", json=secret).raise_for_status()
+    clinic.serve_feedback()
     workspace.create(
         environment.ab_test.endpoint,
         entity(ARM, "1", f"{KERAS_MODEL}-1"),
