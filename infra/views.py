@@ -79,6 +79,11 @@ class Analysis:
             feedback=PREDICTION_FEEDBACK.full_name(environment.catalog),
         )
 
+    @property
+    def payload(self) -> str:
+        """The full name of the inference table."""
+        return payload_table(self.catalog, self.schema, self.prefix)
+
     def view_name(self, view: str) -> str:
         """The view's name without catalog and schema."""
         return f"{self.prefix}_{view}"
@@ -104,7 +109,7 @@ class Analysis:
     @property
     def _names(self) -> Mapping[str, str]:
         return {
-            "payload": payload_table(self.catalog, self.schema, self.prefix),
+            "payload": self.payload,
             "feedback": self.feedback,
             "threshold": str(DECISION_THRESHOLD),
             "negative": _NEGATIVE,

@@ -123,7 +123,7 @@ def _probability(text: str) -> float:
 
 def _predict(given: argparse.Namespace) -> int:
     from ml.client import PredictionClient
-    from ml.data.unlabelled import is_image_id, on_this_machine
+    from ml.unlabelled import is_image_id, on_this_machine
 
     paths = {name: Path(name) for name in given.films}
     ids = [name for name, path in paths.items() if not path.exists() and is_image_id(name)]
@@ -155,8 +155,8 @@ def _ingested(
     if not image_ids:
         return []
     from infra.environment import load
-    from ml.data.unlabelled import ingested
     from ml.tables import FILMS
+    from ml.unlabelled import ingested
     from ml.warehouse import Warehouse
 
     loaded = load(environment)

@@ -49,6 +49,11 @@ class InvalidReading(ValueError):
         self.problems = problems
         super().__init__("\n".join(map(str, problems)))
 
+    @classmethod
+    def of(cls, field: str, value: object, *, rule: str, way_out: str) -> Self:
+        """With one problem."""
+        return cls((Problem(field=field, value=value, rule=rule, way_out=way_out),))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
@@ -86,7 +91,9 @@ class Reading:
             raise InvalidReading(problems)
         for name in _TIMES:
             if (time := getattr(self, name)) is not None:
-                object.__setattr__(self, name, time.astimezone(UTC))
+                # To the millisecond, as warehouses give times back.
+                whole = time.astimezone(UTC).replace(microsecond=time.microsecond // 1000 * 1000)
+                object.__setattr__(self, name, whole)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
