@@ -215,7 +215,6 @@ class Reader:
     """What one reader does, by the requests of the page."""
 
     http: httpx.Client
-    _entries: Any = dataclasses.field(default_factory=itertools.count)
 
     def next(self) -> dict[str, Any]:
         response = self.http.post("/next", json={})
