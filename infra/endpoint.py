@@ -25,7 +25,7 @@ from infra.naming import (
 from infra.principal import PRINCIPAL_KINDS, Principal
 from infra.secret import HIDDEN, is_reference, looks_secret
 from infra.traffic import Challenge, TrafficSplit
-from ml.feedback.setting import UNKNOWN_REQUESTS, UnknownRequest
+from ml.contract import UNKNOWN_REQUESTS, UnknownRequest
 
 MOST_SERVED_ENTITIES: Final = 10
 MOST_ENVIRONMENT_VARS: Final = 50

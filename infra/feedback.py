@@ -9,7 +9,7 @@ from typing import Final
 
 from infra.environment import Environment
 from infra.views import Analysis
-from ml.feedback import setting
+from ml.contract import FeedbackVariable
 from ml.tables import PREDICTION_FEEDBACK
 
 SECRETS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -35,13 +35,13 @@ def feedback_variables(
         raise ValueError(f"environment {environment.name} has no [feedback]")
     analysis = Analysis.of(environment)
     secrets = SECRETS[feedback.authentication]
-    variables = {
-        setting.WAREHOUSE_ID: warehouse_id,
-        setting.TABLE: PREDICTION_FEEDBACK.full_name(environment.catalog),
-        setting.UNKNOWN_REQUEST: feedback.unknown_request,
+    variables: dict[str, str] = {
+        FeedbackVariable.WAREHOUSE_ID: warehouse_id,
+        FeedbackVariable.TABLE: PREDICTION_FEEDBACK.full_name(environment.catalog),
+        FeedbackVariable.UNKNOWN_REQUEST: feedback.unknown_request,
     }
     if analysis:
-        variables[setting.PAYLOAD_TABLE] = analysis.payload
+        variables[FeedbackVariable.PAYLOAD_TABLE] = analysis.payload
     if secrets:
         # What is passed through comes with its own host.
         variables["DATABRICKS_HOST"] = host

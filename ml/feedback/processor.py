@@ -7,17 +7,14 @@ beside it; `ml.register_feedback` logs both. No Spark: serving containers have n
 import math
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlflow.models import set_model
-from mlflow.pyfunc.model import PythonModel
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from ml.feedback.book import ReadingBook
 from ml.feedback.setting import Setting
 from ml.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    from mlflow.pyfunc.model import PythonModelContext
 
 _PATIENCE_SECONDS = 60
 """Of one call to the workspace, retries included."""
@@ -26,7 +23,7 @@ _PATIENCE_SECONDS = 60
 class FeedbackProcessor(PythonModel):
     """Validates readings and writes them through the SQL Statement API."""
 
-    def load_context(self, context: "PythonModelContext") -> None:  # noqa: ARG002 - MLflow's signature
+    def load_context(self, context: PythonModelContext) -> None:  # noqa: ARG002 - MLflow's signature
         """Raises NotSetUp where a variable is missing, and ValueError where no credentials are."""
         from databricks.sdk import WorkspaceClient
         from databricks.sdk.core import Config
@@ -37,7 +34,7 @@ class FeedbackProcessor(PythonModel):
 
     def predict(
         self,
-        context: "PythonModelContext",  # noqa: ARG002 - MLflow's signature
+        context: PythonModelContext,  # noqa: ARG002 - MLflow's signature
         model_input: Any,
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> list[dict[str, str | bool | None]]:

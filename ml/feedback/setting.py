@@ -1,28 +1,10 @@
-"""What the feedback processor is told by its served entity's environment variables.
-
-Standard library only: `infra` sets the variables, the processor reads them. Credentials are not
-among them; the Databricks SDK finds its own variables, or the token that serving passes through.
-"""
+"""What the feedback processor is told by its served entity's environment variables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, Self, cast, get_args
+from typing import Self
 
-WAREHOUSE_ID: Final = "FEEDBACK_WAREHOUSE_ID"
-TABLE: Final = "FEEDBACK_TABLE"
-"""The full name of the table of the verdicts."""
-
-PAYLOAD_TABLE: Final = "FEEDBACK_PAYLOAD_TABLE"
-"""The full name of the inference table that knows the predictions; absent where there is none."""
-
-UNKNOWN_REQUEST: Final = "FEEDBACK_UNKNOWN_REQUEST"
-"""One of UNKNOWN_REQUESTS."""
-
-UnknownRequest = Literal["pending", "refuse"]
-"""What becomes of a verdict on a prediction that is not in the inference table: rows arrive there
-up to an hour after the answer."""
-
-UNKNOWN_REQUESTS: Final = get_args(UnknownRequest)
+from ml.contract import UNKNOWN_REQUESTS, FeedbackVariable, UnknownRequest
 
 
 class NotSetUp(RuntimeError):
@@ -41,25 +23,33 @@ class Setting:
     @classmethod
     def from_variables(cls, variables: Mapping[str, str]) -> Self:
         """Raises NotSetUp, which names every variable that is missing or wrong."""
+        told = {it: variables.get(it, "") for it in FeedbackVariable}
         problems = [
-            f"{name} is not set" for name in (WAREHOUSE_ID, TABLE) if not variables.get(name)
+            f"{name} is not set"
+            for name in (FeedbackVariable.WAREHOUSE_ID, FeedbackVariable.TABLE)
+            if not told[name]
         ]
-        unknown = variables.get(UNKNOWN_REQUEST, "pending")
-        if unknown not in UNKNOWN_REQUESTS:
+        wanted = told[FeedbackVariable.UNKNOWN_REQUEST] or UNKNOWN_REQUESTS[0]
+        unknown = next((it for it in UNKNOWN_REQUESTS if it == wanted), None)
+        payload_table = told[FeedbackVariable.PAYLOAD_TABLE] or None
+        if unknown is None:
             problems.append(
-                f"{UNKNOWN_REQUEST} = {unknown!r}; it is one of {', '.join(UNKNOWN_REQUESTS)}"
+                f"{FeedbackVariable.UNKNOWN_REQUEST} = {wanted!r}; it is one of "
+                f"{', '.join(UNKNOWN_REQUESTS)}"
             )
-        payload_table = variables.get(PAYLOAD_TABLE) or None
         if unknown == "refuse" and payload_table is None:
-            problems.append(f"{UNKNOWN_REQUEST} = 'refuse' needs {PAYLOAD_TABLE}")
-        if problems:
+            problems.append(
+                f"{FeedbackVariable.UNKNOWN_REQUEST} = 'refuse' needs "
+                f"{FeedbackVariable.PAYLOAD_TABLE}"
+            )
+        if problems or unknown is None:
             raise NotSetUp(
                 f"the feedback processor's served entity: {'; '.join(problems)}. The serving stack "
                 "sets these environment variables."
             )
         return cls(
-            warehouse_id=variables[WAREHOUSE_ID],
-            table=variables[TABLE],
+            warehouse_id=told[FeedbackVariable.WAREHOUSE_ID],
+            table=told[FeedbackVariable.TABLE],
             payload_table=payload_table,
-            unknown_request=cast("UnknownRequest", unknown),
+            unknown_request=unknown,
         )
