@@ -118,7 +118,7 @@ def _opened(given: argparse.Namespace, stack: ExitStack) -> "Starlette":
     from ml.reading_room.queue import Queue
     from ml.reading_room.room import Room
     from ml.reading_room.server import application
-    from ml.warehouse import Warehouse
+    from ml.warehouse import StatementError, Warehouse
     from ml.workspace import connect
 
     environment = load(given.environment)
@@ -145,6 +145,14 @@ def _opened(given: argparse.Namespace, stack: ExitStack) -> "Starlette":
         delivery=delivery,
         readers=environment.reading.readers,
     )
+    try:
+        room.look()
+    except StatementError as error:
+        raise UserError(
+            f"{error}\nThe reading room reads {analysis.full_name('predictions')} and the table "
+            f"of the verdicts. The stacks create them: {environment.platform_stack} and, after "
+            f"the first logged request, {environment.analysis_stack}."
+        ) from error
     identity = ForwardedIdentity() if given.behind_proxy else WorkspaceIdentity.of(client)
     stack.enter_context(delivery.running())
     return application(room, identity, behind_proxy=given.behind_proxy)

@@ -162,7 +162,10 @@ class Journal:
     def reveal(self, token: str, shown_at: datetime, records: Sequence[Reading]) -> None:
         """Writes down that the models' output was shown, with the readings that say so."""
         with self._changing() as database:
-            database.execute("INSERT INTO revelation VALUES (?, ?)", (token, shown_at.isoformat()))
+            database.execute(
+                "INSERT INTO revelation VALUES (?, ?) ON CONFLICT DO NOTHING",
+                (token, shown_at.isoformat()),
+            )
             _insert(database, token, records)
 
     def revealed(self, token: str) -> bool:

@@ -39,7 +39,14 @@ FROM (
       PARTITION BY prediction_id, radiologist_id
       ORDER BY timestamp DESC, written_at DESC, feedback_id DESC
     ) AS verdict_number
-  FROM IDENTIFIER(:feedback)
+  FROM IDENTIFIER(:feedback) AS given
+  WHERE NOT EXISTS (
+    SELECT 1
+    FROM IDENTIFIER(:feedback) AS correction
+    WHERE correction.supersedes = given.feedback_id
+      AND correction.radiologist_id = given.radiologist_id
+      AND correction.prediction_id = given.prediction_id
+  )
 ) AS verdict
 WHERE verdict_number = 1
 """

@@ -82,6 +82,14 @@ class Room:
         self._unavailable: set[str] = set()
         self._pictures: dict[str, bytes] = {}
 
+    def look(self) -> None:
+        """Asks the tables, so that what is missing shows before a reader comes.
+
+        Raises WorkspaceError.
+        """
+        with self._assigning:
+            self._ask_tables()
+
     def next(self, reader: str) -> Turn:
         """The film that the reader has, or else the first that waits. Raises WorkspaceError."""
         while True:
@@ -129,20 +137,19 @@ class Room:
         UnknownFilm, NotRead, WorkspaceError.
         """
         loan = self._loan(reader, token)
-        latest = self._latest(token)
-        entries = [
-            entry
-            for entry in self._journal.entries(token)
-            if entry.reading.feedback_id in latest.values()
-        ]
-        if not entries or any(entry.state is not State.WRITTEN for entry in entries):
+        entries = self._journal.entries(token)
+        saved = {it.reading.prediction_id for it in entries if it.state is State.WRITTEN}
+        if saved != {drawn.prediction_id for drawn in loan.predictions}:
             raise NotRead("The models' probability is shown after your reading has been saved.")
         output = self._queue.output(loan.predictions)
         if not self._journal.revealed(token):
-            shown_at = datetime.now(UTC)
-            self._journal.reveal(
-                token, shown_at, [_with_output(entry.reading, shown_at) for entry in entries]
-            )
+            latest, shown_at = self._latest(token).values(), datetime.now(UTC)
+            records = [
+                _with_output(it.reading, shown_at)
+                for it in entries
+                if it.reading.feedback_id in latest
+            ]
+            self._journal.reveal(token, shown_at, records)
             self._delivery.send()
         return output
 
@@ -195,12 +202,9 @@ class Room:
         there = [case for case in waiting if case.film not in self._unavailable]
         if own is None and there:
             own = self._lend(reader, there.pop(0), now)
-            count = len(there) + 1
-        else:
-            count = len(there) + (own is not None)
         turn = Turn(
             token=own.token if own else None,
-            waiting=count,
+            waiting=len(there) + (own is not None),
             unavailable=len({case.film for case in self._cases} & self._unavailable),
         )
         return own, turn

@@ -21,7 +21,7 @@ from infra.feedback import feedback_variables
 from infra.views import VIEWS, Analysis
 from ml.contract import FEEDBACK_MODEL, KERAS_MODEL
 from ml.tables import BRONZE, FILM_VOLUME, GOLD, PREDICTION_FEEDBACK
-from tests.local.serving.running import ENDPOINTS, entity, eventually
+from tests.local.serving.running import ENDPOINTS, REPOSITORY, entity, eventually, started
 from tests.ml.ingestion.place import create_table
 
 if TYPE_CHECKING:
@@ -50,11 +50,7 @@ class Clinic:
 
     def environment_file(self, reading: str = "") -> Path:
         """The shipped local environment on this workspace, with a `[reading]` of the test's own."""
-        text = (ENVIRONMENTS / "local.toml").read_text()
-        text = re.sub(r"http://127\.0\.0\.1:\d+", self.workspace.host, text)
-        text = text.replace("healthcare_catalog_local", CATALOG)
-        if "\n[feedback]" not in text:
-            text += FEEDBACK
+        text = re.sub(r"http://127\.0\.0\.1:\d+", self.workspace.host, _shipped())
         file = self.folder / f"{NAME}.toml"
         file.write_text(f"{text}\n[reading]\n{reading}\n")
         return file
@@ -127,6 +123,22 @@ class Clinic:
         finally:
             self.serve_feedback()
 
+    def create_views(self) -> None:
+        """As the analysis stack does."""
+        for view in VIEWS:
+            name = self.analysis.full_name(view.name)
+            self.workspace.sql(f"CREATE VIEW {name} AS {self.analysis.query(view.name)}")
+
+    @contextlib.contextmanager
+    def without_views(self) -> Iterator[None]:
+        """What is asked of them fails for a while."""
+        for view in reversed(VIEWS):
+            self.workspace.sql(f"DROP VIEW {self.analysis.full_name(view.name)}")
+        try:
+            yield
+        finally:
+            self.create_views()
+
     def forget(self) -> None:
         """No film was read yet, and none predicted."""
         inference_table = self.analysis.filled_in("$payload")
@@ -140,7 +152,39 @@ def film(grey: float) -> list[list[list[float]]]:
     return [[[round(grey + grain * (-1) ** (x + y), 9)] for x in range(SIZE)] for y in range(SIZE)]
 
 
-def deploy(workspace: RunningWorkspace, folder: Path) -> Clinic:
+@contextlib.contextmanager
+def deployed_clinic(folder: Path) -> Iterator[Clinic]:
+    """The A/B test and the feedback endpoint, registered and served by real processes."""
+    registry = f"sqlite:///{folder / 'mlflow.db'}"
+    script = Path(__file__).parent / "register_models.py"
+    environment = folder / f"{NAME}.toml"
+    environment.write_text(_shipped())
+    for command in (
+        [str(script), registry, str(folder / "artifacts"), ARM],
+        ["-m", "ml.register_feedback", "--environment", str(environment), "--registry", registry],
+    ):
+        done = subprocess.run(
+            [sys.executable, *command],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        )
+        assert done.returncode == 0, done.stderr
+    with started(folder, registry, "--delivery-seconds", "0.1") as start:
+        yield _deploy(start(), folder)
+
+
+def _shipped() -> str:
+    """The shipped local environment with a catalog of its own and a feedback endpoint."""
+    text = (ENVIRONMENTS / "local.toml").read_text()
+    text = text.replace("healthcare_catalog_local", CATALOG)
+    return text if "\n[feedback]" in text else text + FEEDBACK
+
+
+def _deploy(workspace: RunningWorkspace, folder: Path) -> Clinic:
     """What the platform, serving and analysis stacks make; one arm is enough here."""
     clinic = Clinic(workspace=workspace, folder=folder)
     for schema in (BRONZE, GOLD, "models"):
@@ -182,9 +226,7 @@ def deploy(workspace: RunningWorkspace, folder: Path) -> Clinic:
     clinic.predict("warm-up", 0.5)
     payload = clinic.analysis.filled_in("$payload")
     eventually(lambda: workspace.sql(f"SELECT count(*) FROM {payload}"), seconds=60)
-    for view in VIEWS:
-        name = clinic.analysis.full_name(view.name)
-        workspace.sql(f"CREATE VIEW {name} AS {clinic.analysis.query(view.name)}")
+    clinic.create_views()
     clinic.logged(1)
     return clinic
 

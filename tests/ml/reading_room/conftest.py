@@ -2,62 +2,30 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.environment import ENVIRONMENTS
-from tests.local.serving.running import started
-from tests.ml.reading_room.chromium import ROOT, NoChromium, executable
-from tests.ml.reading_room.clinic import (
-    ARM,
-    CATALOG,
-    FEEDBACK,
-    NAME,
-    Clinic,
-    OpenRoom,
-    deploy,
-    opened,
-)
+from tests.ml.reading_room.chromium import NoChromium, executable
+from tests.ml.reading_room.clinic import deployed_clinic, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser, Page
+
+    from tests.ml.reading_room.clinic import Clinic, OpenRoom
 
     OpenRoomWith = Callable[..., OpenRoom]
 
 
 @pytest.fixture(scope="session")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
-    """The A/B test and the feedback endpoint, served by real processes."""
-    folder = tmp_path_factory.mktemp("clinic")
-    registry = f"sqlite:///{folder / 'mlflow.db'}"
-    script = Path(__file__).parent / "register_models.py"
-    environment = folder / f"{NAME}.toml"
-    environment.write_text(
-        f"{(ENVIRONMENTS / 'local.toml').read_text()}{FEEDBACK}".replace(
-            "healthcare_catalog_local", CATALOG
-        )
-    )
-    for command in (
-        [str(script), registry, str(folder / "artifacts"), ARM],
-        ["-m", "ml.register_feedback", "--environment", str(environment), "--registry", registry],
-    ):
-        subprocess.run(
-            [sys.executable, *command],
-            check=True,
-            timeout=300,
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-    with started(folder, registry, "--delivery-seconds", "0.1") as start:
-        yield deploy(start(), folder)
+    """The A/B test and the feedback endpoint."""
+    with deployed_clinic(tmp_path_factory.mktemp("clinic")) as clinic:
+        yield clinic
 
 
 @pytest.fixture

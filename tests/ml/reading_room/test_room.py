@@ -502,3 +502,20 @@ def test_a_body_without_end_is_cut_off(clinic: Clinic, open_room: OpenRoomWith) 
     answer = http.post("/readings", content=(b" " * 65_536 for _ in range(3)))
 
     assert answer.status_code == 413
+
+
+def test_while_the_workspace_does_not_answer_the_reader_is_told_and_nothing_is_recorded(
+    clinic: Clinic, open_room: OpenRoomWith
+) -> None:
+    clinic.predict("request-1", 0.9)
+    clinic.logged(1)
+    reader = open_room().client()
+    token = reader.next()["film"]
+    reader.read(token)
+    with clinic.without_views():
+        answer = reader.reveal(token)
+
+    assert answer.status_code == 503
+    assert "does not answer" in answer.json()["error"]
+    assert len(clinic.readings()) == 1
+    assert reader.reveal(token).status_code == 200

@@ -31,6 +31,7 @@ export class Viewer {
   #said;
   #view = WHOLE;
   #greys = null; // of the film, one byte a pixel
+  #image = null; // the pixels of the canvas below
   #film = document.createElement("canvas"); // the film through its window
 
   constructor(canvas, said) {
@@ -52,8 +53,8 @@ export class Viewer {
     this.#film.height = bitmap.height;
     const context = this.#film.getContext("2d", { willReadFrequently: true });
     context.drawImage(bitmap, 0, 0);
-    const { data } = context.getImageData(0, 0, bitmap.width, bitmap.height);
-    this.#greys = Uint8Array.from({ length: data.length / 4 }, (_, pixel) => data[4 * pixel]);
+    this.#image = context.getImageData(0, 0, bitmap.width, bitmap.height);
+    this.#greys = this.#image.data.filter((_, index) => index % 4 === 0);
     bitmap.close();
     this.change("reset");
   }
@@ -82,16 +83,17 @@ export class Viewer {
   #window() {
     const { window, level, inverted } = this.#view;
     const shade = Uint8ClampedArray.from({ length: 256 }, (_, grey) => {
-      const value = (255 * (grey - level + window / 2)) / window;
-      return inverted ? 255 - Math.max(0, Math.min(255, value)) : value;
+      const value = Math.max(0, Math.min(255, (255 * (grey - level + window / 2)) / window));
+      return inverted ? 255 - value : value;
     });
-    const context = this.#film.getContext("2d");
-    const image = context.createImageData(this.#film.width, this.#film.height);
-    this.#greys.forEach((grey, pixel) => {
-      image.data.fill(shade[grey], 4 * pixel, 4 * pixel + 3);
-      image.data[4 * pixel + 3] = 255;
-    });
-    context.putImageData(image, 0, 0);
+    // A pixel is written as one number of 32 bits: red, green, blue, and opaque.
+    const colour = Uint32Array.from(
+      shade,
+      (value) => new Uint32Array(Uint8Array.of(value, value, value, 255).buffer)[0],
+    );
+    const pixels = new Uint32Array(this.#image.data.buffer);
+    for (let pixel = 0; pixel < pixels.length; pixel += 1) pixels[pixel] = colour[this.#greys[pixel]];
+    this.#film.getContext("2d").putImageData(this.#image, 0, 0);
   }
 
   #draw() {
