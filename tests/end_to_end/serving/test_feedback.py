@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -147,7 +148,9 @@ def test_2000_fuzzed_requests_crash_nothing_and_write_no_row_that_was_not_asked_
     pids = set(feedback.workspace.workers())
 
     def ask(body: Any) -> tuple[int, Any]:
-        response = feedback.workspace.client.post(feedback.url, json=body)
+        response = feedback.workspace.client.post(
+            feedback.url, content=json.dumps(body), headers={"Content-Type": "application/json"}
+        )
         return response.status_code, response.json()
 
     with ThreadPoolExecutor(4) as pool:
