@@ -111,6 +111,7 @@ def _opened(given: argparse.Namespace, stack: ExitStack) -> "Starlette":
     from infra.environment import load
     from infra.views import Analysis
     from ml.endpoint import Endpoint
+    from ml.feedback.client import FeedbackClient
     from ml.reading_room.delivery import Delivery
     from ml.reading_room.films import Films, IngestedFilms
     from ml.reading_room.identity import ForwardedIdentity, WorkspaceIdentity
@@ -137,7 +138,8 @@ def _opened(given: argparse.Namespace, stack: ExitStack) -> "Starlette":
     warehouse = Warehouse.named(client, given.warehouse or environment.warehouse_name)
     journal = Journal(given.journal or _JOURNALS / f"{environment.name}.sqlite")
     stack.callback(journal.close)
-    delivery = Delivery(journal, Endpoint(client, environment.feedback.endpoint))
+    endpoint = Endpoint(client, environment.feedback.endpoint)
+    delivery = Delivery(journal, FeedbackClient(endpoint))
     room = Room(
         queue=Queue(warehouse, environment, analysis),
         films=Films(warehouse, analysis, IngestedFilms(client, environment)),

@@ -1,14 +1,14 @@
 """From the journal to the feedback endpoint: at once where it answers, and again until it does."""
 
-import json
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
-from ml.endpoint import Endpoint, EndpointError
-from ml.reading_room.journal import Entry, Journal, State
+from ml.endpoint import EndpointError
+from ml.feedback.client import REFUSED, WRITTEN, FeedbackClient, Outcome
+from ml.reading_room.journal import Journal, State
 
 AGAIN_SECONDS: Final = 20.0
 """Between two attempts where nobody asks for one."""
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 class Delivery:
     """Sends what the journal keeps, in a thread of its own, oldest first."""
 
-    def __init__(self, journal: Journal, endpoint: Endpoint) -> None:
+    def __init__(self, journal: Journal, endpoint: FeedbackClient) -> None:
         self._journal = journal
         self._endpoint = endpoint
         self._change = threading.Condition()
@@ -72,35 +72,21 @@ class Delivery:
     def _attempt(self) -> None:
         kept = self._journal.kept()
         for start in range(0, len(kept), _AT_ONCE):
-            entries = kept[start : start + _AT_ONCE]
+            some = [entry.reading for entry in kept[start : start + _AT_ONCE]]
             try:
-                outcomes = self._submit(entries)
+                outcomes = self._endpoint.send(some)
             except EndpointError as error:
                 _log.warning("%d readings are kept here and sent again: %s", len(kept), error)
                 return
-            for entry, outcome in zip(entries, outcomes, strict=True):
-                self._settle(entry, outcome)
+            for outcome in outcomes:
+                self._settle(outcome)
 
-    def _submit(self, entries: Sequence[Entry]) -> list[Mapping[str, Any]]:
-        rows = [entry.reading.as_row() for entry in entries]
-        answer = self._endpoint.invoke(json.dumps({"dataframe_records": rows}).encode()).predictions
-        sent = [entry.reading.feedback_id for entry in entries]
-        try:
-            if [outcome["feedback_id"] for outcome in answer] == sent:
-                return list(answer)
-        except (TypeError, KeyError):
-            pass
-        raise EndpointError(
-            f"{self._endpoint.url} does not answer row by row. Is it the feedback endpoint?"
-        )
-
-    def _settle(self, entry: Entry, outcome: Mapping[str, Any]) -> None:
-        feedback_id, reason = entry.reading.feedback_id, outcome.get("reason") or "no reason given"
-        match outcome.get("status"):
-            case "written":
-                self._journal.mark(feedback_id, State.WRITTEN)
-            case "refused":
-                _log.error("reading %s is refused: %s", feedback_id, reason)
-                self._journal.mark(feedback_id, State.REFUSED, reason)
-            case _:
-                _log.warning("reading %s is kept here and sent again: %s", feedback_id, reason)
+    def _settle(self, outcome: Outcome) -> None:
+        feedback_id, reason = outcome.reading.feedback_id, outcome.reason or "no reason given"
+        if outcome.status == WRITTEN:
+            self._journal.mark(feedback_id, State.WRITTEN)
+        elif outcome.status == REFUSED:
+            _log.error("reading %s is refused: %s", feedback_id, reason)
+            self._journal.mark(feedback_id, State.REFUSED, reason)
+        else:
+            _log.warning("reading %s is kept here and sent again: %s", feedback_id, reason)
