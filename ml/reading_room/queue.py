@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from infra.views import Analysis
 from ml.contract import LABELS
+from ml.feedback.reading import SIMULATION
 from ml.reading_room.assignment import Verdicts
 from ml.reading_room.sampler import Drawn, Sampler
 from ml.tables import PREDICTION_FEEDBACK
@@ -40,7 +41,7 @@ FROM (
       ORDER BY timestamp DESC, written_at DESC, feedback_id DESC
     ) AS verdict_number
   FROM IDENTIFIER(:feedback) AS given
-  WHERE NOT EXISTS (
+  WHERE COALESCE(given.feedback_source, '') <> :simulation AND NOT EXISTS (
     SELECT 1
     FROM IDENTIFIER(:feedback) AS correction
     WHERE correction.supersedes = given.feedback_id
@@ -107,9 +108,11 @@ class Queue:
                 yield drawn
 
     def verdicts(self) -> Mapping[str, Verdicts]:
-        """Each reader's latest verdict on each prediction, by prediction. Raises WorkspaceError."""
+        """Each reader's latest verdict on each prediction, by prediction; of readers, not of
+        simulations. Raises WorkspaceError."""
         found: dict[str, dict[str, str]] = defaultdict(dict)
-        for row in self._warehouse.execute(_VERDICTS, feedback=self._feedback):
+        rows = self._warehouse.execute(_VERDICTS, feedback=self._feedback, simulation=SIMULATION)
+        for row in rows:
             verdict = str(row["ground_truth"])
             found[str(row["prediction_id"])][str(row["radiologist_id"])] = verdict
         return found

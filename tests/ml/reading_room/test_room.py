@@ -183,6 +183,30 @@ def test_what_was_read_elsewhere_is_not_read_again(clinic: Clinic, open_room: Op
     assert open_room(folder="another machine").client().next()["film"] is None
 
 
+def test_a_film_that_a_simulation_has_read_waits_for_a_reader(
+    clinic: Clinic, open_room: OpenRoomWith
+) -> None:
+    """The demonstration simulates readers; a person who opens the room after it has films."""
+    from ml.feedback.reading import SIMULATION
+
+    clinic.predict("request-1", 0.9)
+    clinic.logged(1)
+    for source in (SIMULATION, "sheet"):
+        reading = {
+            "feedback_id": source,
+            "prediction_id": "request-1",
+            "radiologist_id": f"reader of the {source}",
+            "ground_truth": "NORMAL",
+            "timestamp": "2026-03-02T12:00:00+00:00",
+            "blind": True,
+            "feedback_source": source,
+        }
+        answer = clinic.workspace.invoke("feedback-endpoint", {"dataframe_records": [reading]})
+        assert answer.json()["predictions"][0]["status"] == "written", answer.text
+        waiting = open_room(folder=source).client().next()["waiting"]
+        assert waiting == (1 if source == SIMULATION else 0)
+
+
 def test_predictions_on_one_film_are_answered_by_one_reading(
     clinic: Clinic, open_room: OpenRoomWith
 ) -> None:
