@@ -60,15 +60,17 @@ class Endpoint:
         *,
         served_entity: str | None = None,
         connections: int = 8,
+        tries: int = MOST_TRIES,
     ) -> None:
         self.client = client
         self.name = name
         self.served_entity = served_entity
         self.connections = connections
+        self.tries = tries
         self.host = str(client.config.host)
         arm = f"/served-models/{served_entity}" if served_entity else ""
         self.url = f"{self.host}/serving-endpoints/{name}{arm}/invocations"
-        self._pool = _pool(self.host, connections)
+        self._pool = _pool(self.host, connections, tries)
 
     def invoke(self, document: bytes) -> Answer:
         """Sends one request of JSON; tries again while the endpoint is busy or starting.
@@ -142,7 +144,7 @@ class Endpoint:
                 way_out = "Is it deployed, under this name? The serving stack deploys it."
             case 429 | 503:
                 way_out = (
-                    f"Gave up after {MOST_TRIES} tries; the same command again goes on where this "
+                    f"Gave up after {self.tries} tries; the same command again goes on where this "
                     "one stopped."
                 )
             case _:
@@ -150,9 +152,9 @@ class Endpoint:
         return f"{self.url} answered {response.status}: {said} {way_out}"
 
 
-def _pool(host: str, connections: int) -> urllib3.PoolManager:
+def _pool(host: str, connections: int, tries: int) -> urllib3.PoolManager:
     retries = Retry(
-        total=MOST_TRIES - 1,
+        total=tries - 1,
         connect=2,
         read=0,
         other=0,

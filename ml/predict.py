@@ -170,8 +170,7 @@ def _ask(
 ) -> int:
     from ml.client import Unsent
 
-    # Answers go to a file or a pipe; how far the run is goes to the terminal.
-    out = Console(highlight=False, markup=False, soft_wrap=True)
+    # Answers go to stdout, perhaps a file; how far the run is goes to the terminal.
     shown = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     unsent: list[Unsent] = []
     known = 0
@@ -182,6 +181,7 @@ def _ask(
         TimeRemainingColumn(),
         console=shown,
         transient=True,
+        redirect_stdout=sys.stdout.isatty(),
         disable=not shown.is_terminal,
     ) as progress:
         task = progress.add_task("Asking", total=len(films))
@@ -191,7 +191,7 @@ def _ask(
                 unsent.append(outcome)
                 continue
             known += outcome.from_journal
-            out.print(_line(outcome, given.threshold, show_arm=given.show_arm))
+            print(_line(outcome, given.threshold, show_arm=given.show_arm))
     for it in unsent:
         shown.print(f"{it.film.name}: {it.reason}; not sent")
     asked = len(films) - len(unsent) - known

@@ -70,5 +70,5 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSheet, match="nowhere.csv cannot be read"):
+    with pytest.raises(InvalidSheet, match=r"nowhere\.csv cannot be read"):
         read(tmp_path / "nowhere.csv")
