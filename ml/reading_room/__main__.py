@@ -30,7 +30,10 @@ but that proxy reaches the port.
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _options().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    _serve(given)
+    try:
+        _serve(given)
+    except KeyboardInterrupt:
+        print("\nClosed. Readings that were not sent yet are sent when it is opened again.")
     return 0
 
 
@@ -90,7 +93,7 @@ def _serve(given: argparse.Namespace) -> None:
         app = _opened(given, stack)
         listener = stack.enter_context(_listening(given.host, given.port))
         host, port = listener.getsockname()[:2]
-        print(f"The reading room of {given.environment}: http://{host}:{port}/", flush=True)
+        print(f"The reading room is open: http://{host}:{port}/", flush=True)
         print("Research use only. Not a medical device. Ctrl+C closes it.", flush=True)
         uvicorn.Server(
             uvicorn.Config(

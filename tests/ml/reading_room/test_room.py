@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import signal
 import uuid
 from typing import TYPE_CHECKING
 
@@ -424,6 +425,16 @@ def test_a_reader_goes_on_with_the_same_film_after_the_server_was_killed(
     reader = open_room().client()
 
     assert reader.read(token).json()["state"] == "WRITTEN"
+
+
+def test_ctrl_c_closes_the_room(clinic: Clinic, open_room: OpenRoomWith) -> None:
+    room = open_room()
+
+    room.process.send_signal(signal.SIGINT)
+
+    assert room.process.wait(30) == 0
+    assert "Closed." in room.log.read_text()
+    assert "Traceback" not in room.log.read_text()
 
 
 def test_a_second_room_on_one_journal_is_refused(clinic: Clinic, open_room: OpenRoomWith) -> None:
