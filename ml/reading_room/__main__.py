@@ -18,6 +18,8 @@ LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8190
 _JOURNALS = Path(".local/reading-room")
 _SHUTDOWN_SECONDS = 5
+_PATIENCE_SECONDS = 10
+"""For which a call to the workspace tries again: a reader waits for it."""
 
 _EPILOG = """\
 Without --behind-proxy the reader is whoever the workspace's credentials belong to, and the page is
@@ -137,7 +139,7 @@ def _opened(given: argparse.Namespace, stack: ExitStack) -> "Starlette":
             f"environment {environment.name} has no feedback endpoint, so no reading would be "
             "written. Add [feedback] to its file and deploy it."
         )
-    client = connect(environment)
+    client = connect(environment, retry_timeout_seconds=_PATIENCE_SECONDS)
     warehouse = Warehouse.named(client, given.warehouse or environment.warehouse_name)
     journal = Journal(given.journal or _JOURNALS / f"{environment.name}.sqlite")
     stack.callback(journal.close)

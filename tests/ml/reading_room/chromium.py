@@ -27,7 +27,10 @@ def executable() -> str:
             return found
     node, package = shutil.which("node"), ROOT / "node_modules" / _PACKAGE
     if node is None or not package.is_dir():
-        raise NoChromium(f"no {', '.join(_ON_PATH)} on PATH, and `make set-up` left no {package}")
+        raise NoChromium(
+            f"no {', '.join(_ON_PATH)} on PATH, and no {package.relative_to(ROOT)} with a node to "
+            "unpack it; `make set-up` installs both"
+        )
     unpacked = ROOT / "node_modules" / ".cache" / "chromium"
     unpacked.mkdir(parents=True, exist_ok=True)
     # The package unpacks itself into the folder for temporary files.

@@ -8,11 +8,14 @@ import itertools
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -48,9 +51,9 @@ class Clinic:
     workspace: RunningWorkspace
     folder: Path
 
-    def environment_file(self, reading: str = "") -> Path:
+    def environment_file(self, reading: str = "", host: str | None = None) -> Path:
         """The shipped local environment on this workspace, with a `[reading]` of the test's own."""
-        text = re.sub(r"http://127\.0\.0\.1:\d+", self.workspace.host, _shipped())
+        text = re.sub(r"http://127\.0\.0\.1:\d+", host or self.workspace.host, _shipped())
         file = self.folder / f"{NAME}.toml"
         file.write_text(f"{text}\n[reading]\n{reading}\n")
         return file
@@ -229,6 +232,52 @@ def _deploy(workspace: RunningWorkspace, folder: Path) -> Clinic:
     clinic.create_views()
     clinic.logged(1)
     return clinic
+
+
+class Road:
+    """The network between a room and the workspace, which a test can cut."""
+
+    def __init__(self, workspace: str) -> None:
+        self._to = urlsplit(workspace)
+        self._port = 0
+        self._open: list[socket.socket] = []
+        self.mend()
+
+    @property
+    def host(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def mend(self) -> None:
+        """On the same port as before."""
+        listener = socket.create_server(("127.0.0.1", self._port))
+        self._port = listener.getsockname()[1]
+        self._open.append(listener)
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def cut(self) -> None:
+        """Every connection breaks, and new ones are refused."""
+        for end in self._open:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+        self._open.clear()
+
+    def _accept(self, listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = listener.accept()
+                far = socket.create_connection((self._to.hostname, self._to.port))
+                self._open += [near, far]
+                for source, sink in ((near, far), (far, near)):
+                    threading.Thread(target=_carry, args=(source, sink), daemon=True).start()
+
+
+def _carry(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while content := source.recv(65536):
+            sink.sendall(content)
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -40,8 +40,10 @@ def open_room(clinic: Clinic, tmp_path: Path) -> Iterator[OpenRoomWith]:
     """Opens rooms on the clinic's environment; the same folder has the same journal."""
     with ExitStack() as stack:
 
-        def open_one(*options: str, reading: str = "", folder: str = "room") -> OpenRoom:
-            file = clinic.environment_file(reading)
+        def open_one(
+            *options: str, reading: str = "", folder: str = "room", host: str | None = None
+        ) -> OpenRoom:
+            file = clinic.environment_file(reading, host)
             token = clinic.workspace.token
             return stack.enter_context(opened(file, tmp_path / folder, token, *options))
 

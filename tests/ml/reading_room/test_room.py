@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.local.serving.running import eventually
-from tests.ml.reading_room.clinic import CATALOG, film, text_of
+from tests.ml.reading_room.clinic import CATALOG, Road, film, text_of
 
 if TYPE_CHECKING:
     from tests.ml.conftest import Arrays
@@ -554,3 +554,25 @@ def test_while_the_workspace_does_not_answer_the_reader_is_told_and_nothing_is_r
     assert "does not answer" in answer.json()["error"]
     assert len(clinic.readings()) == 1
     assert reader.reveal(token).status_code == 200
+
+
+def test_while_the_workspace_cannot_be_reached_readings_are_kept_and_then_written(
+    clinic: Clinic, open_room: OpenRoomWith
+) -> None:
+    clinic.predict("request-1", 0.9)
+    clinic.predict("request-2", 0.9)
+    clinic.logged(2)
+    road = Road(clinic.workspace.host)
+    reader = open_room(host=road.host).client()
+    token = reader.next()["film"]
+    road.cut()
+
+    assert reader.read(token, "PNEUMONIA").json()["state"] == "KEPT"
+    answer = reader.http.post("/next", json={})
+    assert answer.status_code == 503
+    assert "does not answer" in answer.json()["error"]
+    road.mend()
+
+    rows = eventually(clinic.readings, seconds=90)
+    assert [row["ground_truth"] for row in rows] == ["PNEUMONIA"]
+    assert reader.next()["film"] is not None
