@@ -28,6 +28,7 @@ Problems = Callable[..., dict[str, Problem]]
 Write = Callable[..., Path]
 
 CHAMPION = '[ab_test.champion]\nmodel = "pneumonia_poc_classifier"\nversion = 1'
+INFERENCE_TABLE = '[ab_test.inference_table]\nschema = "gold"\nprefix = "pneumonia_classifier"'
 CHALLENGER = 'model = "pneumonia_poc_classifier_pytorch"\nversion = 1\ntraffic = 50'
 
 
@@ -135,6 +136,26 @@ def test_an_environment_cannot_be_changed_after_it_was_checked() -> None:
 
 # name of the rule, (text of the file, what stands there instead), key, value, rule, way out
 RULES = [
+    (
+        "another way with unknown requests",
+        ("[feedback]", '[feedback]\nunknown_request = "ignore"'),
+        ("feedback.unknown_request", '"ignore"', "one of pending, refuse", "write 'pending'"),
+    ),
+    (
+        "unknown requests refused though nothing is logged",
+        (f"{INFERENCE_TABLE}\n\n[feedback]", '[feedback]\nunknown_request = "refuse"'),
+        ("feedback.unknown_request", '"refuse"', "there is none", "[ab_test.inference_table]"),
+    ),
+    (
+        "another way to sign in",
+        ("[feedback]", '[feedback]\nauthentication = "password"'),
+        (
+            "feedback.authentication",
+            '"password"',
+            "one of oauth, token, passthrough",
+            "write 'oauth'",
+        ),
+    ),
     (
         "unknown key",
         ("traffic = 50", "traffic = 50\nscale_to_zro = true"),

@@ -429,6 +429,7 @@ def test_a_reader_goes_on_with_the_same_film_after_the_server_was_killed(
 
 def test_ctrl_c_closes_the_room(clinic: Clinic, open_room: OpenRoomWith) -> None:
     room = open_room()
+    room.client().http.get("/")
 
     room.process.send_signal(signal.SIGINT)
 
