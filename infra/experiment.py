@@ -201,8 +201,10 @@ class Experiment(Declaration):
     """Labels that each arm needs before it can be promoted."""
     label_maturity_hours: Hours = 72
     """A film younger than this is not judged: slow readers see the hard ones."""
+    review_share: Share = 1.0
+    """The smallest probability with which an answer PNEUMONIA is given to a reader."""
     audit_share: Share = 1.0
-    """The smallest probability with which an answer is given to a reader."""
+    """The smallest probability with which an answer NORMAL is given to a reader."""
     subgroups: Annotated[tuple[Identifier, ...], AfterValidator(_different)] = Field(
         default=(), strict=False
     )
@@ -221,6 +223,11 @@ class Experiment(Declaration):
     def start(self) -> datetime:
         """Requests before this moment are not of the experiment."""
         return self.split.since
+
+    @property
+    def smallest_sampling(self) -> float:
+        """The smallest probability with which any answer is given to a reader."""
+        return min(self.review_share, self.audit_share)
 
     @property
     def label_maturity(self) -> timedelta:

@@ -6,22 +6,13 @@ margins, and the primary metric superior. Each holds at its own alpha, because a
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ml.verdict.betting import Interval
+from ml.verdict.decision import Verdict
 
 if TYPE_CHECKING:
     from infra.experiment import Experiment
-
-
-class Verdict(StrEnum):
-    """What the evidence says."""
-
-    PROMOTE = "PROMOTE"
-    KEEP = "KEEP"
-    ROLLBACK = "ROLLBACK"
-    INCONCLUSIVE = "INCONCLUSIVE"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,200 @@
+"""Which arm is better: ``python -m ml.compare EXPERIMENT``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ml.command import DEFAULT_ENVIRONMENT, UserError, run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from infra.experiment import Experiment
+    from ml.verdict.decision import Decision
+    from ml.verdict.judgement import Judgement
+    from ml.verdict.source import Rows
+
+DECISION, REPORT = "decision.json", "report.html"
+
+_EPILOG = """\
+The verdict is PROMOTE, KEEP, ROLLBACK or INCONCLUSIVE; infra/experiments/README.md says when. It
+may be asked for every day: its intervals hold on all days together. The same rows give the same
+bytes.
+
+Exit status: 0 whatever the verdict is; 1 where there is none.
+"""
+
+
+def options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ml.compare",
+        description="Judges the arms of an experiment by the verdicts of readers: prints the "
+        f"figures, and writes {DECISION} for machines and {REPORT} for people.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "experiment",
+        metavar="EXPERIMENT",
+        help="a file in infra/experiments by its name, or a path to one",
+    )
+    parser.add_argument(
+        "--environment",
+        default=DEFAULT_ENVIRONMENT,
+        metavar="NAME",
+        help="whose workspace has the rows: a file in infra/environments, or a path to one "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--warehouse",
+        metavar="NAME",
+        help="name or id of the SQL warehouse. Default: the environment's",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="a Parquet file of labelled rows instead of a workspace",
+    )
+    parser.add_argument(
+        "--splits",
+        type=Path,
+        metavar="FILE",
+        help="how the split has changed. Default: infra/experiments/splits/EXPERIMENT.toml, if it "
+        "is there",
+    )
+    parser.add_argument(
+        "--as-of",
+        type=_moment,
+        metavar="TIME",
+        help="look at nothing later, such as 2026-03-02T18:00:00Z. Default: the last thing that "
+        "happened",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="where the files go; default: .local/decisions/EXPERIMENT",
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    given = options().parse_args(arguments)
+    from rich.console import Console
+
+    from infra.experiment import load, splits
+    from ml.console import status
+
+    console = Console(highlight=False, markup=False)
+    experiment = load(given.experiment)
+    in_force = splits(experiment, given.splits)
+    with status(console, "Counting the labelled rows"):
+        from ml.verdict.queries import Queries
+        from ml.verdict.source import count
+
+        rows = _rows(given, experiment)
+        queries = Queries(rows=rows.select, experiment=experiment, splits=in_force)
+        counts = count(rows, queries, given.as_of)
+    with status(console, "Judging them"):
+        from ml.verdict.decision import DataRecord
+        from ml.verdict.judgement import judge
+        from ml.verdict.record import decision
+        from ml.verdict.report import report
+        from ml.verdict.tally import Tally
+
+        tally = Tally(counts=counts)
+        judgement = judge(experiment, in_force, tally)
+        made = decision(
+            experiment,
+            in_force,
+            judgement,
+            environment=None if given.data else given.environment,
+            as_of=counts.as_of,
+            data=DataRecord(
+                origin=rows.origin,
+                digest=counts.digest,
+                query_digest=queries.digest(counts.as_of),
+                assumed=rows.assumed,
+            ),
+        )
+        page = report(experiment, judgement, tally, made)
+    folder = given.output or Path(".local", "decisions", experiment.name)
+    write(folder, made, page)
+    _show(console, judgement, made, folder)
+    return 0
+
+
+def write(folder: Path, made: "Decision", page: str) -> None:
+    """Writes both files. Raises UserError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / DECISION).write_text(made.text(), encoding="utf-8")
+        (folder / REPORT).write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"--output {folder}: cannot be written: {error.strerror}. Choose another folder."
+        ) from error
+
+
+def _rows(given: argparse.Namespace, experiment: "Experiment") -> "Rows":
+    from ml.verdict.source import ParquetFile, WorkspaceViews
+
+    if given.data is not None:
+        return ParquetFile(given.data, experiment.subgroups)
+    from infra.environment import load
+    from infra.views import Analysis
+    from ml.warehouse import Warehouse
+    from ml.workspace import connect
+
+    environment = load(given.environment)
+    analysis = Analysis.of(environment)
+    if analysis is None:
+        raise UserError(
+            f"environment {environment.name}: its endpoint logs nothing, so that there is nothing "
+            "to compare. Give it an inference table: [ab_test.inference_table] in "
+            f"infra/environments/{environment.name}.toml."
+        )
+    client = connect(environment)
+    warehouse = Warehouse.named(client, given.warehouse or environment.warehouse_name)
+    return WorkspaceViews(warehouse, analysis, experiment.subgroups)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a moment with its offset from UTC, such as 2026-03-02T18:00:00Z"
+        )
+    return moment.astimezone(UTC)
+
+
+def _show(console: "Console", judgement: "Judgement", made: "Decision", folder: Path) -> None:
+    from rich.table import Table
+
+    from ml.verdict.report import remark
+    from ml.verdict.tables import tables
+
+    for found in tables(judgement):
+        table = Table(*found.heads, title=found.title, title_justify="left", caption=found.note)
+        for row in found.rows:
+            table.add_row(*row)
+        console.print(table)
+    for finding in made.findings:
+        mark = "yes" if finding.holds else "NO "
+        console.print(f"  {mark} {finding.condition}: {finding.because}", soft_wrap=True)
+    console.print(f"\n{made.verdict}: {made.reason}", style="bold", soft_wrap=True)
+    if more := remark(judgement):
+        console.print(more, soft_wrap=True)
+    console.print(f"Written: {folder / DECISION}, {folder / REPORT}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    sys.exit(run("ml.compare", main))
