@@ -43,6 +43,15 @@ class Interval:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Moments:
+    """What films [i] say of an estimand x: u - x v, of at most `bound`."""
+
+    u: Floats
+    v: Floats
+    bound: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """Kinds of films [j], and how many of each there were at each look [t, j], cumulative."""
 
@@ -50,6 +59,12 @@ class Evidence:
     v: Floats
     bound: Floats
     counts: Floats
+
+    @property
+    def estimates(self) -> Floats:
+        """Per look: where the sum over all films of u - x v is zero."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray((self.counts @ self.u) / (self.counts @ self.v))
 
     @property
     def last(self) -> "Evidence":
@@ -104,11 +119,17 @@ class Evidence:
         return limits
 
 
-def evidence(
-    *, u: Floats, v: Floats, bound: Floats, looks: NDArray[np.intp], n: Floats, of: int
-) -> Evidence:
-    """Evidence from the films of each look: kinds [i] with their look and number; `of` looks."""
-    kinds, kind = np.unique(np.stack([u, v, bound]), axis=1, return_inverse=True)
-    counts = np.zeros((of, kinds.shape[1]))
-    np.add.at(counts, (looks, kind), n)
+def evidence(moments: Moments, look: NDArray[np.intp], n: Floats, looks: int) -> Evidence:
+    """Evidence from kinds of films [i], `n` of each at its look; some may say nothing."""
+    saying = moments.v > 0
+    kinds, kind = np.unique(
+        np.stack([moments.u, moments.v, moments.bound])[:, saying], axis=1, return_inverse=True
+    )
+    counts = np.zeros((looks, kinds.shape[1]))
+    np.add.at(counts, (look[saying], kind), n[saying])
     return Evidence(u=kinds[0], v=kinds[1], bound=kinds[2], counts=counts.cumsum(axis=0))
+
+
+def at_one_look(moments: Moments, n: Floats) -> Evidence:
+    """Evidence from films [i] that are all looked at together."""
+    return evidence(moments, np.zeros(n.size, np.intp), n, looks=1)

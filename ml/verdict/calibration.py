@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ml.contract import DECISION_THRESHOLD
-from ml.verdict.betting import Interval, evidence
+from ml.verdict.betting import Interval, Moments, at_one_look
 from ml.verdict.discrimination import Scores
 from ml.verdict.metrics import share
 
@@ -45,14 +45,12 @@ def calibration(scores: Scores, experiment: "Experiment", alpha: float) -> Calib
         here = index == number
         called = scores.probability[here].min() >= DECISION_THRESHOLD
         sampled = experiment.review_share if called else experiment.smallest_sampling
-        found = evidence(
+        moments = Moments(
             u=scores.weight[here] * scores.sick[here],
             v=scores.weight[here],
             bound=np.full(here.sum(), 1 / sampled),
-            looks=np.zeros(here.sum(), np.intp),
-            n=scores.n[here],
-            of=1,
         )
+        found = at_one_look(moments, scores.n[here])
         observed, jointly = share(found, alpha), share(found, alpha / BINS)
         if observed is None or jointly is None:
             continue

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ml.verdict.betting import Interval, evidence
+from ml.verdict.betting import Interval, Moments, at_one_look
 from ml.verdict.metrics import CHALLENGER, CHAMPION, share
 from ml.verdict.rule import Finding
 from ml.verdict.sample_ratio import SampleRatio
@@ -41,13 +41,13 @@ def coverage_of(experiment: "Experiment", tally: Tally) -> tuple[Coverage, ...]:
             resolved = films["truth"] >= NORMAL
             sampled = experiment.review_share if called else experiment.audit_share
             covered = share(
-                evidence(
-                    u=resolved / films["sampling"],
-                    v=np.ones(n.size),
-                    bound=np.full(n.size, 1 / sampled),
-                    looks=np.zeros(n.size, np.intp),
-                    n=n,
-                    of=1,
+                at_one_look(
+                    Moments(
+                        u=resolved / films["sampling"],
+                        v=np.ones(n.size),
+                        bound=np.full(n.size, 1 / sampled),
+                    ),
+                    n,
                 ),
                 experiment.tolerances.sample_ratio_alpha,
                 highest=1 / sampled,

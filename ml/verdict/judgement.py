@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from ml.verdict.asymptotic import asymptotic
-from ml.verdict.betting import Evidence, Floats, Interval, evidence
+from ml.verdict.betting import Evidence, Floats, Interval, Moments, at_one_look, evidence
 from ml.verdict.bounds import Bounds, bounds
 from ml.verdict.calibration import Calibration, calibration
 from ml.verdict.cells import Cells
@@ -28,7 +28,6 @@ from ml.verdict.metrics import (
     METRICS,
     Metric,
     difference,
-    expectation,
     gain,
     of_arm,
     share,
@@ -111,17 +110,13 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
     arms = tuple(_arm(experiment, tally, arm) for arm in (CHAMPION, CHALLENGER))
     truth = Truth.expected(experiment)
     gained = {
-        metric: difference(
-            films,
-            metric,
-            expected=_believed(metric, truth),
-            smallest_sampling=smallest,
-            looks=looks,
+        metric: evidence(
+            difference(films, metric, truth.of(metric), smallest), films.look, films.n, looks
         )
         for metric in METRICS
     }
     gains: Figures = {
-        metric: gain(found, _estimated(arms, metric), alpha) for metric, found in gained.items()
+        metric: gain(found, alpha, _estimated(arms, metric)) for metric, found in gained.items()
     }
     ratio, coverage = tally.sample_ratio(), coverage_of(experiment, tally)
     labels = (arms[0].labels, arms[1].labels)
@@ -141,9 +136,7 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
         not_blind=tally.not_blind(),
         subgroups={
             column: {
-                value: tuple(
-                    _figures_of(experiment, cells, arm, looks=1) for arm in (CHAMPION, CHALLENGER)
-                )
+                value: tuple(_figures_of(experiment, cells, arm) for arm in (CHAMPION, CHALLENGER))
                 for value, cells in tally.subgroup(column).items()
             }
             for column in experiment.subgroups
@@ -160,7 +153,7 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
 def _arm(experiment: "Experiment", tally: Tally, arm: int) -> Arm:
     films, scores, alpha = tally.films(), tally.scores(arm), experiment.alpha
     requests, failures = tally.requests(arm)
-    figures = _figures_of(experiment, films, arm, looks=len(tally.days))
+    figures = _figures_of(experiment, films, arm)
     found = area(scores)
     if found is not None:
         figures["auc"] = _in_the_limit(
@@ -187,26 +180,12 @@ def _arm(experiment: "Experiment", tally: Tally, arm: int) -> Arm:
     )
 
 
-def _figures_of(experiment: "Experiment", films: Cells, arm: int, *, looks: int) -> Figures:
+def _figures_of(experiment: "Experiment", films: Cells, arm: int) -> Figures:
+    smallest = experiment.smallest_sampling
     return {
-        metric: share(
-            of_arm(films, arm, metric, smallest_sampling=experiment.smallest_sampling, looks=looks),
-            experiment.alpha,
-        )
+        metric: share(at_one_look(of_arm(films, arm, metric, smallest), films.n), experiment.alpha)
         for metric in METRICS
     }
-
-
-def _believed(metric: Metric, truth: Truth) -> tuple[float, float]:
-    champion, challenger = (
-        expectation(
-            metric,
-            {"sensitivity": truth.sensitivity[arm], "specificity": truth.specificity[arm]},
-            truth.prevalence,
-        )
-        for arm in (CHAMPION, CHALLENGER)
-    )
-    return champion, challenger
 
 
 def _estimated(arms: Sequence[Arm], metric: Metric) -> float | None:
@@ -304,17 +283,8 @@ def _frequency(count: int, n: int, alpha: float) -> Interval | None:
     """A share of n with its confidence sequence."""
     if not n:
         return None
-    return share(
-        evidence(
-            u=np.array([1.0, 0.0]),
-            v=np.ones(2),
-            bound=np.ones(2),
-            looks=np.zeros(2, np.intp),
-            n=np.array([count, n - count], np.float64),
-            of=1,
-        ),
-        alpha,
-    )
+    moments = Moments(u=np.array([1.0, 0.0]), v=np.ones(2), bound=np.ones(2))
+    return share(at_one_look(moments, np.array([count, n - count], np.float64)), alpha)
 
 
 def _agreement(tally: Tally, alpha: float) -> Agreement | None:
@@ -336,9 +306,7 @@ def _agreement(tally: Tally, alpha: float) -> Agreement | None:
 
 def _path(metric: Metric, found: Evidence, alpha: float) -> Path:
     low, high = found.limits(-1.0, 1.0, alpha)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        estimates = (found.counts @ found.u) / (found.counts @ found.v)
-    return Path(metric=metric, estimates=estimates, low=low, high=high)
+    return Path(metric=metric, estimates=found.estimates, low=low, high=high)
 
 
 def _needed(
@@ -352,15 +320,10 @@ def _needed(
     if not 0 < propensity < 1:
         return Needed(as_observed=None, as_expected=None)
     truth = Truth.expected(experiment)
-    films = truth.live(propensity, experiment.audit_share)
+    films = truth.live(propensity, experiment.review_share, experiment.audit_share)
+    smallest = experiment.smallest_sampling
     foreseen = {
-        metric: difference(
-            films,
-            metric,
-            expected=_believed(metric, truth),
-            smallest_sampling=experiment.smallest_sampling,
-            looks=1,
-        )
+        metric: at_one_look(difference(films, metric, truth.of(metric), smallest), films.n)
         for metric in METRICS
     }
     expected = multiple(foreseen, limits, experiment.alpha / 2)

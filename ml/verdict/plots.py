@@ -126,13 +126,16 @@ def coverage(found: Sequence[Coverage], names: Sequence[str]) -> str:
     return _svg(figure)
 
 
-def chances(curves: Sequence[tuple[str, Floats, Floats]], x: str, target: float) -> str:
+def chances(
+    curves: Sequence[tuple[str, Floats, Floats]], x: str, target: float, maximum: float
+) -> str:
     """The chance of a promotion by the number of labels, one curve each."""
     figure, axes = _axes(7.2, 3.6)
-    for (name, labels, chance), colour in zip(
-        curves, (CHALLENGER_COLOUR, CHAMPION_COLOUR, "0.4", "0.7"), strict=False
-    ):
-        axes.plot(labels, chance, color=colour, label=name)
+    for number, (name, labels, chance) in enumerate(curves):
+        # Each way of testing has a colour; what may be looked at once only is dotted.
+        way, once = divmod(number, 2)
+        axes.plot(labels, chance, color=COLOURS[way], linestyle=":" if once else "-", label=name)
+    axes.axvline(maximum, color="0.3", linewidth=1, linestyle="--")
     axes.axhline(target, color="0.3", linewidth=1, linestyle="--")
     axes.set(xlabel=x, ylabel="chance of a promotion", ylim=(0, 1.02), xlim=(0, None))
     _legend(axes)

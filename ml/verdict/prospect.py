@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from ml.verdict.cells import Cells, Pairs
-from ml.verdict.metrics import CHALLENGER, CHAMPION
+from ml.verdict.metrics import CHALLENGER, CHAMPION, Metric
 
 if TYPE_CHECKING:
     from infra.experiment import Experiment
@@ -32,13 +32,29 @@ class Truth:
             specificity=(arms[0].specificity, arms[1].specificity),
         )
 
-    def live(self, propensity: float, audit_share: float) -> Cells:
+    def of(self, metric: Metric) -> tuple[float, float]:
+        """A metric of champion and challenger."""
+        match metric:
+            case "sensitivity":
+                return self.sensitivity
+            case "specificity":
+                return self.specificity
+            case "accuracy":
+                champion, challenger = (
+                    self.prevalence * sensitivity + (1 - self.prevalence) * specificity
+                    for sensitivity, specificity in zip(
+                        self.sensitivity, self.specificity, strict=True
+                    )
+                )
+                return champion, challenger
+
+    def live(self, propensity: float, review_share: float, audit_share: float) -> Cells:
         """Kinds of read films, with the share of all films that each is (`n`).
 
-        Every answer PNEUMONIA is read, of the others the audit share.
+        The review share of the answers PNEUMONIA is read, and the audit share of the others.
         """
         kinds = [
-            (arm, sick, called, chance * (1 if called else audit_share))
+            (arm, sick, called, chance * (review_share if called else audit_share))
             for arm, sick, called in product((CHAMPION, CHALLENGER), (True, False), (True, False))
             for chance in [
                 (propensity if arm == CHALLENGER else 1 - propensity)
@@ -53,7 +69,7 @@ class Truth:
             propensity=np.full(len(kinds), propensity),
             called=called,
             sick=sick,
-            sampling=np.where(called, 1.0, audit_share),
+            sampling=np.where(called, review_share, audit_share),
             n=n,
         )
 
