@@ -116,7 +116,7 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
         for metric in METRICS
     }
     gains: Figures = {
-        metric: gain(found, alpha, _estimated(arms, metric)) for metric, found in gained.items()
+        metric: gain(found, _estimated(arms, metric), alpha) for metric, found in gained.items()
     }
     ratio, coverage = tally.sample_ratio(), coverage_of(experiment, tally)
     labels = (arms[0].labels, arms[1].labels)
