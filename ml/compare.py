@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +13,11 @@ from ml.command import DEFAULT_ENVIRONMENT, UserError, run
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from infra.experiment import Experiment
+    from infra.experiment import Experiment, Split
     from ml.verdict.decision import Decision
     from ml.verdict.judgement import Judgement
     from ml.verdict.source import Rows
+    from ml.verdict.tally import Tally
 
 DECISION, REPORT = "decision.json", "report.html"
 
@@ -93,40 +95,58 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, markup=False)
     experiment = load(given.experiment)
     in_force = splits(experiment, given.splits)
-    with status(console, "Counting the labelled rows"):
-        from ml.verdict.queries import Queries
-        from ml.verdict.source import count
+    with status(console, f"Judging {experiment.name}"):
+        from ml.verdict.report import report
 
         rows = _rows(given, experiment)
-        queries = Queries(rows=rows.select, experiment=experiment, splits=in_force)
-        counts = count(rows, queries, given.as_of)
-    with status(console, "Judging them"):
-        from ml.verdict.decision import DataRecord
-        from ml.verdict.judgement import judge
-        from ml.verdict.record import decision
-        from ml.verdict.report import report
-        from ml.verdict.tally import Tally
-
-        tally = Tally(counts=counts)
-        judgement = judge(experiment, in_force, tally)
-        made = decision(
-            experiment,
-            in_force,
-            judgement,
-            environment=None if given.data else given.environment,
-            as_of=counts.as_of,
-            data=DataRecord(
-                origin=rows.origin,
-                digest=counts.digest,
-                query_digest=queries.digest(counts.as_of),
-                assumed=rows.assumed,
-            ),
-        )
-        page = report(experiment, judgement, tally, made)
+        environment = None if given.data else given.environment
+        found = decide(experiment, in_force, rows, as_of=given.as_of, environment=environment)
+        page = report(experiment, found.judgement, found.tally, found.decision)
     folder = given.output or Path(".local", "decisions", experiment.name)
-    write(folder, made, page)
-    _show(console, judgement, made, folder)
+    write(folder, found.decision, page)
+    _show(console, found.judgement, found.decision, folder)
     return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A decision, and what it was made of."""
+
+    decision: "Decision"
+    judgement: "Judgement"
+    tally: "Tally"
+
+
+def decide(
+    experiment: "Experiment",
+    in_force: "Sequence[Split]",
+    rows: "Rows",
+    *,
+    as_of: datetime | None,
+    environment: str | None,
+) -> Found:
+    """The decision on labelled rows. Raises UserError for rows that cannot be judged."""
+    from ml.verdict.decision import DataRecord
+    from ml.verdict.judgement import judge
+    from ml.verdict.queries import Queries
+    from ml.verdict.record import decision
+    from ml.verdict.source import count
+    from ml.verdict.tally import Tally
+
+    queries = Queries(rows=rows.select, experiment=experiment, splits=in_force)
+    counts = count(rows, queries, as_of)
+    tally = Tally(counts=counts)
+    judgement = judge(experiment, in_force, tally)
+    data = DataRecord(
+        origin=rows.origin,
+        digest=counts.digest,
+        query_digest=queries.digest(counts.as_of),
+        assumed=rows.assumed,
+    )
+    made = decision(
+        experiment, in_force, judgement, environment=environment, as_of=counts.as_of, data=data
+    )
+    return Found(decision=made, judgement=judgement, tally=tally)
 
 
 def write(folder: Path, made: "Decision", page: str) -> None:

@@ -121,7 +121,7 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
     ratio, coverage = tally.sample_ratio(), coverage_of(experiment, tally)
     labels = (arms[0].labels, arms[1].labels)
     gates = (
-        split_is_intact(experiment, ratio),
+        split_is_intact(experiment, ratio, tally.days),
         *readers_saw_what_was_chosen(experiment, coverage),
         *few_orphans(experiment, tally),
     )

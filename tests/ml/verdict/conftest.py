@@ -103,17 +103,22 @@ class Log:
         return str(row["prediction_id"])
 
     def films(self, arm: str, outcomes: dict[str, int], **columns: Any) -> None:
-        """So many films of each outcome: TP, FN, TN, FP."""
+        """So many films of each outcome, TP, FN, TN, FP, in the course of ten days."""
         kinds = {
             "TP": (0.9, "PNEUMONIA"),
             "FN": (0.1, "PNEUMONIA"),
             "TN": (0.1, "NORMAL"),
             "FP": (0.9, "NORMAL"),
         }
-        for outcome, n in outcomes.items():
-            probability, truth = kinds[outcome]
-            for _ in range(n):
-                self.film(arm, probability, truth, **columns)
+        all_ = [kinds[outcome] for outcome, n in outcomes.items() for _ in range(n)]
+        for number, (probability, truth) in enumerate(all_):
+            hours = 240 * number / len(all_)
+            self.film(arm, probability, truth, **{"hours": hours, **columns})
+
+    def unread(self, arm: str, probability: float, n: int) -> None:
+        """So many answers that nobody has read, in the course of ten days."""
+        for number in range(n):
+            self.film(arm, probability, hours=240 * number / n)
 
     def end(self, hours: float = 24 * 365) -> None:
         """A last thing that happens, so that everything before it is mature: a request that
@@ -141,18 +146,42 @@ def log(tmp_path: Path) -> Log:
 
 
 @pytest.fixture
-def compare(tmp_path: Path, log: Log) -> Callable[..., Any]:
-    """Runs `python -m ml.compare` on the log; returns its decision."""
+def compare(log: Log) -> Callable[..., Any]:
+    """The decision on the log, as its file has it; without the report, whose plots take time."""
 
-    def run(experiment: Path, *arguments: str) -> Any:
-        from ml.compare import main
+    def decision(
+        file: Path, *, as_of: datetime.datetime | None = None, splits: Path | None = None
+    ) -> Any:
+        from infra import experiment
+        from ml.compare import decide
         from ml.verdict.decision import Decision
+        from ml.verdict.source import ParquetFile
+
+        trial = experiment.load(file)
+        found = decide(
+            trial,
+            experiment.splits(trial, splits),
+            ParquetFile(log.parquet(), trial.subgroups),
+            as_of=as_of,
+            environment=None,
+        )
+        return Decision.model_validate_json(found.decision.text())
+
+    return decision
+
+
+@pytest.fixture
+def command(tmp_path: Path, log: Log) -> Callable[..., Path]:
+    """Runs `python -m ml.compare` on the log, in this process; returns the folder it wrote."""
+
+    def run(experiment: Path, *arguments: str) -> Path:
+        from ml.compare import main
 
         folder = tmp_path / "out"
         status = main(
             [str(experiment), "--data", str(log.parquet()), "--output", str(folder), *arguments]
         )
         assert status == 0
-        return Decision.read(folder / "decision.json")
+        return folder
 
     return run
