@@ -13,8 +13,8 @@ from infra.endpoint import ABTest, Feedback, Level, Permission
 from infra.environment import Environment
 from infra.models import MODELS
 from infra.principal import Principal
-from infra.tables import FILM_FILES, GOLD, PREDICTION_FEEDBACK
-from ml.tables import BRONZE, FILMS
+from infra.tables import FILM_FILES
+from ml.tables import BRONZE, FILMS, GOLD, PREDICTION_FEEDBACK
 
 Kind = Literal["catalog", "schema", "table", "volume", "model"]
 

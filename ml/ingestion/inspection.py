@@ -17,7 +17,7 @@ _SUFFIXES = {"JPEG": ".jpeg", "PNG": ".png"}
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 """Of a file of each; Pillow does not know one that ends soon after."""
 
-_ID_DIGITS = 32
+ID_DIGITS = 32
 """Hexadecimal digits of an image id: 128 bits tell any number of films apart."""
 
 
@@ -37,7 +37,7 @@ class Film:
 
     @property
     def image_id(self) -> str:
-        return self.sha256[:_ID_DIGITS]
+        return self.sha256[:ID_DIGITS]
 
     @property
     def file_name(self) -> str:
