@@ -30,10 +30,10 @@ _STYLE: Final[Any] = {
 }
 
 
-def intervals(path: Path, days: Sequence[str], limits: Sequence[tuple[float, str]]) -> str:
-    """A gain at the end of each day, and what it has to be shown above."""
+def intervals(path: Path, step: float, unit: str, limits: Sequence[tuple[float, str]]) -> str:
+    """A gain at each look, `step` units apart, and what it has to be shown above."""
     figure, axes = _axes(7.2, 3.2)
-    x = np.arange(1, len(days) + 1)
+    x = step * np.arange(1, path.estimates.size + 1)
     axes.fill_between(
         x,
         path.low,
@@ -49,7 +49,7 @@ def intervals(path: Path, days: Sequence[str], limits: Sequence[tuple[float, str
         axes.annotate(name, (1, limit), xytext=(4, 2), textcoords="offset points", fontsize=8)
     finite = path.high[np.isfinite(path.high)]
     reach = max(0.1, float(np.abs(finite[-1:]).max(initial=0.1)) * 4)
-    axes.set(ylim=(-reach, reach), xlabel=f"days since {days[0]}", ylabel=f"gain in {path.metric}")
+    axes.set(ylim=(-reach, reach), xlabel=unit, ylabel=f"gain in {path.metric}")
     axes.legend(loc="upper right", frameon=False)
     return _svg(figure)
 

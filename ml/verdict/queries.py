@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from infra.experiment import Experiment, Split
 
 _SQL: Final = Path(__file__).parent / "queries"
+REPLAY_PREFIX: Final = "replay-"
+"""Of the client's id of a request that names its arm."""
+
 COUNTS: Final = (
     "violations",
     "standings",
@@ -110,6 +113,7 @@ def workspace_rows(
     and that an orphaned verdict has too, in the same order."""
     return _filled_in(
         "workspace",
+        replay=REPLAY_PREFIX,
         labelled=_listed(optional, "verdict.{0} AS {0}"),
         orphaned=_listed(orphaned, "{}"),
         **names,

@@ -134,7 +134,7 @@ def test_the_simulated_rule_is_the_rule(trial):
                 evidence = Evidence(u=moments.u, v=moments.v, bound=moments.bound, counts=n[None])
                 gains[metric] = gain(evidence, 0.0, trial.alpha)
             labels = tuple(int(n[films.arm == arm].sum()) for arm in (0, 1))
-            verdict = rule(trial, gains, labels, ()).verdict
+            verdict = rule(trial, gains, labels=labels, total=sum(labels), gates=()).verdict
             assert (verdict == "PROMOTE") == runs.promoted[run, day]
 
 
