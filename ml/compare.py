@@ -140,7 +140,7 @@ def decide(
     data = DataRecord(
         origin=rows.origin,
         digest=counts.digest,
-        query_digest=queries.digest(counts.as_of),
+        query_digest=counts.query_digest,
         assumed=rows.assumed,
     )
     made = decision(

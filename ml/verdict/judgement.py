@@ -212,11 +212,11 @@ def _asymptotic_gains(experiment: "Experiment", tally: Tally) -> Figures:
             highest=1.0,
         )
     if champion.n.sum() and challenger.n.sum():
-        losses = [mean_and_variance(losses(scores), scores) for scores in (champion, challenger)]
+        means = [mean_and_variance(losses(scores), scores) for scores in (champion, challenger)]
         gains["brier"] = in_the_limit(
             experiment,
-            losses[1][0] - losses[0][0],
-            losses[0][1] + losses[1][1],
+            means[1][0] - means[0][0],
+            means[0][1] + means[1][1],
             int(min(champion.n.sum(), challenger.n.sum())),
             lowest=-1.0,
             highest=1.0,

@@ -89,7 +89,8 @@ def test_a_label_serves_both_arms(trial):
 
 def test_presidential_approval():
     """The voters of Agresti, Categorical Data Analysis: asked twice, 794 approve both times, 150
-    only the first time, 86 only the second, 570 never. The exact test is binomial in what changed."""
+    only the first time, 86 only the second, 570 never. The exact test is binomial in who changed.
+    """
     from scipy.stats import binomtest
 
     from ml.verdict.paired import _discordance
