@@ -26,7 +26,7 @@ The verdict is PROMOTE, KEEP, ROLLBACK or INCONCLUSIVE; infra/experiments/README
 may be asked for every day: its intervals hold on all days together. The same rows give the same
 bytes.
 
-Exit status: 0 whatever the verdict is; 1 where there is none.
+Exit status: 0 whatever the verdict is; 1 where there is none, or where --verify finds another.
 """
 
 
@@ -76,6 +76,13 @@ def options() -> argparse.ArgumentParser:
         "happened",
     )
     parser.add_argument(
+        "--verify",
+        type=Path,
+        metavar="DECISION",
+        help="make this decision again, as of its moment, and say whether it is the same; writes "
+        "nothing",
+    )
+    parser.add_argument(
         "--output",
         type=Path,
         metavar="FOLDER",
@@ -95,6 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, markup=False)
     experiment = load(given.experiment)
     in_force = splits(experiment, given.splits)
+    if given.verify is not None:
+        return _verify(given, experiment, in_force, console)
     with status(console, f"Judging {experiment.name}"):
         from ml.verdict.report import report
 
@@ -159,6 +168,37 @@ def write(folder: Path, made: "Decision", page: str) -> None:
         raise UserError(
             f"--output {folder}: cannot be written: {error.strerror}. Choose another folder."
         ) from error
+
+
+def _verify(
+    given: argparse.Namespace,
+    experiment: "Experiment",
+    in_force: "Sequence[Split]",
+    console: "Console",
+) -> int:
+    from ml.verdict.decision import Decision, differences
+
+    claimed = Decision.read(given.verify)
+    made = decide(
+        experiment,
+        in_force,
+        _rows(given, experiment),
+        as_of=claimed.as_of,
+        environment=claimed.environment,
+    ).decision
+    other = differences(claimed, made)
+    for line in other:
+        console.print(f"  {line}", soft_wrap=True)
+    console.print(
+        f"{given.verify}: "
+        + (
+            f"not what the data say: {made.verdict}, {made.reason}"
+            if other
+            else f"what the data say: {made.verdict}"
+        ),
+        soft_wrap=True,
+    )
+    return 1 if other else 0
 
 
 def _rows(given: argparse.Namespace, experiment: "Experiment") -> "Rows":

@@ -38,7 +38,7 @@ def report(experiment: "Experiment", judgement: Judgement, tally: Tally, decisio
             svg=plots.intervals(
                 path,
                 1,
-                f"days since {days[0]}",
+                f"day ({days[0]} is 1)",
                 [
                     (0.0, "no difference"),
                     *([limits[path.metric]] if path.metric in limits else []),

@@ -121,6 +121,44 @@ def test_a_decision_written_by_hand_is_no_decision(tmp_path):
         Decision.read(file)
 
 
+class TestVerification:
+    def verified(self, log, trial, decision) -> int:
+        from ml.compare import main
+
+        return main([str(trial), "--data", str(log.parquet()), "--verify", str(decision)])
+
+    def test_a_decision_that_the_data_give_is_confirmed(
+        self, some_films, experiment, command, capsys
+    ):
+        trial = experiment(maturity=0)
+        decision = command(trial) / "decision.json"
+
+        assert self.verified(some_films, trial, decision) == 0
+        assert "what the data say: INCONCLUSIVE" in capsys.readouterr().out
+
+    def test_one_that_was_edited_is_not(self, some_films, experiment, command, capsys):
+        trial = experiment(maturity=0)
+        decision = command(trial) / "decision.json"
+        decision.write_text(decision.read_text().replace("INCONCLUSIVE", "PROMOTE"))
+
+        assert self.verified(some_films, trial, decision) == 1
+        assert "verdict: 'PROMOTE' is written, 'INCONCLUSIVE' is found" in capsys.readouterr().out
+
+    def test_nor_is_one_of_another_experiment(self, some_films, experiment, command, capsys):
+        decision = command(experiment(maturity=0)) / "decision.json"
+
+        assert self.verified(some_films, experiment(maturity=0, minimum=21), decision) == 1
+        assert "experiment.digest" in capsys.readouterr().out
+
+    def test_nor_one_of_other_rows(self, some_films, experiment, command, capsys):
+        trial = experiment(maturity=0)
+        decision = command(trial) / "decision.json"
+        some_films.rows[0]["ground_truth"] = "NORMAL"
+
+        assert self.verified(some_films, trial, decision) == 1
+        assert "data.digest" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 class TestRefusals:
     def test_a_file_that_is_not_there(self, experiment, tmp_path):
