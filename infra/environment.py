@@ -18,6 +18,7 @@ from infra.naming import CatalogName, SchemaName, payload_table
 from infra.platform import Platform
 from infra.principal import Roles
 from infra.problem import InvalidFile, Problem, as_problem, as_toml, dotted, parse
+from infra.reading import ReadingPlan
 from infra.state import LocalState, State
 
 ENVIRONMENTS: Final = Path(__file__).parent / "environments"
@@ -90,6 +91,7 @@ class Environment(Declaration):
     roles: Roles = Roles()
     ab_test: ABTest = Field(examples=["[ab_test]"])
     feedback: Feedback | None = None
+    reading: ReadingPlan = ReadingPlan()
 
     def full_model_name(self, model: str) -> str:
         """The three-level name under which a model is registered and served here."""

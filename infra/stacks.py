@@ -79,10 +79,10 @@ class PlatformStack(_EnvironmentStack):
             return find_warehouse(self, self._environment).id
         warehouse = create_warehouse(self, self._environment)
         roles = self._environment.roles
-        writers = [roles.endpoint_creator] if roles.endpoint_creator else []
+        services = [it for it in (roles.endpoint_creator, roles.reading_room) if it]
         self._permit(
             "warehouse-permissions",
-            [(it, "CAN_USE") for it in (*writers, *roles.trainers, *roles.analysts)],
+            [(it, "CAN_USE") for it in (*services, *roles.trainers, *roles.analysts)],
             sql_endpoint_id=warehouse.id,
         )
         return warehouse.id
@@ -160,7 +160,11 @@ class AnalysisStack(_EnvironmentStack):
         Grants(
             self,
             "grants",
-            view_grants(environment, [analysis.full_name(view.name) for view in VIEWS]),
+            view_grants(
+                environment,
+                [analysis.full_name(view.name) for view in VIEWS],
+                drawn_from=[analysis.full_name("predictions"), analysis.filled_in("$payload")],
+            ),
             created=created,
         )
 

@@ -58,7 +58,7 @@ class Answered:
     film: Film
     prediction: Prediction
     from_journal: bool = False
-    """Whether it was answered before, and not asked again."""
+    """Whether it was answered before, perhaps as a copy in the same folder, and not asked again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +173,7 @@ class PredictionClient:
         once. Raises EndpointError; what was answered until then is in the journal.
         """
         known = self.journal.latest(self.endpoint.url) if resume else {}
+        asked: dict[str, Future[Prediction]] = {}
         running: set[Future[Answered | Unsent]] = set()
         with ThreadPoolExecutor(self.endpoint.connections) as pool:
             try:
@@ -180,7 +181,7 @@ class PredictionClient:
                     if len(running) >= _AHEAD * self.endpoint.connections:
                         done, running = wait(running, return_when=FIRST_COMPLETED)
                         yield from (it.result() for it in done)
-                    running.add(pool.submit(self._settle, film, known))
+                    running.add(pool.submit(self._settle, film, known, asked))
                 while running:
                     done, running = wait(running, return_when=FIRST_COMPLETED)
                     yield from (it.result() for it in done)
@@ -188,7 +189,12 @@ class PredictionClient:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _settle(self, film: Film, known: Mapping[str, Prediction | Sent]) -> Answered | Unsent:
+    def _settle(
+        self,
+        film: Film,
+        known: Mapping[str, Prediction | Sent],
+        asked: dict[str, Future[Prediction]],
+    ) -> Answered | Unsent:
         try:
             content = film.read()
             image_id = image_id_of(content)
@@ -198,8 +204,17 @@ class PredictionClient:
             image = read(content, self.image_size)
         except (UnreadableFilm, InvalidData) as error:
             return Unsent(film=film, reason=str(error))
-        prediction = self.ask(image_id, image, request_id=before.request_id if before else None)
-        return Answered(film=film, prediction=prediction)
+        own: Future[Prediction] = Future()
+        if (copy := asked.setdefault(image_id, own)) is not own:
+            return Answered(film=film, prediction=copy.result(), from_journal=True)
+        try:
+            own.set_result(
+                self.ask(image_id, image, request_id=before.request_id if before else None)
+            )
+        except BaseException as error:
+            own.set_exception(error)
+            raise
+        return Answered(film=film, prediction=own.result())
 
 
 def _probability(answer: Answer, url: str) -> float:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import subprocess
+import sys
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.end_to_end.serving.feedback import FeedbackSandbox
-from tests.local.serving.running import IMAGE
+from tests.local.serving.running import IMAGE, REPOSITORY
 from tests.ml.feedback.conftest import row
 
 if TYPE_CHECKING:
@@ -162,3 +167,105 @@ def test_2000_fuzzed_requests_crash_nothing_and_write_no_row_that_was_not_asked_
     reported = {it["feedback_id"] for it in outcomes if it["status"] == "written"}
     assert {it for [it] in feedback.written("feedback_id")} - before == reported
     assert set(feedback.workspace.workers()) == pids
+
+
+class TestTheCommand:
+    HEAD = "prediction_id,radiologist_id,ground_truth,timestamp,blind"
+    LINE = "request-{number},reader-1,NORMAL,2026-03-02T12:00:00+00:00,true"
+
+    @pytest.fixture
+    def sheet(self, tmp_path: Path) -> Callable[..., Path]:
+        """A CSV file of that many readings, with further lines behind them."""
+
+        def write(count: int, *further: str) -> Path:
+            file = tmp_path / "readings.csv"
+            prefix = uuid.uuid4().hex
+            lines = [self.LINE.format(number=f"{prefix}-{number}") for number in range(count)]
+            file.write_text("\n".join([self.HEAD, *lines, *further]) + "\n")
+            return file
+
+        return write
+
+    @pytest.fixture
+    def run(self, feedback: FeedbackSandbox) -> Callable[..., subprocess.CompletedProcess[str]]:
+        def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [
+                    *(sys.executable, "-m", "ml.feedback", *map(str, arguments)),
+                    *("--environment", str(feedback.file)),
+                ],
+                cwd=REPOSITORY,
+                env=feedback.environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=120,
+            )
+
+        return run
+
+    @staticmethod
+    def count(feedback: FeedbackSandbox) -> int:
+        return len(feedback.written("feedback_id"))
+
+    def test_a_dry_run_checks_every_line_and_sends_nothing(
+        self, feedback: FeedbackSandbox, sheet: Callable[..., Path], run: Callable[..., Any]
+    ) -> None:
+        before = self.count(feedback)
+
+        done = run(sheet(3, self.LINE.replace("NORMAL", "sick")), "--dry-run")
+
+        assert done.returncode == 3
+        assert "readings.csv:5: invalid: ground_truth = 'sick'" in done.stdout
+        assert "3 of 4 readings are valid; nothing was sent." in done.stdout
+        assert self.count(feedback) == before
+
+    def test_a_sheet_is_written_once_however_often_it_is_sent(
+        self, feedback: FeedbackSandbox, sheet: Callable[..., Path], run: Callable[..., Any]
+    ) -> None:
+        before, file = self.count(feedback), sheet(700)
+
+        first, second = run(file), run(file)
+
+        assert (first.returncode, second.returncode) == (0, 0), first.stdout + first.stderr
+        assert "700 of 700 readings are written; 700 wait for their prediction" in first.stdout
+        assert self.count(feedback) == before + 700
+
+    def test_the_report_has_every_line(
+        self, sheet: Callable[..., Path], run: Callable[..., Any], tmp_path: Path
+    ) -> None:
+        done = run(sheet(2, "too,short"), "--report", tmp_path / "report.csv")
+
+        assert done.returncode == 3
+        report = list(csv.DictReader((tmp_path / "report.csv").open(newline="")))
+        assert [(it["line"], it["status"]) for it in report] == [
+            ("2", "written"),
+            ("3", "written"),
+            ("4", "invalid"),
+        ]
+
+    def test_one_reading_is_by_whoever_is_authenticated(
+        self, feedback: FeedbackSandbox, run: Callable[..., Any]
+    ) -> None:
+        me = feedback.workspace.client.get("/api/2.0/preview/scim/v2/Me").json()["userName"]
+
+        done = run(
+            *("--prediction", "request-1", "--verdict", "INDETERMINATE", "--blind"),
+            *("--confidence", "LOW", "--notes", "rotated", "--feedback-id", "by-hand"),
+        )
+
+        assert done.returncode == 0, done.stderr
+        assert ["by-hand", me, "INDETERMINATE", "LOW", "rotated", "true"] in feedback.written(
+            "feedback_id, radiologist_id, ground_truth, confidence, notes, blind"
+        )
+
+    def test_a_reading_that_is_refused_is_a_failure_with_the_reason(
+        self, run: Callable[..., Any]
+    ) -> None:
+        done = run(
+            *("--prediction", "request-1", "--verdict", "NORMAL", "--not-blind"),
+            *("--supersedes", "nothing"),
+        )
+
+        assert done.returncode == 1
+        assert "supersedes = 'nothing': there is no such reading" in done.stderr

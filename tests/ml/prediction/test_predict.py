@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -117,6 +118,18 @@ class TestAFolder:
         assert "0 films asked, 5 were answered before" in again.errors
         with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as database:
             assert database.execute("SELECT count(*) FROM request").fetchall() == [(5,)]
+
+    def test_a_copy_of_a_film_is_not_asked_again(
+        self, predict: Callable[..., Run], films: Callable[[int], Path]
+    ) -> None:
+        folder = films(3)
+        shutil.copy(folder / "film-0000.png", folder / "copy.png")
+
+        run = predict(folder)
+
+        assert "3 films asked, 1 were answered before" in run.errors
+        probabilities = {Path(name).name: probability for name, probability, _ in run.lines}
+        assert probabilities["copy.png"] == probabilities["film-0000.png"]
 
     def test_again_asks_anew(
         self, predict: Callable[..., Run], films: Callable[[int], Path]
