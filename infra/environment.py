@@ -3,56 +3,32 @@
 Knows no cdktf, so that a wrong file is refused before anything heavy is imported.
 """
 
-import json
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import InitErrorDetails
 
-from infra.declaration import Declaration, Location, Table, broken_rule, nearest, problem, read
+from infra.declaration import Declaration, Table, broken_rule, nearest, problem, read
 from infra.endpoint import ABTest, Feedback
 from infra.naming import CatalogName, SchemaName, payload_table
 from infra.platform import Platform
 from infra.principal import Roles
+from infra.problem import InvalidFile, Problem, as_problem, as_toml, dotted, parse
 from infra.reading import ReadingPlan
-from infra.secret import HIDDEN, looks_secret
 from infra.state import LocalState, State
 
 ENVIRONMENTS: Final = Path(__file__).parent / "environments"
 
-_LONGEST_VALUE: Final = 80
 _HOST: Final = re.compile(r"(?P<scheme>https?)://(?P<name>[A-Za-z0-9.-]+)(:\d{1,5})?")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost"})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """One thing that is wrong with a file, and what to do about it."""
-
-    file: Path
-    key: str
-    value: str
-    rule: str
-    way_out: str
-
-    def __str__(self) -> str:
-        given = f" = {self.value}" if self.value else ""
-        where = f"{_shown(self.file)}: {self.key}{given}".removesuffix(": ")
-        return f"{where}\n    rule:    {self.rule}\n    way out: {self.way_out}"
-
-
-class InvalidEnvironment(ValueError):
+class InvalidEnvironment(InvalidFile):
     """An environment file that cannot be used. `str()` lists every problem at once."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(map(str, self.problems)))
 
 
 def _host(host: str) -> str:
@@ -227,7 +203,7 @@ def load(name_or_path: str | Path) -> Environment:
     Raises InvalidEnvironment with every problem of the file.
     """
     file = _file(name_or_path)
-    table = _parse(file)
+    table = parse(file, InvalidEnvironment)
     problems = [_name_in_file(file, table.pop("name"))] if "name" in table else []
     try:
         environment = Environment.model_validate(
@@ -236,7 +212,7 @@ def load(name_or_path: str | Path) -> Environment:
             by_alias=True,
         )
     except ValidationError as error:
-        problems += [_as_problem(file, details) for details in error.errors(include_url=False)]
+        problems += [as_problem(file, details) for details in error.errors(include_url=False)]
     if problems:
         raise InvalidEnvironment(problems)
     return environment
@@ -279,72 +255,14 @@ def _file(name_or_path: str | Path) -> Path:
     return file
 
 
-def _parse(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidEnvironment(
-            [
-                Problem(
-                    file=file,
-                    key="",
-                    value="",
-                    rule=f"a readable file of TOML in UTF-8: {error}",
-                    way_out="correct the file there",
-                )
-            ]
-        ) from None
-
-
 def _name_in_file(file: Path, name: object) -> Problem:
     return Problem(
         file=file,
         key="name",
-        value=_as_toml("name", name),
+        value=as_toml("name", name),
         rule="an environment is named by its file",
         way_out="remove the key, or rename the file",
     )
-
-
-def _as_problem(file: Path, details: Any) -> Problem:
-    context, key = details["ctx"], _dotted(details["loc"])
-    return Problem(
-        file=file,
-        key=key,
-        value=_as_toml(key, details["input"]),
-        rule=context["rule"],
-        way_out=context["way_out"],
-    )
-
-
-def _dotted(location: Location) -> str:
-    """`("ab_test", "challengers", 0, "traffic")` as `ab_test.challengers[0].traffic`."""
-    # pydantic puts the type of a backend between its table and its keys.
-    parts = ("backend", *location[2:]) if location[:1] == ("backend",) else location
-    dotted = (f"[{part}]" if isinstance(part, int) or part == "*" else f".{part}" for part in parts)
-    return "".join(dotted).removeprefix(".").removesuffix(".[key]")
-
-
-def _as_toml(key: str, value: object) -> str:
-    """A value as the file has it, in one line; no secret is ever repeated."""
-    if value is None:
-        return ""
-    if isinstance(value, Mapping):
-        return f"{{ {', '.join(map(str, value))} }}"
-    if isinstance(value, list | tuple):
-        return f"[{len(value)} elements]"
-    if value == HIDDEN or looks_secret(key.rpartition(".")[2], value):
-        return HIDDEN
-    if isinstance(value, bool):
-        return str(value).lower()
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
-
-
-def _shown(file: Path) -> str:
-    """The path as one would type it here."""
-    absolute, here = file.resolve(), Path.cwd()
-    return str(absolute.relative_to(here) if absolute.is_relative_to(here) else file)
 
 
 def _collisions(environments: Sequence[Environment]) -> Iterator[Problem]:
@@ -377,7 +295,7 @@ def _claims(environment: Environment) -> Iterator[tuple[str, str, str]]:
             )
     for location, payloads in _payload_tables(environment.catalog, endpoints):
         yield (
-            f"{_dotted(location)}.prefix",
+            f"{dotted(location)}.prefix",
             payloads,
             "an inference table belongs to one endpoint",
         )

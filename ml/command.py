@@ -14,12 +14,12 @@ class UserError(Exception):
 
 def run(program: str, command: Callable[[Sequence[str] | None], int]) -> int:
     """Runs a command; a user's mistake is one message, an interruption one line with status 130."""
-    from infra.environment import InvalidEnvironment
+    from infra.problem import InvalidFile
     from ml.data.films import InvalidData
 
     try:
         return command(None)
-    except (UserError, InvalidData, InvalidEnvironment) as error:
+    except (UserError, InvalidData, InvalidFile) as error:
         print(f"{program}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -1,0 +1,255 @@
+"""Which arm is better: ``python -m ml.compare EXPERIMENT``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ml.command import DEFAULT_ENVIRONMENT, UserError, run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from infra.experiment import Experiment, Split
+    from ml.verdict.decision import Decision
+    from ml.verdict.judgement import Judgement
+    from ml.verdict.source import Rows
+    from ml.verdict.tally import Tally
+
+DECISION, REPORT = "decision.json", "report.html"
+
+_EPILOG = """\
+The verdict is PROMOTE, KEEP, ROLLBACK or INCONCLUSIVE; infra/experiments/README.md says when. It
+may be asked for every day: its intervals hold on all days together. The same rows give the same
+bytes.
+
+Exit status: 0 whatever the verdict is; 1 where there is none, or where --verify finds another.
+"""
+
+
+def options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ml.compare",
+        description="Judges the arms of an experiment by the verdicts of readers: prints the "
+        f"figures, and writes {DECISION} for machines and {REPORT} for people.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "experiment",
+        metavar="EXPERIMENT",
+        help="a file in infra/experiments by its name, or a path to one",
+    )
+    parser.add_argument(
+        "--environment",
+        default=DEFAULT_ENVIRONMENT,
+        metavar="NAME",
+        help="whose workspace has the rows: a file in infra/environments, or a path to one "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--warehouse",
+        metavar="NAME",
+        help="name or id of the SQL warehouse. Default: the environment's",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="a Parquet file of labelled rows instead of a workspace",
+    )
+    parser.add_argument(
+        "--splits",
+        type=Path,
+        metavar="FILE",
+        help="how the split has changed. Default: infra/experiments/splits/EXPERIMENT.toml, if it "
+        "is there",
+    )
+    parser.add_argument(
+        "--as-of",
+        type=_moment,
+        metavar="TIME",
+        help="look at nothing later, such as 2026-03-02T18:00:00Z. Default: the last thing that "
+        "happened",
+    )
+    parser.add_argument(
+        "--verify",
+        type=Path,
+        metavar="DECISION",
+        help="make this decision again, as of its moment, and say whether it is the same; writes "
+        "nothing",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="where the files go; default: .local/decisions/EXPERIMENT",
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    given = options().parse_args(arguments)
+    from rich.console import Console
+
+    from infra.experiment import load, splits
+    from ml.console import status
+
+    console = Console(highlight=False, markup=False)
+    experiment = load(given.experiment)
+    in_force = splits(experiment, given.splits)
+    if given.verify is not None:
+        return _verify(given, experiment, in_force, console)
+    with status(console, f"Judging {experiment.name}"):
+        from ml.verdict.report import report
+
+        rows, environment = _rows(given, experiment)
+        found = decide(experiment, in_force, rows, as_of=given.as_of, environment=environment)
+        page = report(experiment, found.judgement, found.tally, found.decision)
+    folder = given.output or Path(".local", "decisions", experiment.name)
+    write(folder, found.decision, page)
+    _show(console, found.judgement, found.decision, folder)
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A decision, and what it was made of."""
+
+    decision: "Decision"
+    judgement: "Judgement"
+    tally: "Tally"
+
+
+def decide(
+    experiment: "Experiment",
+    in_force: "Sequence[Split]",
+    rows: "Rows",
+    *,
+    as_of: datetime | None,
+    environment: str | None,
+) -> Found:
+    """The decision on labelled rows. Raises UserError for rows that cannot be judged."""
+    from ml.verdict.decision import DataRecord
+    from ml.verdict.judgement import judge
+    from ml.verdict.queries import Queries
+    from ml.verdict.record import decision
+    from ml.verdict.source import count
+    from ml.verdict.tally import Tally
+
+    queries = Queries(rows=rows.select, experiment=experiment, splits=in_force)
+    counts = count(rows, queries, as_of)
+    tally = Tally(counts=counts)
+    judgement = judge(experiment, in_force, tally)
+    data = DataRecord(
+        origin=rows.origin,
+        digest=counts.digest,
+        query_digest=counts.query_digest,
+        assumed=rows.assumed,
+    )
+    made = decision(
+        experiment, in_force, judgement, environment=environment, as_of=counts.as_of, data=data
+    )
+    return Found(decision=made, judgement=judgement, tally=tally)
+
+
+def write(folder: Path, made: "Decision", page: str) -> None:
+    """Writes both files. Raises UserError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / DECISION).write_text(made.text(), encoding="utf-8")
+        (folder / REPORT).write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"--output {folder}: cannot be written: {error.strerror}. Choose another folder."
+        ) from error
+
+
+def _verify(
+    given: argparse.Namespace,
+    experiment: "Experiment",
+    in_force: "Sequence[Split]",
+    console: "Console",
+) -> int:
+    from ml.verdict.decision import Decision, differences
+
+    claimed = Decision.read(given.verify)
+    rows, environment = _rows(given, experiment)
+    made = decide(experiment, in_force, rows, as_of=claimed.as_of, environment=environment).decision
+    other = differences(claimed, made)
+    for line in other:
+        console.print(f"  {line}", soft_wrap=True)
+    console.print(
+        f"{given.verify}: "
+        + (
+            f"not what the data say: {made.verdict}, {made.reason}"
+            if other
+            else f"what the data say: {made.verdict}"
+        ),
+        soft_wrap=True,
+    )
+    return 1 if other else 0
+
+
+def _rows(given: argparse.Namespace, experiment: "Experiment") -> "tuple[Rows, str | None]":
+    """The rows, and the environment whose workspace has them; None for a file."""
+    from ml.verdict.source import ParquetFile, WorkspaceViews
+
+    if given.data is not None:
+        return ParquetFile(given.data, experiment.subgroups), None
+    from infra.environment import load
+    from infra.views import Analysis
+    from ml.warehouse import Warehouse
+    from ml.workspace import connect
+
+    environment = load(given.environment)
+    analysis = Analysis.of(environment)
+    if analysis is None:
+        raise UserError(
+            f"environment {environment.name}: its endpoint logs nothing, so that there is nothing "
+            "to compare. Give it an inference table: [ab_test.inference_table] in "
+            f"infra/environments/{environment.name}.toml."
+        )
+    client = connect(environment)
+    warehouse = Warehouse.named(client, given.warehouse or environment.warehouse_name)
+    return WorkspaceViews(warehouse, analysis, experiment.subgroups), environment.name
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a moment with its offset from UTC, such as 2026-03-02T18:00:00Z"
+        )
+    return moment.astimezone(UTC)
+
+
+def _show(console: "Console", judgement: "Judgement", made: "Decision", folder: Path) -> None:
+    from rich.table import Table
+
+    from ml.verdict.report import remark
+    from ml.verdict.tables import tables
+
+    for found in tables(judgement):
+        table = Table(*found.heads, title=found.title, title_justify="left", caption=found.note)
+        for row in found.rows:
+            table.add_row(*row)
+        console.print(table)
+    for finding in made.findings:
+        mark = "yes" if finding.holds else "NO "
+        console.print(f"  {mark} {finding.condition}: {finding.because}", soft_wrap=True)
+    console.print(f"\n{made.verdict}: {made.reason}", style="bold", soft_wrap=True)
+    if more := remark(judgement):
+        console.print(more, soft_wrap=True)
+    console.print(f"Written: {folder / DECISION}, {folder / REPORT}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    sys.exit(run("ml.compare", main))

@@ -1,0 +1,362 @@
+"""What an experiment costs before it begins: ``python -m ml.plan EXPERIMENT``."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from statsmodels.stats.proportion import proportion_confint
+
+from ml.command import UserError, run, whole_number
+from ml.verdict.decision import DIGITS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from rich.console import Console
+
+    from infra.experiment import Experiment
+    from ml.verdict.prospect import Truth
+    from ml.verdict.simulation import Design, Runs
+
+PLAN, PLOT = "plan.json", "plan.svg"
+_MOST_DAYS = 2000
+_BEYOND = 4
+"""Times the maximum of labels that are simulated, to see what would have been needed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a way of testing brings; shares are of the simulated runs."""
+
+    way: str
+    promoted: float
+    promoted_low: float
+    promoted_high: float
+    """Of 95 %, for the number of runs."""
+    rolled_back: float
+    labels_median: float | None
+    """At the promotion; None where fewer than half are promoted within what was simulated."""
+    labels_for_power: float | None
+    days_median: int | None
+    days_for_power: int | None
+    labels_fixed_sample: float | None
+    """Labels at which a test that may be looked at only once has that power."""
+
+
+def options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ml.plan",
+        description="Simulates an experiment, live and as a replay in which both arms answer the "
+        "same films: how many labels and days a promotion takes, and how likely it is within the "
+        f"experiment's maximum. Prints a table, and writes {PLAN} and {PLOT}.",
+    )
+    parser.add_argument(
+        "experiment",
+        metavar="EXPERIMENT",
+        help="a file in infra/experiments by its name, or a path to one",
+    )
+    for metric in ("sensitivity", "specificity"):
+        parser.add_argument(
+            f"--{metric}",
+            nargs=2,
+            type=_share,
+            metavar=("CHAMPION", "CHALLENGER"),
+            help="the truth to plan for. Default: [expected] of the experiment",
+        )
+        parser.add_argument(
+            f"--margin-{metric}",
+            type=_share,
+            metavar="MARGIN",
+            help="try another margin than the experiment's",
+        )
+    parser.add_argument(
+        "--prevalence",
+        type=_share,
+        metavar="SHARE",
+        help="of pneumonia. Default: [expected] of the experiment",
+    )
+    parser.add_argument(
+        "--films-per-day",
+        type=whole_number(1, 1_000_000),
+        default=100,
+        metavar="N",
+        help="requests of both arms together (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--agreement",
+        type=_share_or_end,
+        default=0.5,
+        metavar="SHARE",
+        help="of the arms' errors in a replay: 0, independent; 1, on the same films as far as "
+        "possible (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--power",
+        type=_share,
+        default=0.8,
+        metavar="SHARE",
+        help="the chance of a promotion to plan for (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--runs", type=whole_number(100, 100_000), default=1000, metavar="N", help="(default: 1000)"
+    )
+    parser.add_argument(
+        "--seed", type=whole_number(0, 2**31), default=0, metavar="N", help="(default: 0)"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="where the files go; default: .local/plans/EXPERIMENT",
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    given = options().parse_args(arguments)
+    from rich.console import Console
+
+    from infra.experiment import load
+    from ml.console import status
+    from ml.verdict.prospect import Truth
+
+    console = Console(highlight=False, markup=False)
+    experiment = _with_margins(load(given.experiment), given)
+    believed = Truth.expected(experiment)
+    truth = Truth(
+        prevalence=given.prevalence or believed.prevalence,
+        sensitivity=tuple(given.sensitivity or believed.sensitivity),
+        specificity=tuple(given.specificity or believed.specificity),
+    )
+    with status(console, f"Running the experiment {given.runs} times"):
+        ways = list(_ways(experiment, truth, given))
+        plans = [_plan(way, runs, experiment, design, given) for way, design, runs in ways]
+    folder = given.output or Path(".local", "plans", experiment.name)
+    _write(folder, experiment, truth, given, plans, [(way, runs) for way, _, runs in ways])
+    _show(console, experiment, truth, plans, given, folder)
+    return 0
+
+
+def _with_margins(experiment: "Experiment", given: argparse.Namespace) -> "Experiment":
+    margins = {
+        metric: margin
+        for metric in ("sensitivity", "specificity")
+        if (margin := getattr(given, f"margin_{metric}")) is not None
+    }
+    changed = experiment.margins.model_copy(update=margins)
+    return experiment.model_copy(update={"margins": changed})
+
+
+def _ways(
+    experiment: "Experiment", truth: "Truth", given: argparse.Namespace
+) -> Iterator[tuple[str, "Design", "Runs"]]:
+    from ml.verdict.simulation import Design, simulate
+
+    propensity = experiment.split.propensity
+    films = truth.live(propensity, experiment.review_share, experiment.audit_share)
+    for replay, way, read in (
+        (False, f"live, {propensity:.0%} to the challenger", float(films.n.sum())),
+        (True, "replay, both arms on every film", 1.0),
+    ):
+        if not replay and not 0 < propensity < 1:
+            continue
+        wanted = _BEYOND * experiment.maximum_labels / (given.films_per_day * read)
+        design = Design(
+            films_per_day=given.films_per_day,
+            days=int(min(max(1, np.ceil(wanted)), _MOST_DAYS)),
+            propensity=propensity,
+            replay=replay,
+            agreement=given.agreement,
+        )
+        longer = experiment.model_copy(
+            update={"maximum_labels": _BEYOND * experiment.maximum_labels}
+        )
+        yield way, design, simulate(longer, truth, design, runs=given.runs, seed=given.seed)
+
+
+def _plan(
+    way: str,
+    runs: "Runs",
+    experiment: "Experiment",
+    design: "Design",
+    given: argparse.Namespace,
+) -> Plan:
+    day = runs.promotion_day
+    labels = runs.labels_at(day)
+    within = int((labels <= experiment.maximum_labels).sum())
+    low, high = proportion_confint(within, given.runs, method="wilson")
+    rolled_back = runs.labels_at(runs.rollback_day) <= experiment.maximum_labels
+    days = np.where(day < design.days, day + 1.0, np.inf)
+    return Plan(
+        way=way,
+        promoted=within / given.runs,
+        promoted_low=float(low),
+        promoted_high=float(high),
+        rolled_back=float(rolled_back.mean()),
+        labels_median=_quantile(labels, 0.5),
+        labels_for_power=_quantile(labels, given.power),
+        days_median=_whole(_quantile(days, 0.5)),
+        days_for_power=_whole(_quantile(days, given.power)),
+        labels_fixed_sample=_first(runs.fixed_sample.mean(axis=0), runs, given.power),
+    )
+
+
+def _first(chance: "NDArray[np.float64]", runs: "Runs", power: float) -> float | None:
+    enough = np.flatnonzero(chance >= power)
+    return float(np.median(runs.labels[:, enough[0]])) if enough.size else None
+
+
+def _quantile(values: "NDArray[np.float64]", share: float) -> float | None:
+    found = float(np.quantile(values, share, method="inverted_cdf"))
+    return found if np.isfinite(found) else None
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _write(
+    folder: Path,
+    experiment: "Experiment",
+    truth: "Truth",
+    given: argparse.Namespace,
+    plans: Sequence[Plan],
+    ways: "Sequence[tuple[str, Runs]]",
+) -> None:
+    from ml.verdict import plots
+
+    record = {
+        "experiment": {"name": experiment.name, "digest": experiment.digest},
+        "truth": asdict(truth),
+        "margins": experiment.margins.model_dump(),
+        "alpha": experiment.alpha,
+        "maximum_labels": experiment.maximum_labels,
+        "films_per_day": given.films_per_day,
+        "agreement": given.agreement,
+        "power": given.power,
+        "runs": given.runs,
+        "seed": given.seed,
+        "plans": [
+            {
+                name: round(value, DIGITS) if isinstance(value, float) else value
+                for name, value in asdict(plan).items()
+            }
+            for plan in plans
+        ],
+    }
+    curves = [
+        (name, np.median(runs.labels, axis=0), chance)
+        for way, runs in ways
+        for name, chance in (
+            (way, _promoted_by(runs)),
+            (f"{way}: one look only", runs.fixed_sample.mean(axis=0)),
+        )
+    ]
+    picture = plots.chances(curves, "labels", given.power, experiment.maximum_labels)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / PLAN).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        (folder / PLOT).write_text(picture, encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"--output {folder}: cannot be written: {error.strerror}. Choose another folder."
+        ) from error
+
+
+def _promoted_by(runs: "Runs") -> "NDArray[np.float64]":
+    days = np.arange(runs.labels.shape[1])
+    return np.asarray((runs.promotion_day[:, None] <= days).mean(axis=0))
+
+
+def _show(
+    console: "Console",
+    experiment: "Experiment",
+    truth: "Truth",
+    plans: Sequence[Plan],
+    given: argparse.Namespace,
+    folder: Path,
+) -> None:
+    from rich.table import Table
+
+    console.print(
+        f"Champion and challenger: sensitivity {truth.sensitivity[0]:g} and "
+        f"{truth.sensitivity[1]:g}, specificity {truth.specificity[0]:g} and "
+        f"{truth.specificity[1]:g}, prevalence {truth.prevalence:g}; margins "
+        f"{experiment.margins.sensitivity:g} and {experiment.margins.specificity:g}; "
+        f"{given.films_per_day} films a day; {given.runs} runs.",
+        soft_wrap=True,
+    )
+    table = Table("", *(plan.way for plan in plans))
+    rows: list[tuple[str, Callable[[Plan], str]]] = [
+        (
+            f"promoted within {experiment.maximum_labels} labels",
+            lambda plan: (
+                f"{plan.promoted:.1%} ({plan.promoted_low:.1%} to {plan.promoted_high:.1%})"
+            ),
+        ),
+        ("rolled back within them", lambda plan: f"{plan.rolled_back:.1%}"),
+        ("labels, median", lambda plan: _or_more(plan.labels_median, experiment)),
+        (
+            f"labels for a chance of {given.power:.0%}",
+            lambda plan: _or_more(plan.labels_for_power, experiment),
+        ),
+        ("days, median", lambda plan: _or_never(plan.days_median)),
+        (f"days for {given.power:.0%}", lambda plan: _or_never(plan.days_for_power)),
+        (
+            f"labels for {given.power:.0%}, if looked at once only",
+            lambda plan: _or_more(plan.labels_fixed_sample, experiment),
+        ),
+    ]
+    for name, shown in rows:
+        table.add_row(name, *map(shown, plans))
+    console.print(table)
+    if any(
+        plan.labels_for_power is None or plan.labels_for_power > experiment.maximum_labels
+        for plan in plans
+    ):
+        console.print(
+            f"maximum_labels = {experiment.maximum_labels} is too small for a chance of "
+            f"{given.power:.0%}, for one way at least.",
+            soft_wrap=True,
+        )
+    console.print(f"Written: {folder / PLAN}, {folder / PLOT}", soft_wrap=True)
+
+
+def _or_more(labels: float | None, experiment: "Experiment") -> str:
+    if labels is None:
+        return f"more than {_BEYOND * experiment.maximum_labels}"
+    return f"{labels:.0f}"
+
+
+def _or_never(days: int | None) -> str:
+    return "more than was simulated" if days is None else str(days)
+
+
+def _share(text: str) -> float:
+    return _between(text, inside=True)
+
+
+def _share_or_end(text: str) -> float:
+    return _between(text, inside=False)
+
+
+def _between(text: str, *, inside: bool) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not (0 < value < 1 if inside else 0 <= value <= 1):
+        ends = "without" if inside else "with"
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a share from 0 to 1, {ends} its ends; write 0.9 for 90 %"
+        )
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(run("ml.plan", main))

@@ -1,0 +1,1 @@
+"""Which arm is better: from labelled rows to PROMOTE, KEEP, ROLLBACK or INCONCLUSIVE."""

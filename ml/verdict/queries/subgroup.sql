@@ -1,0 +1,12 @@
+-- The mature films that have a truth, by one column.
+SELECT
+  COALESCE(CAST($column AS STRING), '') AS subgroup,
+  side,
+  called,
+  truth,
+  sampling,
+  COUNT(*) AS n
+FROM cases
+WHERE standing = 0 AND mature AND truth >= 0
+GROUP BY COALESCE(CAST($column AS STRING), ''), side, called, truth, sampling
+ORDER BY subgroup, side, called, truth, sampling

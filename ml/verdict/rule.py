@@ -1,0 +1,135 @@
+"""The rule by which intervals become PROMOTE, KEEP, ROLLBACK or INCONCLUSIVE.
+
+PROMOTE is an intersection of three: sensitivity and specificity not inferior by more than their
+margins, and the primary metric superior. Each holds at its own alpha, because all are needed
+(intersection-union test; Berger 1982). reference: peers-and-statistics.md, section 4.2, step E4.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ml.verdict.betting import Interval
+from ml.verdict.decision import Verdict
+from ml.verdict.metrics import Metric
+
+if TYPE_CHECKING:
+    from infra.experiment import Experiment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One condition of the rule, and whether it holds."""
+
+    condition: str
+    holds: bool
+    because: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ruling:
+    """The verdict, and what it rests on."""
+
+    verdict: Verdict
+    reason: str
+    findings: tuple[Finding, ...]
+    stopped: bool
+    """Whether a gate does not hold, so that no number of labels would help."""
+
+
+def rule(
+    experiment: "Experiment",
+    gains: Mapping[str, Interval | None],
+    *,
+    labels: tuple[int, int],
+    total: int,
+    gates: tuple[Finding, ...],
+) -> Ruling:
+    """The ruling on the gains, challenger minus champion, on the labels of each arm, and on the
+    total of them: of a replay, a label serves both arms.
+
+    A gate that does not hold means that the data are not what the test assumes: it stops
+    everything.
+    """
+    conditions = (*gates, *_conditions(experiment, gains, labels))
+    verdict, reason = _verdict(experiment, gains, total, conditions, gates)
+    return Ruling(
+        verdict=verdict,
+        reason=reason,
+        findings=conditions,
+        stopped=not all(gate.holds for gate in gates),
+    )
+
+
+def _verdict(
+    experiment: "Experiment",
+    gains: Mapping[str, Interval | None],
+    total: int,
+    conditions: tuple[Finding, ...],
+    gates: tuple[Finding, ...],
+) -> tuple[Verdict, str]:
+    broken = [gate for gate in gates if not gate.holds]
+    if broken:
+        return Verdict.INCONCLUSIVE, f"The test stops: {broken[0].because}"
+    sensitivity, specificity = gains["sensitivity"], gains["specificity"]
+    primary = gains[experiment.primary_metric]
+    if sensitivity and sensitivity.high < 0:
+        return Verdict.ROLLBACK, "The challenger's sensitivity is worse than the champion's."
+    if specificity and specificity.high < -experiment.margins.specificity:
+        return Verdict.ROLLBACK, "The challenger's specificity is worse by more than its margin."
+    if all(condition.holds for condition in conditions):
+        return Verdict.PROMOTE, (
+            f"Neither metric is worse by its margin, and {experiment.primary_metric} is better."
+        )
+    if primary and primary.high < 0:
+        return Verdict.KEEP, f"The challenger's {experiment.primary_metric} is not better."
+    if total >= experiment.maximum_labels:
+        return Verdict.KEEP, (
+            f"The test is over with {total} labels, and the challenger has not been shown "
+            "to be better."
+        )
+    open_ = next(condition for condition in conditions if not condition.holds)
+    return Verdict.INCONCLUSIVE, open_.because
+
+
+def _conditions(
+    experiment: "Experiment", gains: Mapping[str, Interval | None], labels: tuple[int, int]
+) -> tuple[Finding, ...]:
+    margins, fewest = experiment.margins, experiment.minimum_per_arm
+    return (
+        Finding(
+            condition=f"each arm has {fewest} labels",
+            holds=min(labels) >= fewest,
+            because=f"The champion has {labels[0]} labels and the challenger {labels[1]}; each "
+            f"needs {fewest}.",
+        ),
+        _above("sensitivity", gains, -margins.sensitivity, "not inferior"),
+        _above("specificity", gains, -margins.specificity, "not inferior"),
+        _above(experiment.primary_metric, gains, 0.0, "superior"),
+    )
+
+
+def _above(metric: str, gains: Mapping[str, Interval | None], limit: float, what: str) -> Finding:
+    gain = gains[metric]
+    if gain is None:
+        return Finding(
+            condition=f"{metric} {what}",
+            holds=False,
+            because=f"No film says anything of {metric} yet.",
+        )
+    shown = "above" if gain.low > limit else "not yet above"
+    return Finding(
+        condition=f"{metric} {what}",
+        holds=gain.low > limit,
+        because=f"The gain in {metric} is {gain.low:+.3f} to {gain.high:+.3f}: {shown} "
+        f"{limit:+.3f}.",
+    )
+
+
+def promotion_limits(experiment: "Experiment") -> dict[Metric, float]:
+    """What each gain has to be shown above for a promotion."""
+    limits: dict[Metric, float] = {
+        "sensitivity": -experiment.margins.sensitivity,
+        "specificity": -experiment.margins.specificity,
+    }
+    return limits | {experiment.primary_metric: 0.0}

@@ -1,0 +1,293 @@
+"""Where the labelled rows are: a workspace's views, or a Parquet file. Counted there, not here.
+
+Both run the same statements. A file is read by DuckDB, into which sqlglot translates them.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.command import UserError
+from ml.verdict.queries import Queries, used, workspace_rows
+from ml.verdict.rows import COLUMNS, assumed, missing, projection
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from infra.views import Analysis
+    from ml.warehouse import Row, Warehouse
+
+Counted = Mapping[str, NDArray[Any]]
+"""A result by column."""
+
+_MEMORY: Final = "1GB"
+"""What DuckDB may hold before it writes to disk; the rest of the process needs its share too."""
+
+_ORPHANS_COLUMNS: Final = ("blind", "sampling_probability")
+"""Columns that a verdict has by itself, without its prediction."""
+
+_TYPES: Final[Mapping[str, str]] = {
+    "propensity": "float64",
+    "sampling": "float64",
+    "probability": "float64",
+    "called": "bool",
+    "mature": "bool",
+    "subgroup": "str",
+}
+"""The type of a result's column; every other one is a whole number."""
+
+
+class Rows(Protocol):
+    """Labelled rows that can be counted."""
+
+    @property
+    def select(self) -> str:
+        """The declared columns, as a SELECT."""
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """The columns that the rows do not have, and whose default counts."""
+
+    @property
+    def origin(self) -> Mapping[str, str]:
+        """What the rows are, for the record."""
+
+    def extent(self, queries: Queries) -> Counted:
+        """The number of rows, and the second in which the last thing happened."""
+
+    def counts(self, queries: Queries, parameters: Mapping[str, str]) -> dict[str, Counted]:
+        """What the queries count."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """What was counted of the rows, as of a moment."""
+
+    as_of: datetime
+    query_digest: str
+    """SHA-256 over the statements and the values of their parameters."""
+    tables: Mapping[str, Counted]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over everything that was counted: equal for rows that count equally."""
+        hashed = hashlib.sha256()
+        for name, table in self.tables.items():
+            for column, values in table.items():
+                hashed.update(f"{name}.{column}:{len(values)}\0".encode())
+                text = values.dtype.kind in "UO"
+                content = "\0".join(values.tolist()).encode() if text else values.tobytes()
+                hashed.update(content)
+        return hashed.hexdigest()
+
+
+def count(rows: Rows, queries: Queries, as_of: datetime | None) -> Counts:
+    """Counts the rows up to a moment; by default to the last thing that happened.
+
+    Raises UserError where there is no row, or one that cannot be judged.
+    """
+    extent = {name: int(values[0]) for name, values in rows.extent(queries).items()}
+    observations = extent["observations"]
+    if not observations:
+        raise UserError(
+            f"{_named(rows)}: no row since {queries.experiment.start.isoformat()}, when the "
+            f"experiment {queries.experiment.name} starts. Is it the right experiment?"
+        )
+    if as_of is None:
+        as_of = datetime.fromtimestamp(extent["last_second"], UTC)
+    tables = rows.counts(queries, queries.parameters(as_of, observations))
+    _refuse(rows, queries, {name: int(n[0]) for name, n in tables.pop("violations").items()})
+    if not tables["requests"]["day"].size:
+        arms = queries.experiment.champion, queries.experiment.challenger
+        raise UserError(
+            f"{_named(rows)}: no request to {' or '.join(arm.served_entity_name for arm in arms)} "
+            f"from {queries.experiment.start.isoformat()} to {as_of.isoformat()}. Does the "
+            "experiment name the versions that are served, and is --as-of late enough?"
+        )
+    return Counts(as_of=as_of, query_digest=queries.digest(as_of, observations), tables=tables)
+
+
+def _refuse(rows: Rows, queries: Queries, violations: Mapping[str, int]) -> None:
+    experiment = queries.experiment
+    shares = {"review_share": experiment.review_share, "audit_share": experiment.audit_share}
+    rules = {
+        "no_probability": "probability is no number from 0 to 1: the model does not keep the "
+        "serving contract",
+        "no_sampling": "sampling_probability is not above 0 and at most 1: log the probability "
+        "with which the queue chose the answer, as a share",
+        **{
+            f"below_{key}": f"sampling_probability is below the experiment's {key} ({share:g}), "
+            "which bounds the weight of a film: the experiment must declare the smallest one"
+            for key, share in shares.items()
+        },
+        "no_propensity": "propensity is no number from 0 to 1: log the challenger's share of the "
+        "traffic",
+    }
+    broken = [f"{n} rows: {rules[name]}" for name, n in violations.items() if n]
+    if broken:
+        raise UserError(f"{_named(rows)}: " + "\n".join(broken))
+
+
+class ParquetFile:
+    """Labelled rows in a Parquet file."""
+
+    def __init__(self, file: Path, subgroups: Sequence[str]) -> None:
+        import duckdb
+
+        if not file.is_file():
+            raise UserError(f"{file}: there is no such file. --data takes a Parquet file.")
+        self._file = file
+        self._connection = duckdb.connect()
+        self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute(f"SET memory_limit = '{_MEMORY}'")
+        with self._explained():
+            logged = self._connection.read_parquet(str(file))
+        lacking = missing(logged.columns, subgroups)
+        if lacking:
+            raise UserError(
+                f"{file}: no column {', '.join(lacking)}; it has {', '.join(logged.columns)}. "
+                "infra/experiments/README.md says what a row holds."
+            )
+        logged.create_view("logged_rows")
+        self.select = f"SELECT {projection(logged.columns, subgroups)} FROM logged_rows"  # noqa: S608 - declared names
+        self.assumed = assumed(logged.columns)
+
+    @property
+    def origin(self) -> Mapping[str, str]:
+        with self._file.open("rb") as stream:
+            return {
+                "file": self._file.name,
+                "sha256": hashlib.file_digest(stream, "sha256").hexdigest(),
+            }
+
+    def extent(self, queries: Queries) -> Counted:
+        return self._run(queries.extent, queries.parameters(datetime.now(UTC)))
+
+    def counts(self, queries: Queries, parameters: Mapping[str, str]) -> dict[str, Counted]:
+        # Once, because every count goes through all of them.
+        self._execute(f"CREATE OR REPLACE TEMP TABLE cases AS {queries.cases}", parameters)
+        return {name: self._run(text, parameters) for name, text in queries.counts().items()}
+
+    def _run(self, statement: str, parameters: Mapping[str, str]) -> Counted:
+        arrays = self._execute(statement, parameters).fetchnumpy()
+        return {name: _typed(name, values) for name, values in arrays.items()}
+
+    def _execute(
+        self, statement: str, parameters: Mapping[str, str]
+    ) -> "duckdb.DuckDBPyConnection":
+        import sqlglot
+
+        (translated,) = sqlglot.transpile(statement, read="databricks", write="duckdb")
+        with self._explained():
+            return self._connection.execute(translated, used(statement, parameters))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        import duckdb
+
+        try:
+            yield
+        except duckdb.Error as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(f"{self._file}: cannot be read as labelled rows: {reason}") from error
+
+
+class WorkspaceViews:
+    """Labelled rows in the views of an environment's workspace."""
+
+    def __init__(
+        self, warehouse: "Warehouse", analysis: "Analysis", subgroups: Sequence[str]
+    ) -> None:
+        self._warehouse, self._analysis = warehouse, analysis
+        labelled = self._columns(analysis.full_name("labelled"))
+        feedback = self._columns(analysis.feedback)
+        lacking = [name for name in subgroups if name not in labelled]
+        if lacking:
+            raise UserError(
+                f"{analysis.full_name('labelled')}: no column {', '.join(lacking)}, which the "
+                f"experiment names as subgroups; it has {', '.join(labelled)}."
+            )
+        optional = [name for name in _ORPHANS_COLUMNS if name in labelled]
+        joined = [*optional, *subgroups]
+        orphaned = [
+            f"verdict.{name}" if name in feedback and name in optional else "NULL"
+            for name in joined
+        ]
+        names = {view: analysis.full_name(view) for view in ("requests", "predictions")}
+        rows = workspace_rows(
+            {
+                **names,
+                "labelled_view": analysis.full_name("labelled"),
+                "feedback": analysis.feedback,
+            },
+            joined,
+            orphaned,
+        )
+        there = [
+            column.name
+            for column in COLUMNS
+            if column.name not in ("propensity", *_ORPHANS_COLUMNS) or column.name in optional
+        ]
+        columns = projection([*there, *subgroups], subgroups)
+        self.select = f"SELECT {columns} FROM ({rows}) AS logged"  # noqa: S608 - declared names
+        self.assumed = assumed(there)
+
+    @property
+    def origin(self) -> Mapping[str, str]:
+        return {"view": self._analysis.full_name("labelled")}
+
+    def extent(self, queries: Queries) -> Counted:
+        return self._run(queries.extent, queries.parameters(datetime.now(UTC)))
+
+    def counts(self, queries: Queries, parameters: Mapping[str, str]) -> dict[str, Counted]:
+        return {
+            name: self._run(f"WITH cases AS ({queries.cases}) {text}", parameters)
+            for name, text in queries.counts().items()
+        }
+
+    def _run(self, statement: str, parameters: Mapping[str, str]) -> Counted:
+        rows = self._warehouse.execute(statement, **used(statement, parameters))
+        names = _selected(statement)
+        return {name: _typed(name, [_value(name, row) for row in rows]) for name in names}
+
+    def _columns(self, table: str) -> tuple[str, ...]:
+        described = self._warehouse.execute(f"DESCRIBE TABLE {table}")
+        return tuple(str(row["col_name"]).lower() for row in described)
+
+
+def _selected(statement: str) -> tuple[str, ...]:
+    """The columns of a result, which an empty one does not tell."""
+    import sqlglot
+
+    query = sqlglot.parse_one(statement, read="databricks")
+    return tuple(query.named_selects) if isinstance(query, sqlglot.exp.Query) else ()
+
+
+def _value(name: str, row: "Row") -> object:
+    text = row[name]
+    if text is None:
+        return None
+    match _TYPES.get(name, "int64"):
+        case "bool":
+            return text == "true"
+        case "float64":
+            return float(text)
+        case "int64":
+            return int(text)
+        case _:
+            return text
+
+
+def _typed(name: str, values: object) -> NDArray[Any]:
+    return np.asarray(values).astype(_TYPES.get(name, "int64"))
+
+
+def _named(rows: Rows) -> str:
+    return next(iter(rows.origin.values()))
