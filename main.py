@@ -3,6 +3,7 @@
 python main.py      or      cdktf synth      or      cdktf deploy platform-dev
 """
 
+import atexit
 import gc
 import sys
 
@@ -18,9 +19,11 @@ def main() -> None:
 
     print(f"Synthesizing {', '.join(it.name for it in environments)} ...", flush=True)
 
-    # After the files are known to be good: importing cdktf takes seconds. Without the collector,
-    # which would walk the bindings' many thousand classes again and again, it takes fewer.
+    # After the files are known to be good: importing cdktf takes seconds. It takes fewer without
+    # the collector, which would walk the bindings' many thousand classes again and again, and
+    # once more at the end of the process.
     gc.disable()
+    atexit.register(gc.freeze)
     from cdktf import App
 
     from infra.stacks import AnalysisStack, PlatformStack, ServingStack

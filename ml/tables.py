@@ -64,6 +64,12 @@ FILMS: Final = Table(
         Column(name="width", type="INT", comment="Pixels."),
         Column(name="height", type="INT", comment="Pixels."),
         Column(name="sha256", type="STRING", comment="SHA-256 of the file, hexadecimal."),
+        Column(
+            name="attribution",
+            type="STRING",
+            comment="Whom to name, and the licence. NULL where the source does not say.",
+            nullable=True,
+        ),
         Column(name="ingested_at", type="TIMESTAMP", comment="When the row was written."),
         Column(
             name="ingestion_batch_id",

@@ -1,7 +1,7 @@
 """`make demo`: the whole road on one machine, through the same commands that a user would type.
 
-Workspace, training, `cdktf deploy`, real X-rays to the endpoint, its payload table by SQL, and a
-change of the traffic split while requests keep flowing.
+Workspace, platform, ingestion, training, the endpoint, real X-rays to it, its payload table by SQL,
+the views of the analysis, and a change of the traffic split while requests keep flowing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -27,7 +28,6 @@ import numpy as np
 import orjson
 import tomlkit
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import ResourceAlreadyExists
 from databricks.sdk.service.sql import StatementState
 from rich.console import Console
 from rich.progress import Progress
@@ -36,6 +36,7 @@ from rich.table import Table
 from infra.environment import ENVIRONMENTS, Environment, load
 from infra.local.settings import DEFAULT_DATA, DEFAULT_PORT
 from infra.naming import payload_table
+from infra.views import Analysis
 from ml.contract import DECISION_THRESHOLD, KERAS_MODEL, PYTORCH_MODEL
 from ml.data.source import BUNDLED
 from ml.data.source import load as load_films
@@ -45,6 +46,7 @@ ENVIRONMENT = "local"
 FILMS = 200
 SHIFTED_TRAFFIC = 10
 CLIENTS = 4
+_TRAINING = {KERAS_MODEL: "ml.train_keras", PYTORCH_MODEL: "ml.train_torch"}
 _FOLDER = Path(".local/demo")
 _JSON = {"Content-Type": "application/json"}
 _DECIMALS = 4
@@ -94,23 +96,25 @@ def main() -> int:
 
 def _demonstrate(client: WorkspaceClient, *, films: int, epochs: int | None) -> None:
     environment = load(ENVIRONMENT)
-    _step("Train and register both arms (skipped when this data and code already gave a version)")
-    versions = {
-        KERAS_MODEL: _train(
-            "ml.train_keras", client, environment.full_model_name(KERAS_MODEL), epochs
-        ),
-        PYTORCH_MODEL: _train(
-            "ml.train_torch", client, environment.full_model_name(PYTORCH_MODEL), epochs
-        ),
-    }
     _step("Synthesize every environment")
     _run(["cdktf", "synth"], "See above.")
+
+    _step(f"cdktf deploy {environment.platform_stack}")
+    _deploy("platform", ENVIRONMENT)
+
+    _step("Ingest the bundled X-rays (only those that are not there yet)")
+    _ingest()
+
+    _step("Train and register both arms (skipped when this data and code already gave a version)")
+    _train(epochs)
+    versions = {
+        model: _newest_version(client, environment.full_model_name(model)) for model in _TRAINING
+    }
     file = _copy_of(environment, versions=versions)
     _run([sys.executable, "-m", "ml.arms", "--environment", str(file)], "See above.")
 
     _step(f"cdktf deploy {environment.serving_stack}")
-    _create_schemas(client, environment)
-    _deploy(file)
+    _deploy("serving", str(file))
 
     _step(f"Send {films} X-rays to {environment.ab_test.endpoint}")
     answers = asyncio.run(_ask(client, environment, films))
@@ -118,6 +122,10 @@ def _demonstrate(client: WorkspaceClient, *, films: int, epochs: int | None) -> 
 
     _step("The payload table, by Databricks SQL")
     _show_payload(client, environment, len(answers))
+
+    _step(f"cdktf deploy {environment.analysis_stack}, whose views need that table")
+    _deploy("analysis", str(file))
+    _show_traffic(client, environment)
 
     _step(f"Shift the traffic to {100 - SHIFTED_TRAFFIC}/{SHIFTED_TRAFFIC} under load")
     _copy_of(environment, versions=versions, traffic=SHIFTED_TRAFFIC)
@@ -175,10 +183,34 @@ def _run(command: Sequence[str], way_out: str, **variables: str) -> None:
         raise DemoFailed(f"`{' '.join(command)}` ended with status {status}. {way_out}")
 
 
-def _train(module: str, client: WorkspaceClient, name: str, epochs: int | None) -> int:
-    """Returns the version to serve: the newest that is READY."""
-    command = [sys.executable, "-m", module, "--environment", ENVIRONMENT, "--skip-if-registered"]
-    _run(command if epochs is None else [*command, "--epochs", str(epochs)], "See above.")
+def _ingest() -> None:
+    # A film that is in the bundled file twice is ingested once; that is as it should be.
+    command = [sys.executable, "-m", "ml.ingest", "--environment", ENVIRONMENT]
+    _run([*command, "--accept", "duplicate"], "See above; the same command again goes on.")
+
+
+def _train(epochs: int | None) -> None:
+    """Both arms at the same time: each leaves half of two processors idle."""
+    options = ["--environment", ENVIRONMENT, "--data", ENVIRONMENT, "--skip-if-registered"]
+    if epochs is not None:
+        options += ["--epochs", str(epochs)]
+    commands = [[sys.executable, "-m", module, *options] for module in _TRAINING.values()]
+    with tempfile.TemporaryFile("w+") as printed:
+        behind = subprocess.Popen(commands[1], stdout=printed, stderr=subprocess.STDOUT)
+        try:
+            _run(commands[0], "See above.")
+            with _console.status("  the other arm ..."):
+                status = behind.wait()
+        finally:
+            behind.terminate()  # nothing to it where it has ended
+        printed.seek(0)
+        _console.print(printed.read(), highlight=False, markup=False, soft_wrap=True)
+    if status:
+        raise DemoFailed(f"`{' '.join(commands[1])}` ended with status {status}. See above.")
+
+
+def _newest_version(client: WorkspaceClient, name: str) -> int:
+    """The version to serve: the newest that is READY."""
     ready = [
         version.version or 0
         for version in client.model_versions.list(name)
@@ -187,18 +219,6 @@ def _train(module: str, client: WorkspaceClient, name: str, epochs: int | None) 
     if not ready:
         raise DemoFailed(f"{name} has no READY version in the workspace's registry.")
     return max(ready)
-
-
-def _create_schemas(client: WorkspaceClient, environment: Environment) -> None:
-    """What the platform stack will own; an inference table needs its schema to exist."""
-    schemas = {environment.models_schema}
-    if environment.ab_test.inference_table is not None:
-        schemas.add(environment.ab_test.inference_table.schema_name)
-    with contextlib.suppress(ResourceAlreadyExists):
-        client.catalogs.create(name=environment.catalog)
-    for schema in sorted(schemas):
-        with contextlib.suppress(ResourceAlreadyExists):
-            client.schemas.create(name=schema, catalog_name=environment.catalog)
 
 
 def _copy_of(
@@ -219,8 +239,9 @@ def _copy_of(
     return copy
 
 
-def _deploy(file: Path) -> None:
-    command = [sys.executable, "-m", DEPLOY, "apply", "--environment", str(file), "--auto-approve"]
+def _deploy(stack: str, environment: str) -> None:
+    command = [sys.executable, "-m", DEPLOY, "apply", "--auto-approve"]
+    command += ["--stack", stack, "--environment", environment]
     _run(command, "Its output above says why; nothing that served before was taken away.")
 
 
@@ -272,7 +293,7 @@ async def _shift_under_load(
     client: WorkspaceClient, environment: Environment, file: Path, films: int
 ) -> tuple[list[Answer], list[Answer]]:
     """Deploys the file while requests keep flowing; the answers during that, and those after it."""
-    deployment = asyncio.create_task(asyncio.to_thread(_deploy, file))
+    deployment = asyncio.create_task(asyncio.to_thread(_deploy, "serving", str(file)))
     during: list[Answer] = []
     async with _endpoint(client, environment) as ask:
 
@@ -328,6 +349,19 @@ def _show_payload(client: WorkspaceClient, environment: Environment, answered: i
     _console.print(shown)
 
 
+def _show_traffic(client: WorkspaceClient, environment: Environment) -> None:
+    analysis = Analysis.of(environment)
+    if analysis is None:
+        raise DemoFailed(f"{ENVIRONMENT}.toml has no inference table to analyse.")
+    statement = f"""
+        SELECT arm, sum(requests), round(sum(requests) / sum(sum(requests)) OVER (), 3)
+        FROM {analysis.full_name("traffic")} GROUP BY arm ORDER BY arm"""  # noqa: S608
+    table = Table("arm", "requests", "share", title=analysis.full_name("traffic"))
+    for row in _query(client, statement):
+        table.add_row(*map(str, row))
+    _console.print(table)
+
+
 def _rows(client: WorkspaceClient, table: str) -> int:
     """None yet where serving has not created the table, which it does with the first row."""
     if not client.tables.exists(table).table_exists:
@@ -336,10 +370,7 @@ def _rows(client: WorkspaceClient, table: str) -> int:
 
 
 def _query(client: WorkspaceClient, statement: str) -> list[list[str]]:
-    warehouses = list(client.warehouses.list())
-    warehouse = warehouses[0].id if warehouses else None
-    if warehouse is None:
-        warehouse = client.warehouses.create(name="demo", cluster_size="2X-Small").result().id
+    warehouse = next(iter(client.warehouses.list())).id  # the platform's
     answer = client.statement_execution.execute_statement(statement, warehouse or "")
     if answer.status is None or answer.status.state is not StatementState.SUCCEEDED:
         error = answer.status and answer.status.error

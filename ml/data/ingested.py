@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 _DOWNLOADS_AT_ONCE = 8
 
 _SELECT = """
-SELECT image_id, label, dataset_split, patient_key, volume_path, width, height, sha256
+SELECT image_id, label, dataset_split, patient_key, volume_path, width, height, sha256,
+  attribution
 FROM IDENTIFIER(:table)
 ORDER BY image_id
 """
@@ -61,6 +62,7 @@ def read(environment_name: str, image_size: int | None) -> DataSet:
         parts=stacked(kept),
         excluded=tuple(excluded),
         remarks=tuple(remarks),
+        attribution="; ".join(sorted({it for row in rows if (it := row["attribution"])})) or None,
     )
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from ml.contract import LABELS
 from ml.data import kaggle, medmnist
 from ml.data.films import PARTS, InvalidData
+from ml.data.source import ATTRIBUTION, BUNDLED
 from ml.ingestion.refusal import Category, Refusal
 
 
@@ -28,6 +29,8 @@ class Original:
     """As the file name has it, or None."""
     read: Callable[[], bytes]
     """Its file: JPEG or PNG, unless something is wrong with it."""
+    attribution: str | None = None
+    """Whom to name, and the licence."""
 
 
 def find(path: Path) -> tuple[list[Original], list[Refusal]]:
@@ -92,6 +95,7 @@ def _original(file: Path, place: Path) -> Original | Refusal:
 
 
 def _in_arrays(path: Path) -> list[Original]:
+    attribution = ATTRIBUTION if path.samefile(BUNDLED) else None
     return [
         Original(
             name=f"{part}_images[{index}]",
@@ -99,6 +103,7 @@ def _in_arrays(path: Path) -> list[Original]:
             part=part,
             patient=None,
             read=functools.partial(_png, image),
+            attribution=attribution,
         )
         for part, (images, labels) in medmnist.parts(path).items()
         for index, (image, label) in enumerate(zip(images, labels, strict=True))

@@ -169,6 +169,7 @@ class FilmStore:
             "width": film.width,
             "height": film.height,
             "sha256": film.sha256,
+            "attribution": original.attribution,
         }
 
 

@@ -7,7 +7,6 @@ most 1.15 times as long.
 """
 
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,8 +33,8 @@ def seconds(*arguments: str, out: str) -> float:
 
 
 def main() -> None:
-    """Print both medians and their ratio."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    """Print the least of both times and their ratio."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
     imports, synthesis = [], []
     with tempfile.TemporaryDirectory() as out:
         seconds("main.py", out=out)  # fills jsii's package cache
@@ -43,9 +42,10 @@ def main() -> None:
             imports.append(seconds("-c", IMPORTS, out=out))
             synthesis.append(seconds("main.py", out=out))
             print(f"round {round_} of {rounds}: {imports[-1]:.2f} s, {synthesis[-1]:.2f} s")
-    alone, whole = statistics.median(imports), statistics.median(synthesis)
-    print(f"importing cdktf and the bindings: {alone:.2f} s (median)")
-    print(f"python main.py, all environments: {whole:.2f} s (median)")
+    # What else runs on the machine only ever adds to a time: the least is the program's own.
+    alone, whole = min(imports), min(synthesis)
+    print(f"importing cdktf and the bindings: {alone:.2f} s (least)")
+    print(f"python main.py, all environments: {whole:.2f} s (least)")
     print(f"ratio: {whole / alone:.2f} (promised: at most {PROMISE})")
 
 

@@ -85,6 +85,7 @@ def cdktf() -> Any:
     import cdktf
     import cdktf_cdktf_provider_databricks  # noqa: F401
 
+    gc.freeze()
     gc.enable()
     return cdktf
 
@@ -94,7 +95,7 @@ def app(cdktf: Any, tmp_path: Path) -> Any:
     return cdktf.Testing.app(outdir=str(tmp_path / "cdktf.out"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def synthesize(cdktf: Any) -> Callable[[Any], Any]:
     """A stack as Terraform will read it: validated, and with its backend."""
 

@@ -1,5 +1,6 @@
 """What every environment's platform and analysis deploy: the snapshots are for reviewers."""
 
+import functools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from infra.environment import available, load
+from infra.environment import ENVIRONMENTS, available, load
 
 Write = Callable[..., Path]
 Synthesized = Callable[[str | Path], Any]
@@ -31,18 +32,37 @@ node_type = "i3.xlarge"
 """
 
 
-@pytest.fixture
-def platform(app: Any, synthesize: Callable[[Any], Any]) -> Synthesized:
-    from infra.stacks import PlatformStack
+@pytest.fixture(scope="session")
+def synthesized(
+    cdktf: Any, synthesize: Callable[[Any], Any], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, str, str], Any]:
+    """A stack of an environment's text, the same for every test: nobody changes it."""
 
-    return lambda environment: synthesize(PlatformStack(app, load(environment)))
+    @functools.cache
+    def synthesized(kind: str, name: str, text: str) -> Any:
+        import infra.stacks
+
+        folder = tmp_path_factory.mktemp(name)
+        (file := folder / f"{name}.toml").write_text(text, encoding="utf-8")
+        app = cdktf.Testing.app(outdir=str(folder / "cdktf.out"))
+        return synthesize(getattr(infra.stacks, kind)(app, load(file)))
+
+    return synthesized
 
 
-@pytest.fixture
-def analysis(app: Any, synthesize: Callable[[Any], Any]) -> Synthesized:
-    from infra.stacks import AnalysisStack
+def _text(environment: str | Path) -> tuple[str, str]:
+    file = Path(environment) if isinstance(environment, Path) else ENVIRONMENTS / environment
+    return file.stem, file.with_suffix(".toml").read_text(encoding="utf-8")
 
-    return lambda environment: synthesize(AnalysisStack(app, load(environment)))
+
+@pytest.fixture(scope="session")
+def platform(synthesized: Callable[[str, str, str], Any]) -> Synthesized:
+    return lambda environment: synthesized("PlatformStack", *_text(environment))
+
+
+@pytest.fixture(scope="session")
+def analysis(synthesized: Callable[[str, str, str], Any]) -> Synthesized:
+    return lambda environment: synthesized("AnalysisStack", *_text(environment))
 
 
 def each(stack: Any, *types: str) -> Iterator[tuple[str, Any]]:

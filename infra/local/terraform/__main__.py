@@ -1,4 +1,4 @@
-"""`python -m infra.local.terraform`: deploy an environment to the workspace of this machine."""
+"""`python -m infra.local.terraform`: deploy a stack to the workspace of this machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from infra.environment import InvalidEnvironment, load
-from infra.local.terraform.deployment import COMMANDS, Deployment, NotDeployed
+from infra.local.terraform.deployment import COMMANDS, STACKS, Deployment, NotDeployed
 from infra.local.terraform.installation import Installation, NotInstalled
 
 _INSTALL = "install"
@@ -23,6 +23,12 @@ def main() -> int:
         help="install: only prepare the stand-in provider, for plain terraform commands",
     )
     parser.add_argument("--environment", default="local", help="a name, or an environment file")
+    parser.add_argument(
+        "--stack",
+        choices=STACKS,
+        default="serving",
+        help="platform before training, serving (default), analysis after the first requests",
+    )
     parser.add_argument(
         "--provider",
         choices=("auto", "registry", "stand-in"),
@@ -40,6 +46,7 @@ def main() -> int:
             root=root,
             environment=load(arguments.environment),
             source=arguments.environment,
+            stack=arguments.stack,
             provider=arguments.provider,
         )
         return deployment.run(arguments.command, auto_approve=arguments.auto_approve)

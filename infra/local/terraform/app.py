@@ -1,4 +1,4 @@
-"""The cdktf app of one environment: `python -m infra.local.terraform.app local` (or a file)."""
+"""The cdktf app of one stack: `python -m infra.local.terraform.app platform local` (or a file)."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from infra.environment import InvalidEnvironment, load
 
 
 def main() -> None:
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m infra.local.terraform.app ENVIRONMENT")
+    if len(sys.argv) != 3:
+        sys.exit("usage: python -m infra.local.terraform.app STACK ENVIRONMENT")
+    kind, source = sys.argv[1:]
     try:
-        environment = load(sys.argv[1])
+        environment = load(source)
     except InvalidEnvironment as invalid:
         sys.exit(str(invalid))
 
     from cdktf import App
 
-    from infra.stacks import ServingStack
+    from infra.stacks import AnalysisStack, PlatformStack, ServingStack
 
+    stacks = {"platform": PlatformStack, "serving": ServingStack, "analysis": AnalysisStack}
     app = App(stack_traces=False)
-    ServingStack(app, environment)
+    stacks[kind](app, environment)
     app.synth()
 
 

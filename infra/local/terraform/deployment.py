@@ -1,4 +1,4 @@
-"""Deploys an environment, with the real Terraform provider or, in a closed network, the stand-in.
+"""Deploys a stack of an environment, with the real provider or, in a closed network, the stand-in.
 
 Synthesis, `terraform init`, `cdktf deploy`. If `terraform init` can reach the registry, the
 real provider does the work and nothing of ours stands between. If it cannot and the environment's
@@ -23,6 +23,7 @@ from infra.local.settings import DEFAULT_DATA
 from infra.local.terraform.installation import Installation
 from infra.local.terraform.loopback import is_loopback
 from infra.local.terraform.stand_in import VERSION
+from infra.platform import HOW_TO_DESTROY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from infra.environment import Environment
 
 COMMANDS: Final = {"plan": "diff", "apply": "deploy", "destroy": "destroy"}
+STACKS: Final = ("platform", "serving", "analysis")
+"""In the order in which they are deployed; they are destroyed in the opposite one."""
+
 _UNREACHABLE = re.compile(
     r"could not connect to|registry service is unreachable|no such host|connection refused"
     r"|i/o timeout|Client\.Timeout|context deadline exceeded|network is unreachable|proxyconnect"
@@ -43,15 +47,28 @@ class NotDeployed(RuntimeError):
 
 
 class Deployment:
-    """One environment, from the repository at `root`.
+    """One stack of an environment, from the repository at `root`.
 
-    `source` is the environment's name or file, `provider` one of "auto", "registry", "stand-in".
+    `stack` is one of STACKS, `source` the environment's name or file, `provider` one of "auto",
+    "registry" and "stand-in".
     """
 
     def __init__(
-        self, *, root: Path, environment: Environment, source: str, provider: str = "auto"
+        self,
+        *,
+        root: Path,
+        environment: Environment,
+        source: str,
+        stack: str = "serving",
+        provider: str = "auto",
     ) -> None:
-        self._stack = environment.serving_stack
+        self._kind = stack
+        self._stack: str = getattr(environment, f"{stack}_stack")
+        self._how_to_destroy = (
+            HOW_TO_DESTROY.format(name=environment.name)
+            if stack == "platform" and environment.protected
+            else None
+        )
         self._source = source
         self._provider = provider
         self._host = environment.workspace.host or os.environ.get("DATABRICKS_HOST") or ""
@@ -76,6 +93,8 @@ class Deployment:
                 )
 
     def run(self, command: str, *, auto_approve: bool) -> int:
+        if command == "destroy" and self._how_to_destroy:
+            raise NotDeployed(self._how_to_destroy)
         if self._is_local:
             self._environment["DATABRICKS_TOKEN"] = self._token()
             self._check_workspace()
@@ -141,7 +160,7 @@ class Deployment:
         """What `cdktf synth` does: run the app with the folder to write to."""
         self._registry_output.mkdir(parents=True, exist_ok=True)
         done = subprocess.run(
-            [sys.executable, "-m", "infra.local.terraform.app", self._source],
+            [sys.executable, "-m", "infra.local.terraform.app", self._kind, self._source],
             cwd=self._root,
             env=self._environment | {"CDKTF_OUTDIR": str(self._registry_output)},
             capture_output=True,

@@ -11,6 +11,8 @@ from tests.infra.analysis.conftest import CHALLENGER, CHAMPION
 if TYPE_CHECKING:
     from tests.infra.analysis.conftest import ABTestBed
 
+pytestmark = pytest.mark.slow  # real statements on a real workspace
+
 
 @pytest.fixture
 def definition(ab_test: ABTestBed) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from tests.infra.analysis.conftest import CHALLENGER, CHAMPION
 if TYPE_CHECKING:
     from tests.infra.analysis.conftest import ABTestBed
 
+pytestmark = pytest.mark.slow  # real statements on a real workspace
+
 
 class TestPredictions:
     def test_a_prediction_says_which_arm_and_version_gave_it(self, ab_test: ABTestBed) -> None:

@@ -74,6 +74,19 @@ def test_the_provider_changes_without_a_clean_up(
     assert not workspace.objects
 
 
+def test_a_protected_platform_is_not_destroyed_and_the_way_out_is_told(
+    repository: Any, server: Any
+) -> None:
+    with repository.file.open("a") as file:
+        file.write("\n[platform]\nprotect = true\n")
+
+    done = repository.run("destroy", "--stack", "platform", "--auto-approve")
+
+    assert done.returncode == 1
+    assert "set protect = false under [platform]" in done.stderr
+    assert server.take() == []
+
+
 def test_the_registry_can_be_demanded(repository: Any, server: Any) -> None:
     done = repository.run("plan", "--provider", "registry", **UNREACHABLE)
     assert done.returncode == 1

@@ -1,0 +1,131 @@
+"""`terraform apply` of the serving stack to a local workspace, against Terraform without its work.
+
+    python tests/benchmarks/bench_apply.py [ROUNDS]
+
+Without work: an apply of the same stack with the same provider and no resource in it, so that what
+remains is Terraform, the provider's start, its schema and its configuration. With work: the
+endpoint of two arms created and waited for, its traffic changed, and nothing to change. A new
+endpoint waits until its arms' own processes have loaded MLflow and their model; what that takes is
+measured too, by the same call without Terraform. The promise: at most 1.5 times.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from infra.local.terraform.installation import Installation
+from tests.end_to_end.serving.sandbox import ENVIRONMENT
+from tests.local.serving.running import ENDPOINTS, PROBE, entity, started
+
+ROOT = Path(__file__).resolve().parents[2]
+PROMISE = 1.5
+
+
+def terraform(folder: Path, *arguments: str, environment: dict[str, str]) -> float:
+    """Wall-clock seconds of one command."""
+    start = time.perf_counter()
+    done = subprocess.run(
+        ["terraform", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(done.stdout + done.stderr)
+    return time.perf_counter() - start
+
+
+def synthesized(folder: Path, host: str, challenger_traffic: int) -> Path:
+    """The stack's folder; its one endpoint serves two versions of the registry's probe."""
+    file = folder / "bench.toml"
+    text = ENVIRONMENT.format(host=host, endpoint="bench-apply", prefix="bench")
+    text = text.replace('"keras"\nversion = 1', '"probe"\nversion = 1')
+    text = text.replace('"torch"\nversion = 1', '"probe"\nversion = 2')
+    file.write_text(text.replace("traffic = 50", f"traffic = {challenger_traffic}"))
+    output = folder / "cdktf.out"
+    subprocess.run(
+        [sys.executable, "-m", "infra.local.terraform.app", "serving", str(file)],
+        cwd=ROOT,
+        env=os.environ | {"CDKTF_OUTDIR": str(output)},
+        check=True,
+        capture_output=True,
+    )
+    [stack] = output.glob("stacks/*")
+    return stack / "cdk.tf.json"
+
+
+def main() -> None:
+    """Print the least of each time and its ratio."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        registry = f"sqlite:///{folder / 'mlflow.db'}"
+        script = ROOT / "tests/local/serving/register_models.py"
+        subprocess.run(
+            [sys.executable, script, registry, folder / "probe", "probe"],
+            check=True,
+            capture_output=True,
+            cwd=folder,
+        )
+        workspace = stack.enter_context(started(folder, registry))()
+        workspace.create_schema("local", "gold")
+        installation = Installation(root=ROOT)
+        installation.write()
+        environment = installation.environment(os.environ)
+        environment["DATABRICKS_TOKEN"] = workspace.token
+
+        half = synthesized(folder, workspace.host, 50).read_text()
+        file = synthesized(folder, workspace.host, 10)
+        shifted = file.read_text()
+        document = json.loads(half)
+        for block in ("resource", "output"):
+            del document[block]
+        empty = json.dumps(document)
+        terraform(file.parent, "init", environment=environment)
+
+        for how in ("attached", "started by Terraform"):
+            if how == "attached":
+                environment_used = stack.enter_context(installation.attached(environment))
+            else:
+                environment_used = environment
+            seconds: dict[str, list[float]] = {}
+            for _ in range(rounds):
+                for step, text in (
+                    ("no resource", empty),
+                    ("created", half),
+                    ("traffic changed", shifted),
+                    ("nothing to change", shifted),
+                ):
+                    file.write_text(text)
+                    arguments = ("apply", "-auto-approve", "-input=false")
+                    took = terraform(file.parent, *arguments, environment=environment_used)
+                    seconds.setdefault(step, []).append(took)
+                terraform(file.parent, "destroy", "-auto-approve", environment=environment_used)
+            base = min(seconds["no resource"])
+            print(f"provider {how}:")
+            for step, taken in seconds.items():
+                ratio = f"ratio {min(taken) / base:.2f} (at most {PROMISE})"
+                print(f"  {step:<18} {min(taken):.2f} s  {ratio if step != 'no resource' else ''}")
+
+        loads = []
+        for _ in range(rounds):
+            start = time.perf_counter()
+            workspace.create(
+                "bench-direct", entity(PROBE, "1", "probe-1"), entity(PROBE, "2", "probe-2")
+            )
+            loads.append(time.perf_counter() - start)
+            workspace.client.delete(f"{ENDPOINTS}/bench-direct")
+        print(f"the same endpoint without Terraform: {min(loads):.2f} s, its processes' start")
+
+
+if __name__ == "__main__":
+    main()
