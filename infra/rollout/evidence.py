@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from infra.environment import Environment
-from infra.experiment import Experiment, Split
+from infra.experiment import Experiment
 from infra.experiment import load as load_experiment
 from infra.rollout.refusal import Refused
 from ml.verdict.decision import Decision, Verdict
@@ -144,15 +144,13 @@ class Evidence:
     def _require_present_split(self, environment: Environment, challenger: int) -> None:
         if not self.decision.splits or self.decision.environment is None:
             return
-        split = Split.model_validate_strings(
-            {key: str(value) for key, value in self.decision.splits[-1].items()}
-        )
+        last = self.decision.splits[-1]
         present = environment.ab_test.challengers[challenger].traffic
         champion = environment.ab_test.split.champion_percent
-        if (split.champion, split.challenger) != (champion, present):
+        if (last["champion"], last["challenger"]) != (champion, present):
             name = self.decision.experiment.name
             raise Refused(
-                f"{self.file}: splits[-1] = {split.champion}/{split.challenger} is stale: "
+                f"{self.file}: splits[-1] = {last['champion']}/{last['challenger']} is stale: "
                 f"{environment.name}.toml divides {champion}/{present} now. Record when that was "
                 f"deployed (python -m infra.rollout record --experiment {name}), and decide again: "
                 "python -m ml.compare."
