@@ -1,8 +1,8 @@
 """Where the file, Terraform's state and the live endpoint differ, and which command heals it.
 
-`terraform plan` does not see everything: provider 1.99.0 sends or compares some parts never, some
-values not when they are `false`, and some blocks not when they are gone. Reference:
-terraform-provider.md, traps 1 to 3, and databricks-serving.md, section 2.3.
+A deployment does not heal everything: provider 1.99.0 sends some parts never and no `false`, and
+sees nothing where a block is gone. Reference: terraform-provider.md, traps 1 to 3, and
+databricks-serving.md, section 2.3.
 """
 
 import json
@@ -22,13 +22,14 @@ ABSENT: Final = "-"
 
 @dataclass(frozen=True, kw_only=True)
 class Drift:
-    """One setting that is not everywhere the same. `blind` says why a plan does not show it."""
+    """One setting that is not everywhere the same. `obstacle` says why a deployment would not heal
+    it; empty where it does."""
 
     setting: str
     file: str
     state: str
     live: str
-    blind: str
+    obstacle: str
     heal: str
 
 
@@ -46,14 +47,14 @@ def drifts(
         values = [file.get(name), live.get(name)] + ([state.get(name)] if state is not None else [])
         if len(set(values)) == 1:
             continue
-        blind, heal = _explain(environment, endpoint, name, file, live)
+        obstacle, heal = _explain(environment, endpoint, name, file, live)
         found.append(
             Drift(
                 setting=name,
                 file=_shown(name, file),
                 state="not read" if state is None else _shown(name, state),
                 live=_shown(name, live),
-                blind=blind,
+                obstacle=obstacle,
                 heal=heal,
             )
         )
@@ -63,7 +64,7 @@ def drifts(
 def _explain(
     environment: Environment, endpoint: Endpoint, name: str, file: Settings, live: Settings
 ) -> tuple[str, str]:
-    """Why a plan does not show the difference ("" where it does), and the healing command."""
+    """Why a deployment does not heal the difference ("" where it does), and what does."""
     deploy = f"cdktf deploy {environment.serving_stack}"
     call = _calls(endpoint.endpoint)
     if file.get(name) == live.get(name):
@@ -85,7 +86,9 @@ def _explain(
         )
     put_gateway = call("put", "ai-gateway", _gateway(environment, endpoint))
     if name.startswith(settings.GATEWAY):
-        return "a part of the gateway that the file does not declare is not compared", put_gateway
+        if settings.INFERENCE_TABLE in file:
+            return "", deploy
+        return "the file declares no gateway, so that a plan compares none", put_gateway
     if name.startswith(settings.INFERENCE_TABLE):
         return _explain_inference_table(file, live, put_gateway, deploy)
     if name.endswith(settings.SCALE_TO_ZERO) and file.get(name) is False:
@@ -96,7 +99,7 @@ def _explain(
     if name.startswith(settings.TAG) and not any(it.startswith(settings.TAG) for it in live):
         tags = [{"key": key, "value": value} for key, value in sorted(environment.tags.items())]
         return (
-            "the provider takes an endpoint without any tag for unchanged",
+            "a plan takes an answer without any tag for unchanged",
             call("patch", "tags", {"add_tags": tags}),
         )
     return "", deploy
@@ -111,7 +114,7 @@ def _explain_inference_table(
             put_gateway,
         )
     if settings.INFERENCE_TABLE not in live:
-        return "the provider takes an endpoint without a gateway for unchanged", put_gateway
+        return "a plan takes an answer without any gateway for unchanged", put_gateway
     if file.get(settings.LOGGING) is False and live.get(settings.LOGGING) is True:
         return "the provider leaves a false out of its requests", put_gateway
     return "", deploy

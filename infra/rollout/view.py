@@ -25,8 +25,8 @@ def show_status(statuses: Sequence[Status], state: TerraformState) -> None:
             console.print(
                 f"  {drift.setting}: file {drift.file}, state {drift.state}, live {drift.live}"
             )
-            if drift.blind:
-                console.print(f"      no plan shows it: {drift.blind}")
+            if drift.obstacle:
+                console.print(f"      a deployment does not heal it: {drift.obstacle}")
             console.print(f"      heal: {drift.heal}")
         if status.is_as_declared:
             console.print("  as declared: no drift")
