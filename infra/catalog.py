@@ -13,8 +13,8 @@ from constructs import Construct
 from infra.environment import Environment
 from infra.grants import Securable
 from infra.models import MODELS
-from infra.tables import FILM_FILES, GOLD, SILVER, TABLES
-from ml.tables import BRONZE, Table
+from infra.tables import FILM_FILES, SILVER, TABLES
+from ml.tables import BRONZE, GOLD, Table
 
 
 class UnityCatalog:

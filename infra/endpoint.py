@@ -25,6 +25,7 @@ from infra.naming import (
 from infra.principal import PRINCIPAL_KINDS, Principal
 from infra.secret import HIDDEN, is_reference, looks_secret
 from infra.traffic import Challenge, TrafficSplit
+from ml.contract import UNKNOWN_REQUESTS, UnknownRequest
 
 MOST_SERVED_ENTITIES: Final = 10
 MOST_ENVIRONMENT_VARS: Final = 50
@@ -365,8 +366,18 @@ def _arms_of_one_name(champion: object, challengers: Any) -> Iterator[InitErrorD
         seen.setdefault(name, place)
 
 
+Authentication = Literal["oauth", "token", "passthrough"]
+
+
 class Feedback(Endpoint, ServedModel):
     """An endpoint that serves one model: the one that takes the readers' verdicts."""
+
+    unknown_request: Annotated[UnknownRequest, one_of(*UNKNOWN_REQUESTS)] = "pending"
+    """Whether a verdict on a prediction that is not in the inference table waits, or is refused."""
+
+    authentication: Annotated[Authentication, one_of(*get_args(Authentication))] = "oauth"
+    """How the endpoint signs in to the workspace: as a service principal or with a token, both out
+    of the secret scope, or with what serving passes through to it."""
 
     @property
     def served_models(self) -> tuple[ServedModel, ...]:

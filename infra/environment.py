@@ -18,6 +18,7 @@ from infra.naming import CatalogName, SchemaName, payload_table
 from infra.platform import Platform
 from infra.principal import Roles
 from infra.problem import InvalidFile, Problem, as_problem, as_toml, dotted, parse
+from infra.reading import ReadingPlan
 from infra.state import LocalState, State
 
 ENVIRONMENTS: Final = Path(__file__).parent / "environments"
@@ -90,6 +91,7 @@ class Environment(Declaration):
     roles: Roles = Roles()
     ab_test: ABTest = Field(examples=["[ab_test]"])
     feedback: Feedback | None = None
+    reading: ReadingPlan = ReadingPlan()
 
     def full_model_name(self, model: str) -> str:
         """The three-level name under which a model is registered and served here."""
@@ -137,6 +139,7 @@ class Environment(Declaration):
                 "an endpoint's name is unique in its workspace, and ab_test has this one",
                 "rename one of the two",
             )
+        yield from _refusal_without_a_table(endpoints)
         yield from _job_without_a_role(read(table, "platform"), read(table, "roles"))
         seen: dict[str, str] = {}
         for location, payloads in _payload_tables(read(table, "catalog"), endpoints):
@@ -148,6 +151,17 @@ class Environment(Declaration):
                     "choose another prefix",
                 )
             seen.setdefault(payloads, ".".join(location))
+
+
+def _refusal_without_a_table(endpoints: Mapping[str, object]) -> Iterator[InitErrorDetails]:
+    unknown = read(endpoints["feedback"], "unknown_request")
+    if unknown == "refuse" and read(endpoints["ab_test"], "inference_table") is None:
+        yield problem(
+            ("feedback", "unknown_request"),
+            unknown,
+            "which request ids are known, the inference table of ab_test says, and there is none",
+            'write an [ab_test.inference_table], or unknown_request = "pending"',
+        )
 
 
 def _job_without_a_role(platform: object, roles: object) -> Iterator[InitErrorDetails]:

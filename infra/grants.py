@@ -13,8 +13,8 @@ from infra.endpoint import ABTest, Feedback, Level, Permission
 from infra.environment import Environment
 from infra.models import MODELS
 from infra.principal import Principal
-from infra.tables import FILM_FILES, GOLD, PREDICTION_FEEDBACK
-from ml.tables import BRONZE, FILMS
+from infra.tables import FILM_FILES
+from ml.tables import BRONZE, FILMS, GOLD, PREDICTION_FEEDBACK
 
 Kind = Literal["catalog", "schema", "table", "volume", "model"]
 
@@ -45,15 +45,19 @@ def platform_grants(environment: Environment) -> tuple[Grant, ...]:
     return _merged(_platform_claims(environment))
 
 
-def view_grants(environment: Environment, views: Iterable[str]) -> tuple[Grant, ...]:
-    """What analysts need to read views, given by their full names.
+def view_grants(
+    environment: Environment, views: Iterable[str], *, drawn_from: Iterable[str] = ()
+) -> tuple[Grant, ...]:
+    """What analysts need to read views, given by their full names, and what the reading room needs
+    to draw films and to show what was sent of them.
 
     Nothing on what lies under a view: it reads with its owner's rights.
     """
+    roles = environment.roles
+    claims = [(view, analyst) for view in views for analyst in roles.analysts]
+    claims += [(table, roles.reading_room) for table in drawn_from if roles.reading_room]
     return _merged(
-        (Securable(kind="table", name=view), analyst, ("SELECT",))
-        for view in views
-        for analyst in environment.roles.analysts
+        (Securable(kind="table", name=name), principal, ("SELECT",)) for name, principal in claims
     )
 
 
@@ -67,7 +71,8 @@ def endpoint_permissions(
     """
     roles = environment.roles
     is_ab_test = isinstance(endpoint, ABTest)
-    asking = roles.callers if is_ab_test else roles.readers
+    room = (roles.reading_room,) if roles.reading_room else ()
+    asking = roles.callers if is_ab_test else (*roles.readers, *room)
     watching = (*roles.trainers, *roles.analysts) if is_ab_test else ()
     by_role: list[tuple[Principal, Level]] = [
         *((principal, "CAN_QUERY") for principal in asking),
@@ -134,6 +139,16 @@ def _platform_claims(environment: Environment) -> Iterator[_Claim]:
         yield catalog, reader, ("USE_CATALOG",)
         yield bronze, reader, ("USE_SCHEMA",)
         yield films, reader, ("READ_VOLUME",)
+
+    if roles.reading_room:
+        yield catalog, roles.reading_room, ("USE_CATALOG",)
+        yield bronze, roles.reading_room, ("USE_SCHEMA",)
+        yield films, roles.reading_room, ("READ_VOLUME",)
+        # Who has read what; it writes through the feedback endpoint.
+        yield gold, roles.reading_room, ("USE_SCHEMA",)
+        yield feedback, roles.reading_room, ("SELECT",)
+        for schema in _inference_schemas(environment):
+            yield schema, roles.reading_room, ("USE_SCHEMA",)
 
     for analyst in roles.analysts:
         yield catalog, analyst, ("USE_CATALOG",)

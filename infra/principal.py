@@ -60,6 +60,10 @@ class Roles(Declaration):
     readers: tuple[Principal, ...] = Field(default=(), strict=False)
     """Look at films and give verdicts. They see neither labels nor predictions."""
 
+    reading_room: Principal | None = Field(default=None, examples=['{ service_principal = "..." }'])
+    """Runs the reading room for the readers that a proxy signs in. It sees predictions, in order
+    to draw films, so that no reader needs to."""
+
     analysts: tuple[Principal, ...] = Field(default=(), strict=False)
     """Read the views, never the films in the payload."""
 

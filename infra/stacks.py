@@ -14,6 +14,7 @@ from infra.compute import create_warehouse, find_warehouse
 from infra.dashboard import ABTestDashboard
 from infra.endpoint import ABTest, Feedback
 from infra.environment import Environment
+from infra.feedback import feedback_variables
 from infra.grants import Securable, endpoint_permissions, platform_grants, view_grants
 from infra.jobs import IngestionJob, RetrainingJob
 from infra.platform import HOW_TO_DESTROY, Jobs
@@ -78,10 +79,10 @@ class PlatformStack(_EnvironmentStack):
             return find_warehouse(self, self._environment).id
         warehouse = create_warehouse(self, self._environment)
         roles = self._environment.roles
-        writers = [roles.endpoint_creator] if roles.endpoint_creator else []
+        services = [it for it in (roles.endpoint_creator, roles.reading_room) if it]
         self._permit(
             "warehouse-permissions",
-            [(it, "CAN_USE") for it in (*writers, *roles.trainers, *roles.analysts)],
+            [(it, "CAN_USE") for it in (*services, *roles.trainers, *roles.analysts)],
             sql_endpoint_id=warehouse.id,
         )
         return warehouse.id
@@ -159,7 +160,11 @@ class AnalysisStack(_EnvironmentStack):
         Grants(
             self,
             "grants",
-            view_grants(environment, [analysis.full_name(view.name) for view in VIEWS]),
+            view_grants(
+                environment,
+                [analysis.full_name(view.name) for view in VIEWS],
+                drawn_from=[analysis.full_name("predictions"), analysis.filled_in("$payload")],
+            ),
             created=created,
         )
 
@@ -172,7 +177,11 @@ class ServingStack(_EnvironmentStack):
         host = environment.workspace.host or self._host_at_deployment()
         self._serve("ab-test", environment.ab_test, url="ab_test_endpoint_url", host=host)
         if environment.feedback:
-            self._serve("feedback", environment.feedback, url="feedback_endpoint_url", host=host)
+            variables = feedback_variables(
+                environment, host=host, warehouse_id=find_warehouse(self, environment).id
+            )
+            feedback = environment.feedback.model_copy(update={"environment_vars": variables})
+            self._serve("feedback", feedback, url="feedback_endpoint_url", host=host)
 
     def _host_at_deployment(self) -> str:
         """The workspace that the provider has found, for a file that names none.

@@ -14,8 +14,8 @@ from typing import Final
 
 from infra.environment import Environment
 from infra.naming import payload_table
-from infra.tables import PREDICTION_FEEDBACK
 from ml.contract import DECISION_THRESHOLD, LABELS
+from ml.tables import PREDICTION_FEEDBACK
 
 _SQL: Final = Path(__file__).parent / "views"
 _NEGATIVE, _POSITIVE = LABELS
@@ -79,6 +79,11 @@ class Analysis:
             feedback=PREDICTION_FEEDBACK.full_name(environment.catalog),
         )
 
+    @property
+    def payload(self) -> str:
+        """The full name of the inference table."""
+        return payload_table(self.catalog, self.schema, self.prefix)
+
     def view_name(self, view: str) -> str:
         """The view's name without catalog and schema."""
         return f"{self.prefix}_{view}"
@@ -104,7 +109,7 @@ class Analysis:
     @property
     def _names(self) -> Mapping[str, str]:
         return {
-            "payload": payload_table(self.catalog, self.schema, self.prefix),
+            "payload": self.payload,
             "feedback": self.feedback,
             "threshold": str(DECISION_THRESHOLD),
             "negative": _NEGATIVE,

@@ -4,7 +4,8 @@ Request ``{"inputs": [image, ...]}``, an image being height x width x 1 floats i
 ``{"predictions": [[p], ...]}``, where ``p`` is the probability of PNEUMONIA.
 """
 
-from typing import Final
+from enum import StrEnum
+from typing import Final, Literal, get_args
 
 LABELS: Final = ("NORMAL", "PNEUMONIA")
 """The classes; a label is the index of its name here."""
@@ -23,3 +24,26 @@ DECISION_THRESHOLD: Final = 0.5
 
 DEFAULT_IMAGE_SIZE: Final = 64
 """Height and width in pixels of an image, unless the model's signature says otherwise."""
+
+
+UnknownRequest = Literal["pending", "refuse"]
+"""What becomes of a verdict on a prediction that is not in the inference table."""
+
+UNKNOWN_REQUESTS: Final[tuple[UnknownRequest, ...]] = get_args(UnknownRequest)
+
+
+class FeedbackVariable(StrEnum):
+    """The environment variables that tell the feedback processor where to write.
+
+    Credentials are not among them: the Databricks SDK has variables of its own.
+    """
+
+    WAREHOUSE_ID = "FEEDBACK_WAREHOUSE_ID"
+    TABLE = "FEEDBACK_TABLE"
+    """The full name of the table of the verdicts."""
+
+    PAYLOAD_TABLE = "FEEDBACK_PAYLOAD_TABLE"
+    """The full name of the inference table of the predictions; absent where there is none."""
+
+    UNKNOWN_REQUEST = "FEEDBACK_UNKNOWN_REQUEST"
+    """One of UNKNOWN_REQUESTS; absent, the first of them."""

@@ -190,9 +190,10 @@ def _show(
                 suffix = " (accepted)" if category in accepted else ""
                 summary.add_row(f"{category}{suffix}", str(count), category.meaning)
         console.print(summary)
-        for refusal in outcome.refusals[:_LISTED]:
+        listed = [refusal for refusal in outcome.refusals if refusal.category not in accepted]
+        for refusal in listed[:_LISTED]:
             console.print(f"{refusal.category}: {refusal.name}: {refusal.reason}", soft_wrap=True)
-        if (more := len(outcome.refusals) - _LISTED) > 0:
+        if (more := len(listed) - _LISTED) > 0:
             console.print(f"and {more} more: {report or '--report FILE'}")
     if outcome.restored:
         console.print(f"Restored {outcome.restored} films that the volume had lost.")

@@ -40,8 +40,14 @@ def commit() -> Commit | None:
 
 def code_digest(network: Path, packages: Iterable[str]) -> str:
     """SHA-256 of the code that makes a version: our sources, and the versions of the packages."""
+    return digest(
+        {file for pattern in _SOURCES for file in _ML.glob(pattern)} | {network}, packages
+    )
+
+
+def digest(sources: Iterable[Path], packages: Iterable[str]) -> str:
+    """SHA-256 of files of `ml` and of the versions of packages."""
     digest = hashlib.sha256()
-    sources = {file for pattern in _SOURCES for file in _ML.glob(pattern)} | {network}
     for file in sorted(sources):
         content = hashlib.sha256(file.read_bytes()).hexdigest()
         digest.update(f"{file.relative_to(_ML).as_posix()} {content}\n".encode())

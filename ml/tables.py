@@ -9,6 +9,9 @@ from typing import Final
 BRONZE: Final = "bronze"
 """The schema of what arrives, as it arrives."""
 
+GOLD: Final = "gold"
+"""The schema of what serving and readers write, and what is derived from it."""
+
 FILM_VOLUME: Final = "xray_images"
 """The managed volume of BRONZE that holds the films."""
 
@@ -75,6 +78,87 @@ FILMS: Final = Table(
             name="ingestion_batch_id",
             type="STRING",
             comment="The run of ml.ingest that wrote the row.",
+        ),
+    ),
+)
+
+PREDICTION_FEEDBACK: Final = Table(
+    schema=GOLD,
+    name="prediction_feedback",
+    comment=(
+        "Readers' verdicts, one row each, never changed: the latest of a reader on a prediction "
+        "counts, and one that another supersedes does not."
+    ),
+    columns=(
+        Column(
+            name="feedback_id",
+            type="STRING",
+            comment="Identifies the verdict; a retry has it again.",
+        ),
+        Column(
+            name="prediction_id",
+            type="STRING",
+            comment="The prediction, as the view of the predictions names it: its request id.",
+        ),
+        Column(name="timestamp", type="TIMESTAMP", comment="When the reader decided."),
+        Column(
+            name="ground_truth",
+            type="STRING",
+            comment="The verdict: NORMAL, PNEUMONIA, or INDETERMINATE, which is no label.",
+        ),
+        Column(
+            name="radiologist_id", type="STRING", comment="Who decided: the authenticated reader."
+        ),
+        Column(
+            name="confidence",
+            type="STRING",
+            comment="How sure the reader is: LOW, MEDIUM or HIGH.",
+            nullable=True,
+        ),
+        Column(
+            name="feedback_source",
+            type="STRING",
+            comment="Where the verdict was given.",
+            nullable=True,
+        ),
+        Column(name="notes", type="STRING", comment="What the reader adds.", nullable=True),
+        # From here on nullable, whatever is required of a reading: a table that has been deployed
+        # can not be given a column that its rows must have.
+        Column(
+            name="blind",
+            type="BOOLEAN",
+            comment="Whether the reader had seen no label and no output of a model before.",
+            nullable=True,
+        ),
+        Column(
+            name="supersedes",
+            type="STRING",
+            comment="The feedback_id of the same reader's verdict that this one corrects.",
+            nullable=True,
+        ),
+        Column(
+            name="sampling_probability",
+            type="DOUBLE",
+            comment="With which the queue drew the film for reading.",
+            nullable=True,
+        ),
+        Column(
+            name="output_shown_at",
+            type="TIMESTAMP",
+            comment="When the models' output was shown to the reader, after the decision.",
+            nullable=True,
+        ),
+        Column(
+            name="pending",
+            type="BOOLEAN",
+            comment="Whether the prediction was not in the inference table yet at the writing.",
+            nullable=True,
+        ),
+        Column(
+            name="written_at",
+            type="TIMESTAMP",
+            comment="When the row was written.",
+            nullable=True,
         ),
     ),
 )

@@ -33,6 +33,11 @@ class Warehouse:
         self._client = client
         self._id = warehouse_id
 
+    @property
+    def id(self) -> str:
+        """As the workspace's APIs know it."""
+        return self._id
+
     @classmethod
     def named(cls, client: "WorkspaceClient", wanted: str) -> "Warehouse":
         """The warehouse of that name or id. Raises WorkspaceError with those that there are."""

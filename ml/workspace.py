@@ -26,8 +26,13 @@ class WorkspaceError(UserError):
     """The workspace does not answer, refuses, or lacks something."""
 
 
-def connect(environment: "Environment") -> "WorkspaceClient":
-    """A client of a workspace that has answered. Raises WorkspaceError."""
+def connect(
+    environment: "Environment", *, retry_timeout_seconds: int | None = None
+) -> "WorkspaceClient":
+    """A client of a workspace that has answered. Raises WorkspaceError.
+
+    For how long its calls try again, where somebody waits for them; None: the SDK's five minutes.
+    """
     from databricks.sdk import WorkspaceClient
 
     # It warns before it raises, and what it raises is said in our words.
@@ -35,7 +40,7 @@ def connect(environment: "Environment") -> "WorkspaceClient":
     first = _config(environment, retry_timeout_seconds=_FIRST_ANSWER_SECONDS)
     with explained(first.host):
         WorkspaceClient(config=first).current_user.me()
-    return WorkspaceClient(config=_config(environment))
+    return WorkspaceClient(config=_config(environment, retry_timeout_seconds))
 
 
 def _config(environment: "Environment", retry_timeout_seconds: int | None = None) -> "Config":

@@ -7,7 +7,7 @@ import io
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 if TYPE_CHECKING:
     from ml.data.films import Images
@@ -37,8 +37,30 @@ def prepare(film: Image.Image, size: int) -> "Images":
     return pixels.clip(0, 1)
 
 
+class UnreadableFilm(ValueError):
+    """A file that is no film, or not a whole one; says what is wrong with it."""
+
+
+def read(content: bytes, size: int) -> "Images":
+    """Prepares the film in a file of any kind that is sent: JPEG, PNG or DICOM.
+
+    Raises UnreadableFilm.
+    """
+    from ml.data import dicom
+
+    try:
+        if dicom.is_dicom(content):
+            return prepare(dicom.film(content), size)
+        return decode(content, size)
+    except UnidentifiedImageError:
+        raise UnreadableFilm("the content is neither JPEG nor PNG nor DICOM") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UnreadableFilm(f"cannot be decoded: {reason}") from error
+
+
 def decode(content: bytes, size: int) -> "Images":
-    """Prepares the film in a file. Raises what Pillow raises where it cannot be read."""
+    """Prepares the film in a JPEG or PNG file. Raises what Pillow raises."""
     with Image.open(io.BytesIO(content)) as film:
         # Decoding a JPEG at a fraction of its size is several times faster; four times the wanted
         # size leaves the resizing its work.

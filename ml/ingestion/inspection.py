@@ -12,12 +12,13 @@ from ml.data.films import PARTS
 from ml.ingestion.originals import Original
 from ml.ingestion.refusal import Category, Refusal
 
-_SUFFIXES = {"JPEG": ".jpeg", "PNG": ".png"}
+SUFFIXES = {"JPEG": ".jpeg", "PNG": ".png"}
+"""Of a film's file, by what it is."""
 
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 """Of a file of each; Pillow does not know one that ends soon after."""
 
-_ID_DIGITS = 32
+ID_DIGITS = 32
 """Hexadecimal digits of an image id: 128 bits tell any number of films apart."""
 
 
@@ -37,7 +38,7 @@ class Film:
 
     @property
     def image_id(self) -> str:
-        return self.sha256[:_ID_DIGITS]
+        return self.sha256[:ID_DIGITS]
 
     @property
     def file_name(self) -> str:
@@ -51,9 +52,9 @@ def inspect(original: Original) -> Film | Refusal:
         content = original.read()
         if not content:
             return _refuse(original, Category.EMPTY, Category.EMPTY.meaning)
-        with Image.open(io.BytesIO(content), formats=tuple(_SUFFIXES)) as image:
+        with Image.open(io.BytesIO(content), formats=tuple(SUFFIXES)) as image:
             width, height = image.size
-            suffix = _SUFFIXES[str(image.format)]
+            suffix = SUFFIXES[str(image.format)]
             # A JPEG is read to its end at an eighth of its size, in a fraction of the time.
             image.draft("L", (1, 1))
             image.load()

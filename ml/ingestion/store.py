@@ -82,7 +82,7 @@ class FilmStore:
         self._catalog = environment.catalog
         self._stack = environment.platform_stack
         self.table = FILMS.full_name(environment.catalog)
-        self.folder = f"/Volumes/{environment.catalog}/{BRONZE}/{FILM_VOLUME}/{_FOLDER}"
+        self.folder = film_folder(environment.catalog)
 
     def require(self) -> None:
         """Raises WorkspaceError unless the volume is there, and the table with its columns."""
@@ -171,6 +171,11 @@ class FilmStore:
             "sha256": film.sha256,
             "attribution": original.attribution,
         }
+
+
+def film_folder(catalog: str) -> str:
+    """Where the films of a catalog are: /Volumes/..."""
+    return f"/Volumes/{catalog}/{BRONZE}/{FILM_VOLUME}/{_FOLDER}"
 
 
 def patient_key(patient: str | None, catalog: str) -> str | None:

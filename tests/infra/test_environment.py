@@ -20,6 +20,7 @@ from infra.environment import (
     load,
     load_all,
 )
+from infra.reading import ReadingPlan
 from infra.state import CloudState, HttpState, LocalState, S3State
 from ml.contract import FEEDBACK_MODEL, KERAS_MODEL, PYTORCH_MODEL
 
@@ -27,6 +28,7 @@ Problems = Callable[..., dict[str, Problem]]
 Write = Callable[..., Path]
 
 CHAMPION = '[ab_test.champion]\nmodel = "pneumonia_poc_classifier"\nversion = 1'
+INFERENCE_TABLE = '[ab_test.inference_table]\nschema = "gold"\nprefix = "pneumonia_classifier"'
 CHALLENGER = 'model = "pneumonia_poc_classifier_pytorch"\nversion = 1\ntraffic = 50'
 
 
@@ -96,6 +98,7 @@ def keys_of(declaration: type[Declaration]) -> Iterator[str]:
         InferenceTable,
         AutoCapture,
         Permission,
+        ReadingPlan,
         LocalState,
         S3State,
         HttpState,
@@ -116,6 +119,12 @@ def test_a_path_is_read_as_a_name_is(write: Write) -> None:
     assert load(str(file)) == load(file)
 
 
+def test_without_a_reading_table_one_reader_reads_what_is_called_and_a_tenth_of_the_rest(
+    write: Write,
+) -> None:
+    assert load(write()).reading == ReadingPlan(readers=1, audit_share=0.1, seed=0)
+
+
 def test_an_environment_cannot_be_changed_after_it_was_checked() -> None:
     dev = load("dev")
 
@@ -127,6 +136,26 @@ def test_an_environment_cannot_be_changed_after_it_was_checked() -> None:
 
 # name of the rule, (text of the file, what stands there instead), key, value, rule, way out
 RULES = [
+    (
+        "another way with unknown requests",
+        ("[feedback]", '[feedback]\nunknown_request = "ignore"'),
+        ("feedback.unknown_request", '"ignore"', "one of pending, refuse", "write 'pending'"),
+    ),
+    (
+        "unknown requests refused though nothing is logged",
+        (f"{INFERENCE_TABLE}\n\n[feedback]", '[feedback]\nunknown_request = "refuse"'),
+        ("feedback.unknown_request", '"refuse"', "there is none", "[ab_test.inference_table]"),
+    ),
+    (
+        "another way to sign in",
+        ("[feedback]", '[feedback]\nauthentication = "password"'),
+        (
+            "feedback.authentication",
+            '"password"',
+            "one of oauth, token, passthrough",
+            "write 'oauth'",
+        ),
+    ),
     (
         "unknown key",
         ("traffic = 50", "traffic = 50\nscale_to_zro = true"),
@@ -481,6 +510,36 @@ ADDITIONS = [
         ),
     ),
     (
+        "no reader",
+        "[reading]\nreaders = 0",
+        ("reading.readers", "0", "1 or 2", "write 1 or 2"),
+    ),
+    (
+        "more readers than two",
+        "[reading]\nreaders = 3",
+        ("reading.readers", "3", "where two disagree", "write 1 or 2"),
+    ),
+    (
+        "no audit of what was not called",
+        "[reading]\naudit_share = 0",
+        ("reading.audit_share", "0", "what the models miss", "0.1"),
+    ),
+    (
+        "audit share in percent",
+        "[reading]\naudit_share = 10",
+        ("reading.audit_share", "10", "above 0 and up to 1", "0.1"),
+    ),
+    (
+        "audit share that is no number",
+        "[reading]\naudit_share = nan",
+        ("reading.audit_share", "nan", "above 0 and up to 1", "0.1"),
+    ),
+    (
+        "seed that is no number",
+        '[reading]\nseed = "7"',
+        ("reading.seed", '"7"', "a whole number", "seed = 0"),
+    ),
+    (
         "host with a path",
         '[workspace]\nhost = "https://adb-1.7.azuredatabricks.net/?o=1"',
         (
@@ -582,6 +641,9 @@ def test_an_addition_that_breaks_a_rule_is_named_with_key_value_and_way_out(
         '[workspace]\nhost = "http://127.0.0.1:8180"',
         '[workspace]\nprofile = "healthcare"',
         '[ab_test.auto_capture]\nschema = "gold"\nprefix = "old"\nenabled_since = 2025-06-30',
+        "[reading]",
+        "[reading]\nreaders = 2\naudit_share = 0.05\nseed = 7",
+        "[reading]\naudit_share = 1",
         '[backend]\ntype = "http"\naddress = "https://gitlab.example.com/state"',
         '[backend]\ntype = "cloud"\norganization = "clinic"',
     ],

@@ -62,6 +62,41 @@ def test_readers_see_films_and_neither_labels_nor_predictions(granted: Granted) 
     }
 
 
+def test_the_reading_room_sees_films_and_verdicts_and_writes_neither(granted: Granted) -> None:
+    assert granted('reading_room = { service_principal = "someone" }') == {
+        f"catalog {CATALOG}": {"USE_CATALOG"},
+        "schema bronze": {"USE_SCHEMA"},
+        "volume bronze.xray_images": {"READ_VOLUME"},
+        "schema gold": {"USE_SCHEMA"},
+        "table gold.prediction_feedback": {"SELECT"},
+    }
+
+
+def test_the_reading_room_draws_from_the_predictions_and_shows_what_was_sent(write: Write) -> None:
+    environment = load(write(add='[roles]\nreading_room = { service_principal = "someone" }'))
+
+    grants = view_grants(environment, ["c.gold.outcomes"], drawn_from=["c.gold.predictions"])
+
+    assert [(it.on.name, it.principal, it.privileges) for it in grants] == [
+        ("c.gold.predictions", "someone", ("SELECT",))
+    ]
+
+
+def test_the_reading_room_sends_verdicts_and_no_films(write: Write) -> None:
+    environment = load(write(add='[roles]\nreading_room = { service_principal = "someone" }'))
+    assert environment.feedback is not None
+
+    levels = {
+        endpoint.endpoint: {it.name: it.level for it in endpoint_permissions(environment, endpoint)}
+        for endpoint in (environment.ab_test, environment.feedback)
+    }
+
+    assert levels == {
+        "pneumonia-classifier-ab-test": {},
+        "feedback-endpoint": {"someone": "CAN_QUERY"},
+    }
+
+
 def test_callers_have_no_privilege_on_data(granted: Granted) -> None:
     assert granted('callers = [{ group = "someone" }]') == {}
 

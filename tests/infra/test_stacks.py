@@ -1,5 +1,6 @@
 """What every environment deploys: the snapshots are for reviewers."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def test_a_file_without_a_host_takes_it_from_the_provider(
     assert stack["output"]["ab_test_endpoint_url"]["value"].startswith(
         "${data.databricks_current_user.deployer.workspace_url}/serving-endpoints/"
     )
-    assert stack["data"] == {"databricks_current_user": {"deployer": {}}}
+    assert stack["data"]["databricks_current_user"] == {"deployer": {}}
     assert stack["provider"]["databricks"] == [{}]
 
 
@@ -56,8 +57,65 @@ def test_a_file_with_a_host_asks_nobody_for_it(
 ) -> None:
     stack = serving(write(add='[workspace]\nhost = "https://adb-1.7.azuredatabricks.net"'))
 
-    assert "data" not in stack
+    assert "databricks_current_user" not in stack["data"]
     assert stack["provider"]["databricks"] == [{"host": "https://adb-1.7.azuredatabricks.net"}]
+
+
+def variables(stack: Any) -> dict[str, str]:
+    [endpoint] = stack["resource"]["databricks_model_serving"]["feedback"]["config"][
+        "served_entities"
+    ]
+    found: dict[str, str] = endpoint["environment_vars"]
+    return found
+
+
+class TestFeedback:
+    def test_it_is_told_where_to_write_and_what_becomes_of_unknown_requests(
+        self, serving: Callable[[Path], Any], write: Callable[..., Path]
+    ) -> None:
+        told = variables(serving(write(("[feedback]", '[feedback]\nunknown_request = "refuse"'))))
+
+        assert told["FEEDBACK_TABLE"] == "healthcare_catalog_dev.gold.prediction_feedback"
+        assert told["FEEDBACK_PAYLOAD_TABLE"] == (
+            "healthcare_catalog_dev.gold.pneumonia_classifier_payload"
+        )
+        assert told["FEEDBACK_WAREHOUSE_ID"] == "${data.databricks_sql_warehouse.warehouse.id}"
+        assert told["FEEDBACK_UNKNOWN_REQUEST"] == "refuse"
+
+    @pytest.mark.parametrize(
+        ("authentication", "variables_of_the_sdk"),
+        [
+            ("oauth", {"DATABRICKS_HOST", "DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET"}),
+            ("token", {"DATABRICKS_HOST", "DATABRICKS_TOKEN"}),
+            ("passthrough", set()),
+        ],
+    )
+    def test_it_signs_in_by_references_to_secrets_or_by_what_is_passed_through(
+        self,
+        serving: Callable[[Path], Any],
+        write: Callable[..., Path],
+        authentication: str,
+        variables_of_the_sdk: set[str],
+    ) -> None:
+        told = variables(
+            serving(write(("[feedback]", f'[feedback]\nauthentication = "{authentication}"')))
+        )
+
+        of_the_sdk = {name for name in told if name.startswith("DATABRICKS_")}
+        assert of_the_sdk == variables_of_the_sdk
+        for name in of_the_sdk - {"DATABRICKS_HOST"}:
+            assert re.fullmatch(
+                r"\{\{secrets/champion-challenger-dev/feedback-[a-z-]+\}\}", told[name]
+            )
+
+    def test_a_variable_of_the_file_wins(
+        self, serving: Callable[[Path], Any], write: Callable[..., Path]
+    ) -> None:
+        own = 'environment_vars = { DATABRICKS_CLIENT_ID = "{{secrets/ours/id}}" }'
+
+        told = variables(serving(write(("[feedback]", f"[feedback]\n{own}"))))
+
+        assert told["DATABRICKS_CLIENT_ID"] == "{{secrets/ours/id}}"
 
 
 def test_a_profile_goes_to_the_provider(

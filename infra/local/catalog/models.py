@@ -92,13 +92,11 @@ class RegisteredModels:
 
     def model(self, full_name: str) -> RegisteredModel | None:
         """The MLflow registered model; None if there is none."""
-        from mlflow.exceptions import MlflowException
-
         if not self._exists:
             return None
         try:
             model: RegisteredModel = self._store.get_registered_model(full_name)
-        except MlflowException as error:
+        except _mlflow().exceptions.MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return None
             raise
@@ -155,9 +153,8 @@ class RegisteredModels:
     def _store(self) -> Any:
         with self._opening:
             if self._opened is None:
-                from mlflow.store.model_registry import sqlalchemy_store
-
-                create: Callable[[str], Any] = sqlalchemy_store.SqlAlchemyStore
+                store = _mlflow().store.model_registry.sqlalchemy_store
+                create: Callable[[str], Any] = store.SqlAlchemyStore
                 self._opened = create(self._uri)
             return self._opened
 
@@ -166,6 +163,21 @@ class RegisteredModels:
         # Reading must not create an empty registry beside the one that training writes.
         parsed = urlparse(self._uri)
         return parsed.scheme != "sqlite" or Path(parsed.path.removeprefix("/")).exists()
+
+
+_importing = threading.Lock()
+
+
+def _mlflow() -> Any:
+    """MLflow, imported when it is first needed: it takes seconds.
+
+    By one thread at a time: two that begin with different modules of it lock each other out.
+    """
+    with _importing:
+        import mlflow.exceptions
+        import mlflow.store.model_registry.sqlalchemy_store
+
+    return mlflow
 
 
 class ModelsApi:
@@ -441,10 +453,8 @@ def _flag(request: Request, name: str) -> bool:
 @contextmanager
 def _refusals() -> Iterator[None]:
     """MLflow's refusals in Databricks' form."""
-    from mlflow.exceptions import MlflowException
-
     try:
         yield
-    except MlflowException as error:
+    except _mlflow().exceptions.MlflowException as error:
         status = _STATUS.get(error.error_code, 500)
         raise Refusal(status, error.error_code, error.message) from error

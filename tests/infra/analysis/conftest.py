@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.tables import PREDICTION_FEEDBACK
 from infra.views import VIEWS, Analysis
+from ml.tables import PREDICTION_FEEDBACK
 from tests.local.lake.server import shared_workspace  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
@@ -111,9 +111,15 @@ class ABTestBed:
         return request_id
 
     def judge(
-        self, prediction: str, truth: str, *, reader: str = "reader-1", minutes: float = 60
-    ) -> None:
-        """A reader's verdict on a prediction."""
+        self,
+        prediction: str,
+        truth: str,
+        *,
+        reader: str = "reader-1",
+        minutes: float = 60,
+        **columns: str,
+    ) -> str:
+        """A reader's verdict on a prediction; returns its id."""
         time = _NOON + datetime.timedelta(minutes=minutes)
         values = {
             "feedback_id": f"verdict-{next(self._verdicts):03}",
@@ -121,6 +127,7 @@ class ABTestBed:
             "timestamp": time.isoformat(),
             "ground_truth": truth,
             "radiologist_id": reader,
+            **columns,
         }
         types = {column.name: column.type for column in PREDICTION_FEEDBACK.columns}
         markers = ", ".join(f":{name}" for name in values)
@@ -131,6 +138,7 @@ class ABTestBed:
                 for name, value in values.items()
             ],
         )
+        return values["feedback_id"]
 
     def create_views(self) -> None:
         for view in VIEWS:

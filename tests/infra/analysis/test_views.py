@@ -154,6 +154,72 @@ class TestLabelled:
 
         assert [it["ground_truth"] for it in ab_test.read("labelled")] == ["NORMAL"]
 
+    def test_a_superseded_verdict_does_not_count_even_if_its_clock_was_ahead(
+        self, ab_test: ABTestBed
+    ) -> None:
+        ab_test.answer(CHAMPION, 0.9, id="film-1")
+        wrong = ab_test.judge("film-1", "NORMAL", minutes=70)
+        ab_test.judge("film-1", "PNEUMONIA", minutes=60, supersedes=wrong)
+        ab_test.create_views()
+
+        assert [it["ground_truth"] for it in ab_test.read("labelled")] == ["PNEUMONIA"]
+
+    def test_a_correction_of_a_correction_counts(self, ab_test: ABTestBed) -> None:
+        ab_test.answer(CHAMPION, 0.9, id="film-1")
+        first = ab_test.judge("film-1", "NORMAL")
+        second = ab_test.judge("film-1", "PNEUMONIA", supersedes=first)
+        ab_test.judge("film-1", "NORMAL", supersedes=second)
+        ab_test.create_views()
+
+        assert [it["ground_truth"] for it in ab_test.read("labelled")] == ["NORMAL"]
+
+    def test_nobody_supersedes_the_verdict_of_another_reader(self, ab_test: ABTestBed) -> None:
+        ab_test.answer(CHAMPION, 0.9, id="film-1")
+        verdict = ab_test.judge("film-1", "PNEUMONIA", reader="reader-1")
+        ab_test.judge("film-1", "NORMAL", reader="reader-2", supersedes=verdict)
+        ab_test.create_views()
+
+        readers = [it["radiologist_id"] for it in ab_test.read("labelled", "radiologist_id")]
+        assert readers == ["reader-1", "reader-2"]
+
+    def test_indeterminate_is_no_label(self, ab_test: ABTestBed) -> None:
+        ab_test.answer(CHAMPION, 0.9, id="film-1")
+        ab_test.judge("film-1", "INDETERMINATE")
+        ab_test.create_views()
+
+        assert ab_test.read("labelled") == []
+
+    def test_an_indeterminate_verdict_takes_the_place_of_an_earlier_label(
+        self, ab_test: ABTestBed
+    ) -> None:
+        ab_test.answer(CHAMPION, 0.9, id="film-1")
+        ab_test.judge("film-1", "PNEUMONIA", minutes=60)
+        ab_test.judge("film-1", "INDETERMINATE", minutes=70)
+        ab_test.create_views()
+
+        assert ab_test.read("labelled") == []
+
+    def test_a_verdict_that_was_pending_joins_when_its_prediction_is_logged(
+        self, ab_test: ABTestBed
+    ) -> None:
+        ab_test.answer(CHAMPION, 0.9, id="film-1")
+        ab_test.judge("film-2", "PNEUMONIA", pending="true")
+        ab_test.create_views()
+        assert ab_test.read("labelled") == []
+
+        ab_test.answer(CHALLENGER, 0.8, id="film-2")
+
+        assert [it["arm"] for it in ab_test.read("labelled")] == ["torch-2"]
+
+    def test_it_says_how_the_film_came_to_be_read(self, ab_test: ABTestBed) -> None:
+        ab_test.answer(CHAMPION, 0.1, id="film-1")
+        ab_test.judge("film-1", "NORMAL", blind="true", sampling_probability="0.1")
+        ab_test.create_views()
+
+        (verdict,) = ab_test.read("labelled")
+
+        assert (verdict["blind"], verdict["sampling_probability"]) == ("true", 0.1)
+
     def test_every_reader_has_a_verdict_of_his_own(self, ab_test: ABTestBed) -> None:
         ab_test.answer(CHAMPION, 0.9, id="film-1")
         ab_test.judge("film-1", "NORMAL", reader="reader-1")

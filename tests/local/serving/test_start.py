@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,3 +94,17 @@ def test_an_idle_workspace_uses_less_than_400_mb(start: Callable[[], RunningWork
     resident = re.search(r"VmRSS:\s+(\d+) kB", status)
     assert resident
     assert int(resident[1]) < 400 * 1024
+
+
+def test_the_first_models_may_be_created_all_at_once(start: Callable[[], RunningWorkspace]) -> None:
+    workspace = start()
+    workspace.create_schema("local", "first")
+
+    def create(name: str) -> httpx.Response:
+        body = {"catalog_name": "local", "schema_name": "first", "name": name}
+        return workspace.client.post("/api/2.1/unity-catalog/models", json=body)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(create, (f"m{number}" for number in range(8))))
+
+    assert [answer.text for answer in answers if not answer.is_success] == []

@@ -1,0 +1,1 @@
+"""The demonstration on one machine: `python -m infra.local.demo`."""

@@ -1,0 +1,209 @@
+"""`make demo`: the whole road on one machine, through the same commands that a user would type.
+
+Workspace, platform, ingestion, training, the endpoint, real X-rays to it, its payload table by SQL,
+the views of the analysis, and a change of the traffic split while requests keep flowing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import tomlkit
+from databricks.sdk import WorkspaceClient
+
+from infra.environment import ENVIRONMENTS, Environment, load
+from infra.local.demo import requests
+from infra.local.demo.commands import (
+    DEPLOY,
+    FOLDER,
+    DemoFailed,
+    console,
+    deploy,
+    run,
+    run_together,
+    step,
+)
+from infra.local.demo.tables import Book
+from infra.local.settings import DEFAULT_DATA, DEFAULT_PORT
+from ml.contract import KERAS_MODEL, PYTORCH_MODEL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+ENVIRONMENT = "local"
+FILMS = 200
+SHIFTED_TRAFFIC = 10
+_TRAINING = {KERAS_MODEL: "ml.train_keras", PYTORCH_MODEL: "ml.train_torch"}
+_WORKSPACE_STARTS_IN = 60.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m infra.local.demo", description=__doc__)
+    parser.add_argument("--films", type=int, default=FILMS, help="X-rays to send")
+    parser.add_argument("--epochs", type=int, help="of the training; default: those of the recipe")
+    arguments = parser.parse_args()
+    started = time.monotonic()
+    try:
+        with _workspace() as client:
+            _demonstrate(client, films=arguments.films, epochs=arguments.epochs)
+    except DemoFailed as failure:
+        console.print(f"[red]The demo stopped:[/] {failure}", highlight=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print("\nInterrupted; what was trained and deployed stays.")
+        return 130
+    console.print(f"Done in {time.monotonic() - started:.0f} s.")
+    return 0
+
+
+def _demonstrate(client: WorkspaceClient, *, films: int, epochs: int | None) -> None:
+    environment = load(ENVIRONMENT)
+    step("Synthesize every environment")
+    run(["cdktf", "synth"])
+
+    step(f"cdktf deploy {environment.platform_stack}")
+    deploy("platform", ENVIRONMENT)
+
+    step("Ingest the bundled X-rays (only those that are not there yet)")
+    _ingest()
+
+    step("Train and register both arms (skipped when this data and code already gave a version)")
+    _train(epochs)
+    versions = {
+        model: _newest_version(client, environment.full_model_name(model)) for model in _TRAINING
+    }
+    file = _copy_of(environment, versions=versions)
+    run([sys.executable, "-m", "ml.arms", "--environment", str(file)])
+
+    step(f"cdktf deploy {environment.serving_stack}")
+    deploy("serving", str(file))
+
+    step(f"Send {films} X-rays to {environment.ab_test.endpoint}")
+    answers = asyncio.run(requests.ask_all(client, environment.ab_test.endpoint, films))
+    requests.show_answers(answers)
+
+    step("The payload table, by Databricks SQL")
+    book = Book(client, environment)
+    book.show_payload(answers)
+
+    step(f"cdktf deploy {environment.analysis_stack}, whose views need that table")
+    deploy("analysis", str(file))
+    book.show_traffic()
+
+    step(f"Shift the traffic to {100 - SHIFTED_TRAFFIC}/{SHIFTED_TRAFFIC} under load")
+    _copy_of(environment, versions=versions, traffic=SHIFTED_TRAFFIC)
+    during, after = asyncio.run(
+        requests.deploy_under_load(client, environment.ab_test.endpoint, str(file), films)
+    )
+    console.print(f"  {len(during)} requests during the deployment, 0 failed")
+    requests.show_answers(after)
+    _show_how_to_go_on(file)
+
+
+@contextlib.contextmanager
+def _workspace() -> Iterator[WorkspaceClient]:
+    """A client of the running local workspace; one that was not running ends with the demo."""
+    environment = load(ENVIRONMENT)
+    host = environment.workspace.host or f"http://127.0.0.1:{DEFAULT_PORT}"
+    step(f"The local workspace at {host}")
+    with contextlib.ExitStack() as stack:
+        if _answers(host):
+            console.print("  it runs already")
+        else:
+            port = str(httpx.URL(host).port)
+            command = [sys.executable, "-m", "infra.local", "--port", port]
+            server = stack.enter_context(subprocess.Popen(command, start_new_session=True))
+            stack.callback(server.terminate)
+            _wait_for(host, server)
+        token = (DEFAULT_DATA / "token").read_text().strip()
+        os.environ["DATABRICKS_TOKEN"] = token  # the commands that follow find it here
+        os.environ["DATABRICKS_HOST"] = host
+        yield WorkspaceClient(host=host, token=token, auth_type="pat")
+
+
+def _answers(host: str) -> bool:
+    try:
+        return httpx.get(f"{host}/health", timeout=2).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _wait_for(host: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _WORKSPACE_STARTS_IN
+    while not _answers(host):
+        if server.poll() is not None:
+            raise DemoFailed("the local workspace did not start; its output above says why.")
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"the local workspace did not answer in {_WORKSPACE_STARTS_IN:.0f} s.")
+        time.sleep(0.1)
+
+
+def _ingest() -> None:
+    # A film that is in the bundled file twice is ingested once; that is as it should be.
+    command = [sys.executable, "-m", "ml.ingest", "--environment", ENVIRONMENT]
+    run([*command, "--accept", "duplicate"], "See above; the same command again goes on.")
+
+
+def _train(epochs: int | None) -> None:
+    """Both arms at the same time: each leaves half of two processors idle."""
+    options = ["--environment", ENVIRONMENT, "--data", ENVIRONMENT, "--skip-if-registered"]
+    if epochs is not None:
+        options += ["--epochs", str(epochs)]
+    keras, torch = ([sys.executable, "-m", module, *options] for module in _TRAINING.values())
+    run_together(keras, torch)
+
+
+def _newest_version(client: WorkspaceClient, name: str) -> int:
+    """The version to serve: the newest that is READY."""
+    ready = [
+        version.version or 0
+        for version in client.model_versions.list(name)
+        if version.status is not None and version.status.value == "READY"
+    ]
+    if not ready:
+        raise DemoFailed(f"{name} has no READY version in the workspace's registry.")
+    return max(ready)
+
+
+def _copy_of(
+    environment: Environment, versions: Mapping[str, int], traffic: int | None = None
+) -> Path:
+    """The environment's file with these versions and this traffic, comments and order kept."""
+    original = ENVIRONMENTS / f"{environment.name}.toml"
+    document: Any = tomlkit.parse(original.read_text(encoding="utf-8"))
+    test = document["ab_test"]
+    for arm in (test["champion"], *test["challengers"]):
+        arm["version"] = versions[arm["model"]]
+    if traffic is not None:
+        test["challengers"][0]["traffic"] = traffic
+    copy = FOLDER / original.name
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_text(tomlkit.dumps(document), encoding="utf-8")
+    load(copy)
+    return copy
+
+
+def _show_how_to_go_on(file: Path) -> None:
+    step("Go on")
+    console.print(
+        f"""  make workspace                                 start the workspace again
+  edit {file}                  change the split, a version, ...
+  python -m {DEPLOY} apply --environment {file}
+  python -m {DEPLOY} destroy --environment {file}
+  The same for a real workspace: infra/environments/dev.toml, then cdktf deploy serving-dev""",
+        highlight=False,
+        markup=False,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,245 @@
+"""Asks a serving endpoint about films: for notebooks, services and `ml.predict`.
+
+>>> from ml.client import PredictionClient
+>>> with PredictionClient.connect("dev") as client:          # doctest: +SKIP
+...     prediction = client.predict(Path("film.jpeg"))
+...     prediction.probability, prediction.call()
+
+Authentication is the Databricks SDK's unified one (see `ml.workspace`). One film a request, so that
+each film has its own draw of the arm and its own request id.
+"""
+
+import hashlib
+import math
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+
+import numpy as np
+import orjson
+
+from ml.contract import DEFAULT_IMAGE_SIZE
+from ml.data.films import InvalidData
+from ml.data.preparation import UnreadableFilm, read
+from ml.endpoint import Answer, Endpoint, EndpointError
+from ml.ingestion.inspection import ID_DIGITS
+from ml.journal import DEFAULT_JOURNAL, Journal, Prediction, Sent, now
+
+if TYPE_CHECKING:
+    from ml.data.films import Images
+
+DEFAULT_CONCURRENCY: Final = 8
+
+_SUFFIX_DIGITS: Final = 12
+
+_AHEAD: Final = 2
+"""Films in memory for each connection."""
+
+
+class Film(Protocol):
+    """A film that can be sent."""
+
+    @property
+    def name(self) -> str:
+        """For people: the file, or the image id."""
+
+    def read(self) -> bytes:
+        """The file's content: JPEG, PNG or DICOM. Raises InvalidData."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """What became of one film."""
+
+    film: Film
+    prediction: Prediction
+    from_journal: bool = False
+    """Whether it was answered before, perhaps as a copy in the same folder, and not asked again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unsent:
+    """A film that cannot be read; nothing was sent."""
+
+    film: Film
+    reason: str
+
+
+def image_id_of(content: bytes) -> str:
+    """The film's id, as `ml.ingest` gives it: of the content, and of nothing else."""
+    return hashlib.sha256(content).hexdigest()[:ID_DIGITS]
+
+
+def new_request_id(image_id: str) -> str:
+    """A `client_request_id` that says which film it is about, and is never given again."""
+    return f"{image_id}-{uuid.uuid4().hex[:_SUFFIX_DIGITS]}"
+
+
+class PredictionClient:
+    """One endpoint, asked with a journal. Thread-safe."""
+
+    def __init__(self, endpoint: Endpoint, journal: Journal, *, image_size: int) -> None:
+        self.endpoint = endpoint
+        self.journal = journal
+        self.image_size = image_size
+
+    @classmethod
+    def connect(
+        cls,
+        environment: str | Path,
+        *,
+        endpoint: str | None = None,
+        served_entity: str | None = None,
+        journal: Path = DEFAULT_JOURNAL,
+        image_size: int | None = None,
+        concurrency: int = DEFAULT_CONCURRENCY,
+    ) -> Self:
+        """Any endpoint of an environment; the A/B test's unless another is named.
+
+        ``image_size`` None takes the size that the endpoint says, or else DEFAULT_IMAGE_SIZE.
+        Raises WorkspaceError, InvalidEnvironment or JournalError.
+        """
+        from infra.environment import load
+        from ml.workspace import connect
+
+        loaded = load(environment)
+        asked = Endpoint(
+            connect(loaded),
+            endpoint or loaded.ab_test.endpoint,
+            served_entity=served_entity,
+            connections=concurrency,
+        )
+        size = image_size or _size(asked.request_schema()) or DEFAULT_IMAGE_SIZE
+        return cls(asked, Journal(journal), image_size=size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.journal.close()
+
+    def predict(self, film: "Path | bytes | Images") -> Prediction:
+        """Asks about one film: a file, its content, or an image [size, size, 1] in [0, 1].
+
+        Raises UnreadableFilm, InvalidData or EndpointError.
+        """
+        if isinstance(film, np.ndarray):
+            return self.ask(image_id_of(film.tobytes()), film)
+        content = film if isinstance(film, bytes) else film.read_bytes()
+        return self.ask(image_id_of(content), read(content, self.image_size))
+
+    def ask(self, image_id: str, image: "Images", *, request_id: str | None = None) -> Prediction:
+        """Sends one prepared image; the journal has the request before it leaves.
+
+        ``request_id`` sends a request again whose answer was lost. Raises EndpointError.
+        """
+        sent = Sent(
+            request_id=request_id or new_request_id(image_id), image_id=image_id, sent_at=now()
+        )
+        document = orjson.dumps(
+            {"inputs": [np.ascontiguousarray(image)], "client_request_id": sent.request_id},
+            option=orjson.OPT_SERIALIZE_NUMPY,
+        )
+        self.journal.sending(self.endpoint.url, sent)
+        answer = self.endpoint.invoke(document)
+        prediction = Prediction(
+            request_id=sent.request_id,
+            image_id=image_id,
+            sent_at=sent.sent_at,
+            answered_at=now(),
+            arm=answer.served_entity,
+            probability=_probability(answer, self.endpoint.url),
+            databricks_request_id=answer.databricks_request_id,
+        )
+        self.journal.answered(prediction)
+        return prediction
+
+    def predict_all(
+        self, films: Iterable[Film], *, resume: bool = True
+    ) -> Iterator[Answered | Unsent]:
+        """Asks about many films, in the order of their answers.
+
+        With ``resume``, a film that this endpoint has answered before comes from the journal, and
+        one whose answer was lost is asked again under the same request id, which the views count
+        once. Raises EndpointError; what was answered until then is in the journal.
+        """
+        known = self.journal.latest(self.endpoint.url) if resume else {}
+        asked: dict[str, Future[Prediction]] = {}
+        running: set[Future[Answered | Unsent]] = set()
+        with ThreadPoolExecutor(self.endpoint.connections) as pool:
+            try:
+                for film in films:
+                    if len(running) >= _AHEAD * self.endpoint.connections:
+                        done, running = wait(running, return_when=FIRST_COMPLETED)
+                        yield from (it.result() for it in done)
+                    running.add(pool.submit(self._settle, film, known, asked))
+                while running:
+                    done, running = wait(running, return_when=FIRST_COMPLETED)
+                    yield from (it.result() for it in done)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _settle(
+        self,
+        film: Film,
+        known: Mapping[str, Prediction | Sent],
+        asked: dict[str, Future[Prediction]],
+    ) -> Answered | Unsent:
+        try:
+            content = film.read()
+            image_id = image_id_of(content)
+            before = known.get(image_id)
+            if isinstance(before, Prediction):
+                return Answered(film=film, prediction=before, from_journal=True)
+            image = read(content, self.image_size)
+        except (UnreadableFilm, InvalidData) as error:
+            return Unsent(film=film, reason=str(error))
+        own: Future[Prediction] = Future()
+        if (copy := asked.setdefault(image_id, own)) is not own:
+            return Answered(film=film, prediction=copy.result(), from_journal=True)
+        try:
+            own.set_result(
+                self.ask(image_id, image, request_id=before.request_id if before else None)
+            )
+        except BaseException as error:
+            own.set_exception(error)
+            raise
+        return Answered(film=film, prediction=own.result())
+
+
+def _probability(answer: Answer, url: str) -> float:
+    match answer.predictions:
+        case [[int() | float() as probability]] if (
+            math.isfinite(probability) and 0 <= probability <= 1
+        ):
+            return float(probability)
+    raise EndpointError(
+        f"{url} did not answer with one probability, but with {str(answer.predictions)[:200]}. "
+        "Name an endpoint whose models keep the serving contract."
+    )
+
+
+def _size(schema: Mapping[str, Any]) -> int | None:
+    """The edge of a square image of one channel, where the schema has it."""
+    sizes: list[Any] = []
+    while isinstance(schema, Mapping) and schema.get("type") == "array":
+        sizes.append(schema.get("minItems"))
+        schema = schema.get("items", {})
+    return _edge(sizes)
+
+
+def _edge(sizes: Sequence[Any]) -> int | None:
+    match sizes:
+        case [_, int(height), int(width), 1] if height == width:
+            return height
+    return None

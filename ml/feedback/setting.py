@@ -1,0 +1,55 @@
+"""What the feedback processor is told by its served entity's environment variables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from ml.contract import UNKNOWN_REQUESTS, FeedbackVariable, UnknownRequest
+
+
+class NotSetUp(RuntimeError):
+    """A variable of the served entity is missing or wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Where verdicts go, and what becomes of those on unknown predictions."""
+
+    warehouse_id: str
+    table: str
+    payload_table: str | None
+    unknown_request: UnknownRequest
+
+    @classmethod
+    def from_variables(cls, variables: Mapping[str, str]) -> Self:
+        """Raises NotSetUp, which names every variable that is missing or wrong."""
+        told = {it: variables.get(it, "") for it in FeedbackVariable}
+        problems = [
+            f"{name} is not set"
+            for name in (FeedbackVariable.WAREHOUSE_ID, FeedbackVariable.TABLE)
+            if not told[name]
+        ]
+        wanted = told[FeedbackVariable.UNKNOWN_REQUEST] or UNKNOWN_REQUESTS[0]
+        unknown = next((it for it in UNKNOWN_REQUESTS if it == wanted), None)
+        payload_table = told[FeedbackVariable.PAYLOAD_TABLE] or None
+        if unknown is None:
+            problems.append(
+                f"{FeedbackVariable.UNKNOWN_REQUEST} = {wanted!r}; it is one of "
+                f"{', '.join(UNKNOWN_REQUESTS)}"
+            )
+        if unknown == "refuse" and payload_table is None:
+            problems.append(
+                f"{FeedbackVariable.UNKNOWN_REQUEST} = 'refuse' needs "
+                f"{FeedbackVariable.PAYLOAD_TABLE}"
+            )
+        if problems or unknown is None:
+            raise NotSetUp(
+                f"the feedback processor's served entity: {'; '.join(problems)}. The serving stack "
+                "sets these environment variables."
+            )
+        return cls(
+            warehouse_id=told[FeedbackVariable.WAREHOUSE_ID],
+            table=told[FeedbackVariable.TABLE],
+            payload_table=payload_table,
+            unknown_request=unknown,
+        )

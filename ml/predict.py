@@ -1,0 +1,216 @@
+"""Asks an endpoint about films: ``python -m ml.predict``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ml.command import DEFAULT_ENVIRONMENT, UserError, run, whole_number
+from ml.contract import DECISION_THRESHOLD
+from ml.journal import DEFAULT_JOURNAL
+
+if TYPE_CHECKING:
+    from ml.client import Answered, Film, PredictionClient
+
+LEFT_OUT = 3
+"""The exit status of a run that asked about all it could and could not read some films."""
+
+MOST_CONNECTIONS = 64
+
+_EPILOG = f"""\
+Prints the film, the probability of PNEUMONIA and the call at the threshold, a film a line. Which
+arm answered is shown with --show-arm only: whoever reads the film should not know.
+
+A film of a folder, or of image ids, that this endpoint has answered before is not asked again, so
+that the same command goes on where it was stopped; --again asks anew. One single film is always
+asked. Exit status: 0, every film was answered; {LEFT_OUT}, some could not be read; 1, the run could
+not be completed.
+
+Research and education software. Not a medical device, not for diagnosis.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    given = _options().parse_args(arguments)
+    try:
+        return _predict(given)
+    except KeyboardInterrupt:
+        print(
+            "\nml.predict: interrupted. Every answer is in the journal; the same command again "
+            "asks the rest.",
+            file=sys.stderr,
+        )
+        return 130
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ml.predict",
+        description="Asks a serving endpoint about chest X-rays, one request a film.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        fromfile_prefix_chars="@",
+    )
+    parser.add_argument(
+        "films",
+        nargs="+",
+        metavar="IMAGE|FOLDER|ID",
+        help="a JPEG, PNG or DICOM file, a folder of them, or image ids of what was ingested; "
+        "@FILE takes them from a file, one a line",
+    )
+    parser.add_argument(
+        "--environment",
+        default=DEFAULT_ENVIRONMENT,
+        metavar="NAME",
+        help="a file in infra/environments, or a path to one (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--endpoint", metavar="NAME", help="default: the endpoint of the environment's A/B test"
+    )
+    parser.add_argument(
+        "--served-entity",
+        metavar="NAME",
+        help="ask this arm, whatever the traffic split says",
+    )
+    parser.add_argument(
+        "--threshold",
+        type=_probability,
+        default=DECISION_THRESHOLD,
+        metavar="P",
+        help="a probability at or above it calls PNEUMONIA (default: %(default)s)",
+    )
+    parser.add_argument("--show-arm", action="store_true", help="show which arm answered")
+    parser.add_argument(
+        "--again", action="store_true", help="ask about films that were answered before, too"
+    )
+    parser.add_argument(
+        "--concurrency",
+        type=whole_number(1, MOST_CONNECTIONS),
+        default=8,
+        metavar="N",
+        help="requests at once (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--image-size",
+        type=whole_number(1, 4096),
+        metavar="PIXELS",
+        help="height and width that the models take; default: as the endpoint says",
+    )
+    parser.add_argument(
+        "--journal",
+        type=Path,
+        default=DEFAULT_JOURNAL,
+        metavar="FILE",
+        help="where requests are written down before they are sent (default: %(default)s)",
+    )
+    return parser
+
+
+def _probability(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a probability from 0 to 1")
+    return value
+
+
+def _predict(given: argparse.Namespace) -> int:
+    from ml.client import PredictionClient
+    from ml.unlabelled import is_image_id, on_this_machine
+
+    paths = {name: Path(name) for name in given.films}
+    ids = [name for name, path in paths.items() if not path.exists() and is_image_id(name)]
+    missing = [name for name, path in paths.items() if not path.exists() and name not in ids]
+    if missing:
+        raise UserError(
+            f"{missing[0]}: there is no such file or folder, and it is no image id (32 hexadecimal "
+            "digits). Name a JPEG, PNG or DICOM file, a folder, or ids of what was ingested."
+        )
+    films: list[Film] = [
+        film for name, path in paths.items() if name not in ids for film in on_this_machine(path)
+    ]
+    with PredictionClient.connect(
+        given.environment,
+        endpoint=given.endpoint,
+        served_entity=given.served_entity,
+        journal=given.journal,
+        image_size=given.image_size,
+        concurrency=given.concurrency,
+    ) as client:
+        films += _ingested(client, given.environment, ids)
+        single = len(films) == 1
+        return _ask(client, films, given, resume=not given.again and not single)
+
+
+def _ingested(
+    client: "PredictionClient", environment: str, image_ids: Sequence[str]
+) -> "list[Film]":
+    if not image_ids:
+        return []
+    from infra.environment import load
+    from ml.tables import FILMS
+    from ml.unlabelled import ingested
+    from ml.warehouse import Warehouse
+
+    loaded = load(environment)
+    workspace = client.endpoint.client
+    warehouse = Warehouse.named(workspace, loaded.warehouse_name)
+    return [*ingested(workspace, warehouse, FILMS.full_name(loaded.catalog), image_ids)]
+
+
+def _ask(
+    client: "PredictionClient", films: "list[Film]", given: argparse.Namespace, *, resume: bool
+) -> int:
+    from ml.client import Unsent
+
+    # Answers go to stdout, perhaps a file; how far the run is goes to the terminal.
+    shown = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    unsent: list[Unsent] = []
+    known = 0
+    with Progress(
+        TextColumn("Asking"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=shown,
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),
+        disable=not shown.is_terminal,
+    ) as progress:
+        task = progress.add_task("Asking", total=len(films))
+        for outcome in client.predict_all(films, resume=resume):
+            progress.advance(task)
+            if isinstance(outcome, Unsent):
+                unsent.append(outcome)
+                continue
+            known += outcome.from_journal
+            print(_line(outcome, given.threshold, show_arm=given.show_arm))
+    for it in unsent:
+        shown.print(f"{it.film.name}: {it.reason}; not sent")
+    asked = len(films) - len(unsent) - known
+    before = f", {known} were answered before (--again asks anew)" if known else ""
+    left = f", {len(unsent)} could not be read" if unsent else ""
+    shown.print(f"{client.endpoint.name}: {asked} films asked{before}{left}.")
+    return LEFT_OUT if unsent else 0
+
+
+def _line(outcome: "Answered", threshold: float, *, show_arm: bool) -> str:
+    prediction = outcome.prediction
+    columns = [
+        outcome.film.name,
+        f"{prediction.probability:.4f}",
+        prediction.call(threshold),
+        *([prediction.arm] if show_arm else []),
+    ]
+    return "\t".join(columns)
+
+
+if __name__ == "__main__":
+    sys.exit(run("ml.predict", main))

@@ -1,0 +1,68 @@
+"""Who reads. Never what somebody typed: the workspace's own answer, or the platform's header."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from starlette.requests import HTTPConnection
+
+from ml.workspace import WorkspaceError, explained
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+
+FORWARDED: Final = ("X-Forwarded-Email", "X-Forwarded-User")
+"""What Databricks Apps adds to a request for the user that it has signed in, in this order.
+https://docs.databricks.com/aws/en/dev-tools/databricks-apps/http-headers"""
+
+_LONGEST: Final = 256
+
+
+class UnknownReader(Exception):
+    """A request of nobody in particular. The text says what is missing."""
+
+
+class Identity(Protocol):
+    """Names the reader of a request."""
+
+    def reader(self, request: HTTPConnection) -> str:
+        """Raises UnknownReader."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkspaceIdentity:
+    """Whoever started the server reads: it serves their machine alone. Headers do not count."""
+
+    name: str
+
+    @classmethod
+    def of(cls, client: "WorkspaceClient") -> "WorkspaceIdentity":
+        """The workspace's own name for whoever the client's credentials belong to."""
+        with explained(client.config.host):
+            me = client.current_user.me()
+        if not me.user_name:
+            raise WorkspaceError(
+                f"{client.config.host} does not say who you are: the user that it knows for these "
+                "credentials has no name. Authenticate as a user or a service principal."
+            )
+        return cls(name=me.user_name)
+
+    def reader(self, request: HTTPConnection) -> str:  # noqa: ARG002 - nothing in it counts
+        return self.name
+
+
+@dataclass(frozen=True)
+class ForwardedIdentity:
+    """Whoever the proxy in front has signed in. Sound only where every request comes through it."""
+
+    def reader(self, request: HTTPConnection) -> str:
+        for header in FORWARDED:
+            values = [value.strip() for value in request.headers.getlist(header)]
+            # A proxy that adds its header behind one that the client sent would make two.
+            if len(values) == 1 and 0 < len(values[0]) <= _LONGEST and values[0].isprintable():
+                return values[0]
+            if values:
+                raise UnknownReader(f"the header {header} does not name one user")
+        raise UnknownReader(
+            f"no header {' or '.join(FORWARDED)}: this server stands behind no proxy that signs "
+            "users in, though it was started with --behind-proxy"
+        )

@@ -1,0 +1,168 @@
+// One reader at the desk: a film, a reading, and then, on request, what the models said.
+
+import { Viewer } from "./viewer.js";
+
+const part = (id) => document.getElementById(id);
+const form = part("reading");
+const viewer = new Viewer(part("film"), part("view"));
+
+let film = null; // what the server calls the film
+let entryId = null; // of the reading that is being entered; the same when it is sent again
+let busy = false;
+
+class Refused extends Error {}
+
+async function ask(path, body) {
+  let response;
+  try {
+    response = await fetch(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body ?? {}),
+    });
+  } catch {
+    throw new Refused("The reading room's server does not answer.");
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Refused(answer.error || answer.said || `Error ${response.status}.`);
+  return answer;
+}
+
+function say(text) {
+  part("status").textContent = text;
+}
+
+function complain(text) {
+  part("problem").textContent = text;
+}
+
+// One thing at a time: a second press while the first is under way does nothing.
+async function doing(text, work) {
+  if (busy) return;
+  busy = true;
+  complain("");
+  say(text);
+  for (const button of document.querySelectorAll("button")) button.setAttribute("aria-disabled", "true");
+  try {
+    await work();
+  } catch (error) {
+    say("");
+    complain(error.message);
+    if (!(error instanceof Refused)) throw error;
+  } finally {
+    busy = false;
+    for (const button of document.querySelectorAll("button")) button.removeAttribute("aria-disabled");
+  }
+}
+
+function show(id) {
+  for (const each of ["desk", "empty"]) part(each).hidden = each !== id;
+}
+
+// What was entered and not yet saved outlives a reload of the page, in this tab alone.
+function keepDraft() {
+  const entered = Object.fromEntries(new FormData(form));
+  sessionStorage.setItem("draft", JSON.stringify({ film, entryId, entered }));
+}
+
+function takeUpDraft() {
+  const draft = JSON.parse(sessionStorage.getItem("draft") ?? "null");
+  if (draft?.film !== film) return;
+  entryId = draft.entryId;
+  for (const [name, value] of Object.entries(draft.entered)) {
+    const field = form.elements[name];
+    if (field) field.value = value;
+  }
+}
+
+function startReading() {
+  entryId = crypto.randomUUID();
+  form.reset();
+  form.hidden = false;
+  part("after").hidden = true;
+  part("output").replaceChildren();
+}
+
+async function next() {
+  const turn = await ask("/next");
+  const unavailable = turn.unavailable ? ` ${turn.unavailable} cannot be shown: please report it.` : "";
+  const unsent = turn.unsent ? ` ${turn.unsent} of your readings wait to be sent.` : "";
+  part("waiting").textContent = `Films that wait for you: ${turn.waiting}.${unavailable}${unsent}`;
+  film = turn.film;
+  viewer.clear();
+  startReading();
+  if (film === null) {
+    show("empty");
+    say("No film waits for you.");
+    part("again").focus();
+    return;
+  }
+  show("desk");
+  takeUpDraft();
+  const picture = await fetch(`/films/${film}`).catch(() => null);
+  if (!picture?.ok) throw new Refused("The film cannot be shown. Reload the page to try again.");
+  await viewer.show(await picture.blob());
+  say("The next film is shown.");
+  part("film").focus();
+}
+
+async function save() {
+  const missing = [...form.querySelectorAll("fieldset")].find((set) => !set.querySelector(":checked"));
+  if (missing) {
+    missing.querySelector("input").focus();
+    throw new Refused(`Not saved yet. Choose first: ${missing.querySelector("legend").textContent}.`);
+  }
+  keepDraft();
+  const entered = Object.fromEntries(new FormData(form));
+  let answer;
+  try {
+    answer = await ask("/readings", { film, feedback_id: entryId, ...entered });
+  } catch (error) {
+    throw new Refused(`Not saved: ${error.message} Your reading is still on this page; save it again.`);
+  }
+  sessionStorage.removeItem("draft");
+  part("saved").textContent = `${answer.said} ${entered.ground_truth}, ${entered.confidence}.`;
+  say(answer.said);
+  form.hidden = true;
+  part("after").hidden = false;
+  part("reveal").hidden = answer.state !== "WRITTEN";
+  part("next").focus();
+}
+
+async function reveal() {
+  const { output } = await ask("/probability", { film });
+  part("output").replaceChildren(
+    ...output.map(({ probability, label }) => {
+      const line = document.createElement("p");
+      line.textContent = `Probability of PNEUMONIA: ${probability.toFixed(3)}, called ${label}`;
+      return line;
+    }),
+  );
+  part("reveal").hidden = true;
+  say(part("output").textContent);
+  part("next").focus();
+}
+
+function correct() {
+  const entered = new FormData(form);
+  entryId = crypto.randomUUID();
+  form.hidden = false;
+  part("after").hidden = true;
+  say("Change the reading and save it again. The first one stays on record.");
+  (form.querySelector(`[value="${entered.get("ground_truth")}"]`) ?? part("save")).focus();
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  doing("Saving …", save);
+});
+form.addEventListener("input", keepDraft);
+part("next").addEventListener("click", () => doing("Fetching the next film …", next));
+part("again").addEventListener("click", () => doing("Looking for a film …", next));
+part("reveal").addEventListener("click", () => doing("Asking …", reveal));
+part("correct").addEventListener("click", correct);
+for (const button of document.querySelectorAll("[data-view]")) {
+  button.addEventListener("click", () => viewer.change(button.dataset.view));
+}
+
+doing("Fetching a film …", next);

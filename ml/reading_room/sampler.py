@@ -1,0 +1,46 @@
+"""Which predictions are read: all that call PNEUMONIA, and a random share of the others.
+
+reference: peers-and-statistics.md, section 4.3. A draw depends on nothing but the seed and the
+prediction's own id, so that it is the same on every day and every machine, and the probability of
+having been drawn, which every reading carries, is exact.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+_DIGEST_BYTES: Final = 8
+_ONE: Final = 1 << (8 * _DIGEST_BYTES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A prediction that is to be read, and how likely that was."""
+
+    prediction_id: str
+    sampling_probability: float
+    """Above 0, up to 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampler:
+    """Draws by the declaration of an environment file: its `[reading]`."""
+
+    audit_share: float
+    seed: int
+
+    def draw(self, prediction_id: str, *, called_positive: bool) -> Drawn | None:
+        """The prediction if it is to be read."""
+        probability = 1.0 if called_positive else self.audit_share
+        if self._uniform("draw", prediction_id) >= probability:
+            return None
+        return Drawn(prediction_id=prediction_id, sampling_probability=probability)
+
+    def place(self, film: str) -> float:
+        """Where a film stands in the queue. Independent of the draw, and so of its reason."""
+        return self._uniform("place", film)
+
+    def _uniform(self, purpose: str, key: str) -> float:
+        """A number in [0, 1), as good as random in the key."""
+        digest = hashlib.sha256(f"{purpose}\n{self.seed}\n{key}".encode()).digest()
+        return int.from_bytes(digest[:_DIGEST_BYTES]) / _ONE

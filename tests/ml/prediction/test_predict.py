@@ -1,0 +1,272 @@
+"""The command and the client, against real arms."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.local.serving.running import REPOSITORY, eventually
+from tests.ml.prediction.conftest import ENDPOINT, SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.local.serving.running import RunningWorkspace
+    from tests.ml.prediction.conftest import Run
+
+pytestmark = pytest.mark.slow
+
+
+def requests_of(workspace: RunningWorkspace, journal: Path) -> dict[str, int]:
+    """How often the endpoint logged each request of a journal."""
+    with contextlib.closing(sqlite3.connect(journal)) as database:
+        ids = [request_id for [request_id] in database.execute("SELECT request_id FROM request")]
+    listed = ", ".join(f"'{it}'" for it in ids)
+    statement = (
+        f"SELECT client_request_id, count(*) FROM local.gold.{ENDPOINT}_payload "
+        f"WHERE client_request_id IN ({listed}) GROUP BY client_request_id"
+    )
+    found = eventually(
+        lambda: workspace.sql(statement), lambda rows: len(rows) == len(ids), seconds=20
+    )
+    return {request_id: int(count) for request_id, count in found}
+
+
+class TestOneFilm:
+    def test_a_line_says_film_probability_and_call_and_not_the_arm(
+        self, predict: Callable[..., Run], films: Callable[[int], Path]
+    ) -> None:
+        film = films(1) / "film-0000.png"
+
+        run = predict(film)
+
+        ((name, probability, call),) = run.lines
+        assert (run.status, name) == (0, str(film))
+        assert call == ("PNEUMONIA" if float(probability) >= 0.5 else "NORMAL")
+        assert "keras" not in run.errors
+        assert "torch" not in run.errors
+
+    @pytest.mark.parametrize(("threshold", "call"), [("0", "PNEUMONIA"), ("1", "NORMAL")])
+    def test_the_threshold_decides_the_call(
+        self, predict: Callable[..., Run], films: Callable[[int], Path], threshold: str, call: str
+    ) -> None:
+        run = predict(films(1) / "film-0000.png", "--threshold", threshold)
+
+        assert [line[2] for line in run.lines] == [call]
+
+    @pytest.mark.parametrize("arm", ["keras-1", "torch-1"])
+    def test_one_arm_can_be_asked(
+        self, predict: Callable[..., Run], films: Callable[[int], Path], arm: str
+    ) -> None:
+        run = predict(films(5), "--served-entity", arm, "--show-arm")
+
+        assert [line[3] for line in run.lines] == [arm] * 5
+
+    def test_the_arm_sees_the_image_that_training_prepares(
+        self, environment: Path, films: Callable[[int], Path], workspace: RunningWorkspace
+    ) -> None:
+        from ml.client import PredictionClient
+        from ml.data.preparation import decode
+
+        film = films(1) / "film-0000.png"
+        journal = film.parent / "journal.db"
+        with PredictionClient.connect(
+            environment, served_entity="torch-1", journal=journal
+        ) as client:
+            predicted = client.predict(film).probability
+            assert client.image_size == SIZE
+
+        image = decode(film.read_bytes(), SIZE).tolist()
+        answer = workspace.invoke(ENDPOINT, {"inputs": [image]}, entity="torch-1").json()
+        assert predicted == answer["predictions"][0][0]
+
+
+class TestAFolder:
+    def test_every_film_is_asked_once_under_an_id_of_its_own(
+        self,
+        predict: Callable[..., Run],
+        films: Callable[[int], Path],
+        workspace: RunningWorkspace,
+        tmp_path: Path,
+    ) -> None:
+        run = predict(films(20), "--show-arm")
+
+        assert (run.status, len(run.lines)) == (0, 20)
+        assert {line[3] for line in run.lines} == {"keras-1", "torch-1"}
+        logged = requests_of(workspace, tmp_path / "journal.db")
+        assert list(logged.values()) == [1] * 20
+
+    def test_what_was_answered_is_told_again_and_not_asked_again(
+        self, predict: Callable[..., Run], films: Callable[[int], Path], tmp_path: Path
+    ) -> None:
+        folder = films(5)
+        first = predict(folder)
+
+        again = predict(folder)
+
+        assert sorted(again.lines) == sorted(first.lines)
+        assert "0 films asked, 5 were answered before" in again.errors
+        with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as database:
+            assert database.execute("SELECT count(*) FROM request").fetchall() == [(5,)]
+
+    def test_a_copy_of_a_film_is_not_asked_again(
+        self, predict: Callable[..., Run], films: Callable[[int], Path]
+    ) -> None:
+        folder = films(3)
+        shutil.copy(folder / "film-0000.png", folder / "copy.png")
+
+        run = predict(folder)
+
+        assert "3 films asked, 1 were answered before" in run.errors
+        probabilities = {Path(name).name: probability for name, probability, _ in run.lines}
+        assert probabilities["copy.png"] == probabilities["film-0000.png"]
+
+    def test_again_asks_anew(
+        self, predict: Callable[..., Run], films: Callable[[int], Path]
+    ) -> None:
+        folder = films(3)
+        predict(folder)
+
+        assert "3 films asked." in predict(folder, "--again").errors
+
+    def test_another_arm_has_not_been_asked_yet(
+        self, predict: Callable[..., Run], films: Callable[[int], Path]
+    ) -> None:
+        folder = films(3)
+        predict(folder, "--served-entity", "keras-1")
+
+        assert "3 films asked." in predict(folder, "--served-entity", "torch-1").errors
+
+    def test_a_film_that_cannot_be_read_is_told_and_keeps_no_other_from_being_asked(
+        self, predict: Callable[..., Run], films: Callable[[int], Path]
+    ) -> None:
+        folder = films(3)
+        (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+        (folder / "text.jpeg").write_text("no film")
+
+        run = predict(folder)
+
+        assert (run.status, len(run.lines)) == (3, 3)
+        assert "broken.png: " in run.errors
+        assert "text.jpeg: the content is neither JPEG nor PNG nor DICOM; not sent" in run.errors
+
+    def test_after_kill_9_the_same_command_asks_the_rest_and_nothing_twice(
+        self,
+        environment: Path,
+        predict: Callable[..., Run],
+        films: Callable[[int], Path],
+        workspace: RunningWorkspace,
+        tmp_path: Path,
+    ) -> None:
+        folder, journal = films(300), tmp_path / "journal.db"
+        command = [sys.executable, "-m", "ml.predict", str(folder), "--concurrency", "2"]
+        process = subprocess.Popen(
+            [*command, "--environment", str(environment), "--journal", str(journal)],
+            cwd=REPOSITORY,
+            env={**os.environ, "DATABRICKS_TOKEN": workspace.token},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        assert eventually(lambda: answered(journal) >= 20, seconds=60), process.stderr
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        before = answered(journal)
+        assert before < 300
+
+        run = predict(folder)
+
+        assert (run.status, len(run.lines)) == (0, 300)
+        assert f"{300 - before} films asked, {before} were answered before" in run.errors
+        logged = requests_of(workspace, journal)
+        assert len(logged) == 300
+        in_flight = sum(logged.values()) - 300
+        assert 0 <= in_flight <= 2, "only what was on its way at the kill may have come twice"
+
+
+def answered(journal: Path) -> int:
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{journal}?mode=rw", uri=True)) as database:
+            [[count]] = database.execute(
+                "SELECT count(*) FROM request WHERE answered_at IS NOT NULL"
+            )
+    except sqlite3.OperationalError:  # not there yet
+        time.sleep(0.01)
+        return 0
+    return int(count)
+
+
+class TestMistakes:
+    def test_what_is_no_film_is_named(self, predict: Callable[..., Run]) -> None:
+        run = predict("nowhere.png")
+
+        assert run.status == 1
+        assert "nowhere.png: there is no such file or folder" in run.errors
+
+    def test_an_empty_folder_is_named(self, predict: Callable[..., Run], tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+
+        run = predict(tmp_path / "empty")
+
+        assert run.status == 1
+        assert "no film is below this folder" in run.errors
+
+    def test_an_endpoint_that_is_not_there_is_told_with_those_that_are(
+        self, predict: Callable[..., Run], films: Callable[[int], Path]
+    ) -> None:
+        run = predict(films(1), "--endpoint", "nobody")
+
+        assert run.status == 1
+        assert f"no serving endpoint 'nobody'; there: {ENDPOINT}" in run.errors
+
+    def test_an_arm_that_is_not_there_is_told_with_those_that_are(
+        self, predict: Callable[..., Run], films: Callable[[int], Path]
+    ) -> None:
+        run = predict(films(1), "--served-entity", "keras-9")
+
+        assert run.status == 1
+        assert "serves no entity 'keras-9'; it serves keras-1, torch-1" in run.errors
+
+    def test_a_journal_that_is_none_is_named_before_anything_is_sent(
+        self, predict: Callable[..., Run], films: Callable[[int], Path], tmp_path: Path
+    ) -> None:
+        (tmp_path / "journal.db").write_text("no database" * 100)
+
+        run = predict(films(1))
+
+        assert run.status == 1
+        assert "journal.db: the journal cannot be used" in run.errors
+
+
+def test_the_command_imports_nothing_that_trains_or_builds(
+    environment: Path, films: Callable[[int], Path], workspace: RunningWorkspace, tmp_path: Path
+) -> None:
+    script = (
+        "import sys; from ml.predict import main; main(sys.argv[1:]); "
+        "heavy = {'tensorflow', 'keras', 'torch', 'mlflow', 'jsii', 'cdktf'} & set(sys.modules); "
+        "sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", script, str(films(2))),
+            *("--environment", str(environment), "--journal", str(tmp_path / "j.db")),
+        ],
+        cwd=REPOSITORY,
+        env={**os.environ, "DATABRICKS_TOKEN": workspace.token},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 2

@@ -1,0 +1,48 @@
+"""A Chromium for the tests: one that is installed here, or the one that package.json brings."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[3]
+AXE: Final = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+
+_ON_PATH: Final = ("chromium", "chromium-browser", "google-chrome")
+_PACKAGE: Final = "@sparticuz/chromium"
+_UNPACK: Final = f"import chromium from '{_PACKAGE}'; console.log(await chromium.executablePath());"
+
+
+class NoChromium(Exception):
+    """There is none that starts here; the text says what was tried."""
+
+
+def executable() -> str:
+    """The path of a Chromium. Raises NoChromium."""
+    for name in _ON_PATH:
+        if found := shutil.which(name):
+            return found
+    node, package = shutil.which("node"), ROOT / "node_modules" / _PACKAGE
+    if node is None or not package.is_dir():
+        raise NoChromium(
+            f"no {', '.join(_ON_PATH)} on PATH, and no {package.relative_to(ROOT)} with a node to "
+            "unpack it; `make set-up` installs both"
+        )
+    unpacked = ROOT / "node_modules" / ".cache" / "chromium"
+    unpacked.mkdir(parents=True, exist_ok=True)
+    # The package unpacks itself into the folder for temporary files.
+    done = subprocess.run(
+        [node, "--input-type=module", "--eval", _UNPACK],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(unpacked)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    if done.returncode:
+        raise NoChromium(f"{_PACKAGE} cannot be unpacked: {done.stderr.strip()[:400]}")
+    return done.stdout.strip()
