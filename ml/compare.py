@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +13,11 @@ from ml.command import DEFAULT_ENVIRONMENT, UserError, run
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from infra.experiment import Experiment
+    from infra.experiment import Experiment, Split
     from ml.verdict.decision import Decision
     from ml.verdict.judgement import Judgement
     from ml.verdict.source import Rows
+    from ml.verdict.tally import Tally
 
 DECISION, REPORT = "decision.json", "report.html"
 
@@ -24,7 +26,7 @@ The verdict is PROMOTE, KEEP, ROLLBACK or INCONCLUSIVE; infra/experiments/README
 may be asked for every day: its intervals hold on all days together. The same rows give the same
 bytes.
 
-Exit status: 0 whatever the verdict is; 1 where there is none.
+Exit status: 0 whatever the verdict is; 1 where there is none, or where --verify finds another.
 """
 
 
@@ -74,6 +76,13 @@ def options() -> argparse.ArgumentParser:
         "happened",
     )
     parser.add_argument(
+        "--verify",
+        type=Path,
+        metavar="DECISION",
+        help="make this decision again, as of its moment, and say whether it is the same; writes "
+        "nothing",
+    )
+    parser.add_argument(
         "--output",
         type=Path,
         metavar="FOLDER",
@@ -93,40 +102,60 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, markup=False)
     experiment = load(given.experiment)
     in_force = splits(experiment, given.splits)
-    with status(console, "Counting the labelled rows"):
-        from ml.verdict.queries import Queries
-        from ml.verdict.source import count
+    if given.verify is not None:
+        return _verify(given, experiment, in_force, console)
+    with status(console, f"Judging {experiment.name}"):
+        from ml.verdict.report import report
 
         rows = _rows(given, experiment)
-        queries = Queries(rows=rows.select, experiment=experiment, splits=in_force)
-        counts = count(rows, queries, given.as_of)
-    with status(console, "Judging them"):
-        from ml.verdict.decision import DataRecord
-        from ml.verdict.judgement import judge
-        from ml.verdict.record import decision
-        from ml.verdict.report import report
-        from ml.verdict.tally import Tally
-
-        tally = Tally(counts=counts)
-        judgement = judge(experiment, in_force, tally)
-        made = decision(
-            experiment,
-            in_force,
-            judgement,
-            environment=None if given.data else given.environment,
-            as_of=counts.as_of,
-            data=DataRecord(
-                origin=rows.origin,
-                digest=counts.digest,
-                query_digest=queries.digest(counts.as_of),
-                assumed=rows.assumed,
-            ),
-        )
-        page = report(experiment, judgement, tally, made)
+        environment = None if given.data else given.environment
+        found = decide(experiment, in_force, rows, as_of=given.as_of, environment=environment)
+        page = report(experiment, found.judgement, found.tally, found.decision)
     folder = given.output or Path(".local", "decisions", experiment.name)
-    write(folder, made, page)
-    _show(console, judgement, made, folder)
+    write(folder, found.decision, page)
+    _show(console, found.judgement, found.decision, folder)
     return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A decision, and what it was made of."""
+
+    decision: "Decision"
+    judgement: "Judgement"
+    tally: "Tally"
+
+
+def decide(
+    experiment: "Experiment",
+    in_force: "Sequence[Split]",
+    rows: "Rows",
+    *,
+    as_of: datetime | None,
+    environment: str | None,
+) -> Found:
+    """The decision on labelled rows. Raises UserError for rows that cannot be judged."""
+    from ml.verdict.decision import DataRecord
+    from ml.verdict.judgement import judge
+    from ml.verdict.queries import Queries
+    from ml.verdict.record import decision
+    from ml.verdict.source import count
+    from ml.verdict.tally import Tally
+
+    queries = Queries(rows=rows.select, experiment=experiment, splits=in_force)
+    counts = count(rows, queries, as_of)
+    tally = Tally(counts=counts)
+    judgement = judge(experiment, in_force, tally)
+    data = DataRecord(
+        origin=rows.origin,
+        digest=counts.digest,
+        query_digest=counts.query_digest,
+        assumed=rows.assumed,
+    )
+    made = decision(
+        experiment, in_force, judgement, environment=environment, as_of=counts.as_of, data=data
+    )
+    return Found(decision=made, judgement=judgement, tally=tally)
 
 
 def write(folder: Path, made: "Decision", page: str) -> None:
@@ -139,6 +168,37 @@ def write(folder: Path, made: "Decision", page: str) -> None:
         raise UserError(
             f"--output {folder}: cannot be written: {error.strerror}. Choose another folder."
         ) from error
+
+
+def _verify(
+    given: argparse.Namespace,
+    experiment: "Experiment",
+    in_force: "Sequence[Split]",
+    console: "Console",
+) -> int:
+    from ml.verdict.decision import Decision, differences
+
+    claimed = Decision.read(given.verify)
+    made = decide(
+        experiment,
+        in_force,
+        _rows(given, experiment),
+        as_of=claimed.as_of,
+        environment=claimed.environment,
+    ).decision
+    other = differences(claimed, made)
+    for line in other:
+        console.print(f"  {line}", soft_wrap=True)
+    console.print(
+        f"{given.verify}: "
+        + (
+            f"not what the data say: {made.verdict}, {made.reason}"
+            if other
+            else f"what the data say: {made.verdict}"
+        ),
+        soft_wrap=True,
+    )
+    return 1 if other else 0
 
 
 def _rows(given: argparse.Namespace, experiment: "Experiment") -> "Rows":

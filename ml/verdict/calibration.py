@@ -44,7 +44,9 @@ def calibration(scores: Scores, experiment: "Experiment", alpha: float) -> Calib
     for number in np.unique(index):
         here = index == number
         called = scores.probability[here].min() >= DECISION_THRESHOLD
-        sampled = experiment.review_share if called else experiment.smallest_sampling
+        declared = experiment.review_share if called else experiment.smallest_sampling
+        # A probability just below the threshold may have been rounded to it.
+        sampled = min(declared, 1 / scores.weight[here].max())
         moments = Moments(
             u=scores.weight[here] * scores.sick[here],
             v=scores.weight[here],

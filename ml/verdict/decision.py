@@ -4,7 +4,7 @@ Imports nothing heavy, so that the tools of a deployment can read it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +17,9 @@ from ml.command import UserError
 FORMAT: Final = 1
 DIGITS: Final = 6
 """Decimals of the numbers: more than the data can tell, fewer than two machines could differ in."""
+
+
+_LONGEST_LINE: Final = 300
 
 
 class Verdict(StrEnum):
@@ -113,6 +116,23 @@ class Decision(_Record):
                 f"{file}: no decision of this project: {problems}. Make it again with "
                 "python -m ml.compare; it is not written by hand."
             ) from error
+
+
+def differences(claimed: Decision, made: Decision) -> list[str]:
+    """Where two decisions differ, a line each; the versions of the software may."""
+    return list(
+        _differences("", *(json.loads(it.text()) | {"software": {}} for it in (claimed, made)))
+    )
+
+
+def _differences(place: str, claimed: Any, made: Any) -> Iterator[str]:
+    if isinstance(claimed, dict) and isinstance(made, dict):
+        for key in dict.fromkeys([*claimed, *made]):
+            yield from _differences(f"{place}.{key}", claimed.get(key), made.get(key))
+    elif claimed != made:
+        yield f"{place.removeprefix('.')}: {claimed!r} is written, {made!r} is found"[
+            :_LONGEST_LINE
+        ]
 
 
 def _rounded(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,15 +67,18 @@ def coverage_of(experiment: "Experiment", tally: Tally) -> tuple[Coverage, ...]:
     return tuple(found)
 
 
-def split_is_intact(experiment: "Experiment", ratio: SampleRatio) -> Finding:
+def split_is_intact(experiment: "Experiment", ratio: SampleRatio, days: Sequence[date]) -> Finding:
+    """Whether requests came to the arms as the split in force had promised, day by day."""
     intact = ratio.p > experiment.tolerances.sample_ratio_alpha
-    total = ratio.champion + ratio.challenger
+    # Of a mismatch, the day on which it was plainest; else the last one.
+    look = -1 if intact else ratio.worst
     return Finding(
         condition="the arms got the requests that the split promised",
         holds=intact,
         because=("" if intact else "sample-ratio mismatch: ")
-        + f"of {total} requests the challenger got {ratio.challenger}; the split promised "
-        f"{ratio.expected_challenger:.0f} (anytime-valid p = {ratio.p:.2g})."
+        + f"by {days[look].isoformat()} the challenger had got {ratio.challenger[look]:.0f} of "
+        f"{ratio.requests[look]:.0f} requests; the split promised it {ratio.promised[look]:.0f} "
+        f"(anytime-valid p = {ratio.p:.2g})."
         + (
             ""
             if intact
@@ -87,6 +91,7 @@ def split_is_intact(experiment: "Experiment", ratio: SampleRatio) -> Finding:
 def readers_saw_what_was_chosen(
     experiment: "Experiment", coverage: Sequence[Coverage]
 ) -> tuple[Finding, ...]:
+    """Whether what is known of the films is what the sampling probabilities say it is."""
     names = {True: "PNEUMONIA", False: "NORMAL"}
     arms = ("champion", "challenger")
     tolerated = experiment.tolerances.unresolved
@@ -140,6 +145,7 @@ def readers_saw_what_was_chosen(
 
 
 def few_orphans(experiment: "Experiment", tally: Tally) -> tuple[Finding, ...]:
+    """Whether answers have their arm, and verdicts their prediction."""
     tolerated = experiment.tolerances.orphans
     films, labels = tally.standing(Standing.FILM), tally.labels(CHAMPION) + tally.labels(CHALLENGER)
     without_arm = tally.standing(Standing.WITHOUT_AN_ARM)

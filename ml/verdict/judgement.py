@@ -6,15 +6,22 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import binom
 
-from ml.verdict.asymptotic import asymptotic
-from ml.verdict.betting import Evidence, Floats, Interval, Moments, at_one_look, evidence
+from ml.verdict.betting import Evidence, Floats, Interval, at_one_look, evidence
 from ml.verdict.bounds import Bounds, bounds
 from ml.verdict.calibration import Calibration, calibration
 from ml.verdict.cells import Cells
-from ml.verdict.discrimination import Scores, area
+from ml.verdict.discrimination import area
+from ml.verdict.figures import (
+    Figures,
+    brier,
+    frequency,
+    in_the_limit,
+    losses,
+    mean,
+    mean_and_variance,
+    quantile,
+)
 from ml.verdict.gates import (
     Coverage,
     coverage_of,
@@ -34,14 +41,12 @@ from ml.verdict.metrics import (
 )
 from ml.verdict.prospect import Truth
 from ml.verdict.requirement import multiple
-from ml.verdict.rule import Ruling, rule
+from ml.verdict.rule import Ruling, promotion_limits, rule
 from ml.verdict.sample_ratio import SampleRatio
 from ml.verdict.tally import Standing, Tally
 
 if TYPE_CHECKING:
     from infra.experiment import Experiment, Split
-
-Figures = dict[str, Interval | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,12 +121,12 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
         for metric in METRICS
     }
     gains: Figures = {
-        metric: gain(found, alpha, _estimated(arms, metric)) for metric, found in gained.items()
+        metric: gain(found, _estimated(arms, metric), alpha) for metric, found in gained.items()
     }
     ratio, coverage = tally.sample_ratio(), coverage_of(experiment, tally)
     labels = (arms[0].labels, arms[1].labels)
     gates = (
-        split_is_intact(experiment, ratio),
+        split_is_intact(experiment, ratio, tally.days),
         *readers_saw_what_was_chosen(experiment, coverage),
         *few_orphans(experiment, tally),
     )
@@ -146,7 +151,7 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
             _path(metric, gained[metric], alpha) for metric in METRICS if gained[metric].counts.size
         ),
         needed=_needed(experiment, splits[-1].propensity, gained, sum(labels)),
-        ruling=rule(experiment, gains, labels, gates),
+        ruling=rule(experiment, gains, labels=labels, total=sum(labels), gates=gates),
     )
 
 
@@ -156,18 +161,17 @@ def _arm(experiment: "Experiment", tally: Tally, arm: int) -> Arm:
     figures = _figures_of(experiment, films, arm)
     found = area(scores)
     if found is not None:
-        figures["auc"] = _in_the_limit(
+        figures["auc"] = in_the_limit(
             experiment, found.value, found.variance, found.n, lowest=0.0, highest=1.0
         )
-    loss = (scores.probability - scores.sick) ** 2
-    figures["brier"] = _mean(experiment, loss, scores, lowest=0.0)
-    figures["predicted minus observed"] = _mean(
+    figures["brier"] = brier(experiment, scores)
+    figures["predicted minus observed"] = mean(
         experiment, scores.probability - scores.sick, scores, lowest=-1.0
     )
-    figures["latency p50 ms"] = _quantile(*tally.latencies(arm), 0.5, alpha)
-    figures["latency p95 ms"] = _quantile(*tally.latencies(arm), 0.95, alpha)
-    figures["label lag p50 h"] = _quantile(*tally.lags(arm), 0.5, alpha)
-    figures["error rate"] = _frequency(failures, requests, alpha)
+    figures["latency p50 ms"] = quantile(*tally.latencies(arm), 0.5, alpha)
+    figures["latency p95 ms"] = quantile(*tally.latencies(arm), 0.95, alpha)
+    figures["label lag p50 h"] = quantile(*tally.lags(arm), 0.5, alpha)
+    figures["error rate"] = frequency(failures, requests, alpha)
     served = (experiment.champion, experiment.challenger)[arm]
     return Arm(
         name=served.served_entity_name,
@@ -193,53 +197,13 @@ def _estimated(arms: Sequence[Arm], metric: Metric) -> float | None:
     return challenger.value - champion.value if champion and challenger else None
 
 
-def _in_the_limit(
-    experiment: "Experiment",
-    value: float,
-    variance: float,
-    n: int,
-    *,
-    lowest: float,
-    highest: float,
-) -> Interval:
-    return asymptotic(
-        value,
-        variance,
-        n,
-        alpha=experiment.alpha,
-        # Half of all labels are one arm's, and half-way is when most is looked at.
-        narrowest_at=max(1, experiment.maximum_labels // 4),
-        lowest=lowest,
-        highest=highest,
-    )
-
-
-def _moments(values: Floats, scores: Scores) -> tuple[float, float]:
-    """Weighted mean and its variance."""
-    weights = scores.weight * scores.n
-    mean = float(np.average(values, weights=weights))
-    spread = scores.n * (scores.weight * (values - mean)) ** 2
-    return mean, float(spread.sum() / weights.sum() ** 2)
-
-
-def _mean(
-    experiment: "Experiment", values: Floats, scores: Scores, *, lowest: float
-) -> Interval | None:
-    if not scores.n.sum():
-        return None
-    mean, variance = _moments(values, scores)
-    return _in_the_limit(
-        experiment, mean, variance, int(scores.n.sum()), lowest=lowest, highest=1.0
-    )
-
-
 def _asymptotic_gains(experiment: "Experiment", tally: Tally) -> Figures:
     """Differences of what the arms' films say independently of each other."""
     champion, challenger = tally.scores(CHAMPION), tally.scores(CHALLENGER)
     areas = area(champion), area(challenger)
     gains: Figures = {"auc": None, "brier": None}
     if areas[0] and areas[1]:
-        gains["auc"] = _in_the_limit(
+        gains["auc"] = in_the_limit(
             experiment,
             areas[1].value - areas[0].value,
             areas[0].variance + areas[1].variance,
@@ -248,43 +212,16 @@ def _asymptotic_gains(experiment: "Experiment", tally: Tally) -> Figures:
             highest=1.0,
         )
     if champion.n.sum() and challenger.n.sum():
-        losses = [
-            _moments((scores.probability - scores.sick) ** 2, scores)
-            for scores in (champion, challenger)
-        ]
-        gains["brier"] = _in_the_limit(
+        means = [mean_and_variance(losses(scores), scores) for scores in (champion, challenger)]
+        gains["brier"] = in_the_limit(
             experiment,
-            losses[1][0] - losses[0][0],
-            losses[0][1] + losses[1][1],
+            means[1][0] - means[0][0],
+            means[0][1] + means[1][1],
             int(min(champion.n.sum(), challenger.n.sum())),
             lowest=-1.0,
             highest=1.0,
         )
     return gains
-
-
-def _quantile(
-    values: Floats, n: NDArray[np.int64], quantile: float, alpha: float
-) -> Interval | None:
-    """A quantile between the order statistics that a binomial count of smaller values allows.
-
-    For one look: no verdict depends on it, and it is not anytime-valid.
-    """
-    if not n.sum():
-        return None
-    total, ranks = int(n.sum()), n.cumsum()
-    low, high = binom.ppf([alpha / 2, 1 - alpha / 2], total, quantile)
-    at = np.clip([np.ceil(quantile * total), low, high + 1], 1, total)
-    value, lowest, highest = values[np.searchsorted(ranks, at)]
-    return Interval(value=float(value), low=float(lowest), high=float(highest), n=total)
-
-
-def _frequency(count: int, n: int, alpha: float) -> Interval | None:
-    """A share of n with its confidence sequence."""
-    if not n:
-        return None
-    moments = Moments(u=np.array([1.0, 0.0]), v=np.ones(2), bound=np.ones(2))
-    return share(at_one_look(moments, np.array([count, n - count], np.float64)), alpha)
 
 
 def _agreement(tally: Tally, alpha: float) -> Agreement | None:
@@ -295,7 +232,7 @@ def _agreement(tally: Tally, alpha: float) -> Agreement | None:
         return None
     votes, n = readings[:, :3], readings[:, 3]
     alike = votes.max(axis=1) == votes.sum(axis=1)
-    agreed = _frequency(int(n[alike].sum()), int(n.sum()), alpha)
+    agreed = frequency(int(n[alike].sum()), int(n.sum()), alpha)
     assert agreed is not None  # noqa: S101 - there are films
     sizes = votes.sum(axis=1)
     usual = np.bincount(sizes, weights=n).argmax()
@@ -332,12 +269,3 @@ def _needed(
         as_observed=max(fewest, int(np.ceil(observed * labels))) if observed and labels else None,
         as_expected=max(fewest, int(np.ceil(expected * films.n.sum()))) if expected else None,
     )
-
-
-def promotion_limits(experiment: "Experiment") -> dict[Metric, float]:
-    """What each gain has to be shown above for a promotion."""
-    limits: dict[Metric, float] = {
-        "sensitivity": -experiment.margins.sensitivity,
-        "specificity": -experiment.margins.specificity,
-    }
-    return limits | {experiment.primary_metric: 0.0}

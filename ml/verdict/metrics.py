@@ -64,13 +64,15 @@ def paired_difference(films: Pairs, metric: Metric, smallest_sampling: float) ->
 
 def share(found: Evidence, alpha: float, highest: float = 1.0) -> Interval | None:
     """A metric of one arm at the last look; None where no film is concerned."""
-    return _interval(found, None, 0.0, highest, alpha)
+    estimate = float(found.estimates[-1]) if found.counts.size else None
+    return _interval(found, estimate, 0.0, highest, alpha)
 
 
-def gain(found: Evidence, alpha: float, estimate: float | None = None) -> Interval | None:
-    """A difference of the arms at the last look; None where no film is concerned.
+def gain(found: Evidence, estimate: float | None, alpha: float) -> Interval | None:
+    """A difference of the arms at the last look; None where there is no estimate of it.
 
-    `estimate` is what is shown in the interval, where it is not what the films say by themselves.
+    The estimate is the difference of both arms' figures, so that what people read adds up. The
+    root of the evidence differs from it by less than chance, and may lie outside of -1 to 1.
     """
     return _interval(found, estimate, -1.0, 1.0, alpha)
 
@@ -89,11 +91,11 @@ def _concerned(metric: Metric, sick: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _interval(
     found: Evidence, estimate: float | None, lowest: float, highest: float, alpha: float
 ) -> Interval | None:
-    if not found.counts.size:
+    if not found.counts.size or estimate is None:
         return None
     low, high = found.last.limits(lowest, highest, alpha)
     return Interval(
-        value=float(found.estimates[-1]) if estimate is None else estimate,
+        value=estimate,
         low=float(low[-1]),
         high=float(high[-1]),
         n=int(found.counts[-1].sum()),

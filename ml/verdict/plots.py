@@ -30,10 +30,10 @@ _STYLE: Final[Any] = {
 }
 
 
-def intervals(path: Path, days: Sequence[str], limits: Sequence[tuple[float, str]]) -> str:
-    """A gain at the end of each day, and what it has to be shown above."""
+def intervals(path: Path, step: float, unit: str, limits: Sequence[tuple[float, str]]) -> str:
+    """A gain at each look, `step` units apart, and what it has to be shown above."""
     figure, axes = _axes(7.2, 3.2)
-    x = np.arange(1, len(days) + 1)
+    x = step * np.arange(1, path.estimates.size + 1)
     axes.fill_between(
         x,
         path.low,
@@ -46,10 +46,17 @@ def intervals(path: Path, days: Sequence[str], limits: Sequence[tuple[float, str
     axes.plot(x, path.estimates, color=CHALLENGER_COLOUR, marker=".", label="estimate")
     for limit, name in limits:
         axes.axhline(limit, color="0.3", linewidth=1, linestyle="--" if limit else "-")
-        axes.annotate(name, (1, limit), xytext=(4, 2), textcoords="offset points", fontsize=8)
+        axes.annotate(
+            name,
+            (x[-1], limit),
+            xytext=(0, 2),
+            textcoords="offset points",
+            fontsize=8,
+            ha="right",
+        )
     finite = path.high[np.isfinite(path.high)]
     reach = max(0.1, float(np.abs(finite[-1:]).max(initial=0.1)) * 4)
-    axes.set(ylim=(-reach, reach), xlabel=f"days since {days[0]}", ylabel=f"gain in {path.metric}")
+    axes.set(ylim=(-reach, reach), xlabel=unit, ylabel=f"gain in {path.metric}")
     axes.legend(loc="upper right", frameon=False)
     return _svg(figure)
 
@@ -100,12 +107,12 @@ def traffic(daily: Sequence[Floats], promised: Floats, days: Sequence[str]) -> s
     x = np.arange(1, len(days) + 1)
     above.bar(x, daily[0], color=CHAMPION_COLOUR, label="champion")
     above.bar(x, daily[1], bottom=daily[0], color=CHALLENGER_COLOUR, label="challenger")
-    above.set(ylabel="requests")
-    _legend(above)
     total = daily[0] + daily[1]
+    above.set(ylabel="requests", ylim=(0, 1.5 * total.max()))
+    _legend(above)
     below.plot(x, daily[1] / total, ".-", color=CHALLENGER_COLOUR, label="challenger's share")
     below.step(x, promised, where="mid", color="0.3", linewidth=1, label="split in force")
-    below.set(ylim=(0, 1), ylabel="share", xlabel=f"days since {days[0]}")
+    below.set(ylim=(0, 1), ylabel="share", xlabel=f"day ({days[0]} is 1)")
     _legend(below)
     return _svg(figure)
 

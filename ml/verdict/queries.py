@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from infra.experiment import Experiment, Split
 
 _SQL: Final = Path(__file__).parent / "queries"
+REPLAY_PREFIX: Final = "replay-"
+"""Of the client's id of a request that names its arm."""
+
+_DECIMALS, _FEW_DECIMALS, _MANY_ROWS = 6, 4, 1_000_000
+"""Of the probabilities that AUC, Brier score and calibration are made of: of millions of films,
+four decimals move them by less than a tenth of what chance does."""
+
 COUNTS: Final = (
     "violations",
     "standings",
@@ -72,8 +79,8 @@ class Queries:
             for column in self.experiment.subgroups
         }
 
-    def parameters(self, as_of: datetime) -> dict[str, str]:
-        """The values of the named parameters."""
+    def parameters(self, as_of: datetime, observations: int = 0) -> dict[str, str]:
+        """The values of the named parameters, for so many rows."""
         experiment = self.experiment
         values = {
             "champion": experiment.champion.served_entity_name,
@@ -84,19 +91,23 @@ class Queries:
             "threshold": str(DECISION_THRESHOLD),
             "review_share": str(experiment.review_share),
             "audit_share": str(experiment.audit_share),
+            "decimals": str(_FEW_DECIMALS if observations > _MANY_ROWS else _DECIMALS),
         }
         for number, split in enumerate(self.splits):
             values[f"since_{number}"] = _timestamp(split.since)
             values[f"propensity_{number}"] = str(split.propensity)
         return values
 
-    def digest(self, as_of: datetime) -> str:
+    def digest(self, as_of: datetime, observations: int) -> str:
         """SHA-256 over the statements and the values of their parameters."""
         hashed = hashlib.sha256()
         for text in (
             self.cases,
             *self.counts().values(),
-            *(f"{name}={value}" for name, value in sorted(self.parameters(as_of).items())),
+            *(
+                f"{name}={value}"
+                for name, value in sorted(self.parameters(as_of, observations).items())
+            ),
         ):
             hashed.update(text.encode())
             hashed.update(b"\0")
@@ -110,6 +121,7 @@ def workspace_rows(
     and that an orphaned verdict has too, in the same order."""
     return _filled_in(
         "workspace",
+        replay=REPLAY_PREFIX,
         labelled=_listed(optional, "verdict.{0} AS {0}"),
         orphaned=_listed(orphaned, "{}"),
         **names,

@@ -93,9 +93,9 @@ def numbers(judgement: Judgement) -> dict[str, Any]:
         "challenger": _arm(judgement.arms[1]),
         "labels needed": asdict(judgement.needed),
         "sample ratio": {
-            "champion": ratio.champion,
-            "challenger": ratio.challenger,
-            "expected challenger": ratio.expected_challenger,
+            "champion": int(ratio.requests[-1] - ratio.challenger[-1]),
+            "challenger": int(ratio.challenger[-1]),
+            "promised to the challenger": float(ratio.promised[-1]),
             "anytime-valid p": ratio.p,
             "chi-square p, for one look": ratio.chi_square_p,
         },

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from ml.verdict import plots
 from ml.verdict.decision import Decision
-from ml.verdict.judgement import Judgement, promotion_limits
+from ml.verdict.judgement import Judgement
 from ml.verdict.metrics import CHALLENGER, CHAMPION
+from ml.verdict.rule import promotion_limits
 from ml.verdict.tables import Table, needed, tables
 from ml.verdict.tally import ARMS, Tally
 
@@ -36,7 +37,8 @@ def report(experiment: "Experiment", judgement: Judgement, tally: Tally, decisio
         Plot(
             svg=plots.intervals(
                 path,
-                days,
+                1,
+                f"day ({days[0]} is 1)",
                 [
                     (0.0, "no difference"),
                     *([limits[path.metric]] if path.metric in limits else []),

@@ -87,11 +87,7 @@ def projection(there: Sequence[str], subgroups: Sequence[str]) -> str:
         *COLUMNS,
         *(RowColumn(name=name, type="STRING", meaning="a subgroup") for name in subgroups),
     )
-    return ",\n  ".join(
-        f"CAST({column.name if column.name in known else column.default} AS {column.type}) "
-        f"AS {column.name}"
-        for column in declared
-    )
+    return ",\n  ".join(f"{_expression(column, known)} AS {column.name}" for column in declared)
 
 
 def missing(there: Sequence[str], subgroups: Sequence[str]) -> tuple[str, ...]:
@@ -105,3 +101,10 @@ def assumed(there: Sequence[str]) -> tuple[str, ...]:
     """The columns whose default counts, because the rows do not have them."""
     known = {name.lower() for name in there}
     return tuple(column.name for column in COLUMNS if column.name not in known)
+
+
+def _expression(column: RowColumn, known: set[str]) -> str:
+    if column.name not in known:
+        return f"CAST({column.default} AS {column.type})"
+    value = f"CAST({column.name} AS {column.type})"
+    return value if column.default in (None, "NULL") else f"COALESCE({value}, {column.default})"

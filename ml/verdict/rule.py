@@ -5,11 +5,13 @@ margins, and the primary metric superior. Each holds at its own alpha, because a
 (intersection-union test; Berger 1982). reference: peers-and-statistics.md, section 4.2, step E4.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ml.verdict.betting import Interval
 from ml.verdict.decision import Verdict
+from ml.verdict.metrics import Metric
 
 if TYPE_CHECKING:
     from infra.experiment import Experiment
@@ -35,24 +37,27 @@ class Ruling:
 
 def rule(
     experiment: "Experiment",
-    gains: dict[str, Interval | None],
+    gains: Mapping[str, Interval | None],
+    *,
     labels: tuple[int, int],
+    total: int,
     gates: tuple[Finding, ...],
 ) -> Ruling:
-    """The ruling on the gains, challenger minus champion, and on the labels of each arm.
+    """The ruling on the gains, challenger minus champion, on the labels of each arm, and on the
+    total of them: of a replay, a label serves both arms.
 
     A gate that does not hold means that the data are not what the test assumes: it stops
     everything.
     """
     conditions = (*gates, *_conditions(experiment, gains, labels))
-    verdict, reason = _verdict(experiment, gains, labels, conditions, gates)
+    verdict, reason = _verdict(experiment, gains, total, conditions, gates)
     return Ruling(verdict=verdict, reason=reason, findings=conditions)
 
 
 def _verdict(
     experiment: "Experiment",
-    gains: dict[str, Interval | None],
-    labels: tuple[int, int],
+    gains: Mapping[str, Interval | None],
+    total: int,
     conditions: tuple[Finding, ...],
     gates: tuple[Finding, ...],
 ) -> tuple[Verdict, str]:
@@ -71,9 +76,9 @@ def _verdict(
         )
     if primary and primary.high < 0:
         return Verdict.KEEP, f"The challenger's {experiment.primary_metric} is not better."
-    if sum(labels) >= experiment.maximum_labels:
+    if total >= experiment.maximum_labels:
         return Verdict.KEEP, (
-            f"The test is over with {sum(labels)} labels, and the challenger has not been shown "
+            f"The test is over with {total} labels, and the challenger has not been shown "
             "to be better."
         )
     open_ = next(condition for condition in conditions if not condition.holds)
@@ -81,7 +86,7 @@ def _verdict(
 
 
 def _conditions(
-    experiment: "Experiment", gains: dict[str, Interval | None], labels: tuple[int, int]
+    experiment: "Experiment", gains: Mapping[str, Interval | None], labels: tuple[int, int]
 ) -> tuple[Finding, ...]:
     margins, fewest = experiment.margins, experiment.minimum_per_arm
     return (
@@ -97,7 +102,7 @@ def _conditions(
     )
 
 
-def _above(metric: str, gains: dict[str, Interval | None], limit: float, what: str) -> Finding:
+def _above(metric: str, gains: Mapping[str, Interval | None], limit: float, what: str) -> Finding:
     gain = gains[metric]
     if gain is None:
         return Finding(
@@ -112,3 +117,12 @@ def _above(metric: str, gains: dict[str, Interval | None], limit: float, what: s
         because=f"The gain in {metric} is {gain.low:+.3f} to {gain.high:+.3f}: {shown} "
         f"{limit:+.3f}.",
     )
+
+
+def promotion_limits(experiment: "Experiment") -> dict[Metric, float]:
+    """What each gain has to be shown above for a promotion."""
+    limits: dict[Metric, float] = {
+        "sensitivity": -experiment.margins.sensitivity,
+        "specificity": -experiment.margins.specificity,
+    }
+    return limits | {experiment.primary_metric: 0.0}

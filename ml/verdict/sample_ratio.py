@@ -26,11 +26,19 @@ class SampleRatio:
     """The evidence against the split, by look."""
 
     log_evidence: Floats
-    champion: int
-    challenger: int
-    expected_challenger: float
+    requests: Floats
+    """Of both arms so far."""
+    challenger: Floats
+    """Requests of the challenger so far."""
+    promised: Floats
+    """Requests that the split had promised the challenger so far."""
     chi_square_p: float
-    """Of the fixed-sample test, for one look only; no decision is taken by it."""
+    """At the last look, of the test for one look only; no decision is taken by it."""
+
+    @property
+    def worst(self) -> int:
+        """The index of the look at which the split was least to be believed."""
+        return int(self.log_evidence.argmax())
 
     @property
     def p(self) -> float:
@@ -42,8 +50,8 @@ def sample_ratio(
     look: NDArray[np.intp], propensity: Floats, champion: Floats, challenger: Floats, looks: int
 ) -> SampleRatio:
     """Of requests [i] by look and split. A split that draws one arm only promises it everything."""
-    log_evidence = np.zeros(looks)
-    statistic, degrees, expected = 0.0, 0, 0.0
+    log_evidence, promised, all_counts = np.zeros(looks), np.zeros(looks), np.zeros((looks, 2))
+    statistic, degrees = 0.0, 0
     for p in np.unique(propensity):
         here = propensity == p
         counts = np.zeros((looks, 2))
@@ -51,7 +59,8 @@ def sample_ratio(
         np.add.at(counts, (look[here], 1), challenger[here])
         so_far = counts.cumsum(axis=0)
         drawn, n = so_far[:, 1], so_far.sum(axis=1)
-        expected += p * n[-1]
+        promised += p * n
+        all_counts += so_far
         if not 0 < p < 1:
             wrong = so_far[:, 0] if p == 1 else drawn
             log_evidence += np.where(wrong > 0, np.inf, 0.0)
@@ -63,8 +72,8 @@ def sample_ratio(
             degrees += 1
     return SampleRatio(
         log_evidence=log_evidence,
-        champion=int(champion.sum()),
-        challenger=int(challenger.sum()),
-        expected_challenger=float(expected),
+        requests=all_counts.sum(axis=1),
+        challenger=all_counts[:, 1],
+        promised=promised,
         chi_square_p=float(chi2.sf(statistic, degrees)) if degrees else 1.0,
     )

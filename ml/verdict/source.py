@@ -62,7 +62,7 @@ class Rows(Protocol):
     def extent(self, queries: Queries) -> Counted:
         """The number of rows, and the second in which the last thing happened."""
 
-    def counts(self, queries: Queries, as_of: datetime) -> dict[str, Counted]:
+    def counts(self, queries: Queries, parameters: Mapping[str, str]) -> dict[str, Counted]:
         """What the queries count."""
 
 
@@ -71,6 +71,8 @@ class Counts:
     """What was counted of the rows, as of a moment."""
 
     as_of: datetime
+    query_digest: str
+    """SHA-256 over the statements and the values of their parameters."""
     tables: Mapping[str, Counted]
 
     @property
@@ -91,17 +93,18 @@ def count(rows: Rows, queries: Queries, as_of: datetime | None) -> Counts:
 
     Raises UserError where there is no row, or one that cannot be judged.
     """
+    extent = {name: int(values[0]) for name, values in rows.extent(queries).items()}
+    observations = extent["observations"]
+    if not observations:
+        raise UserError(
+            f"{_named(rows)}: no row since {queries.experiment.start.isoformat()}, when the "
+            f"experiment {queries.experiment.name} starts. Is it the right experiment?"
+        )
     if as_of is None:
-        extent = rows.extent(queries)
-        if not extent["observations"][0]:
-            raise UserError(
-                f"{_named(rows)}: no row since {queries.experiment.start.isoformat()}, when the "
-                f"experiment {queries.experiment.name} starts. Is it the right experiment?"
-            )
-        as_of = datetime.fromtimestamp(int(extent["last_second"][0]), UTC)
-    tables = rows.counts(queries, as_of)
+        as_of = datetime.fromtimestamp(extent["last_second"], UTC)
+    tables = rows.counts(queries, queries.parameters(as_of, observations))
     _refuse(rows, queries, {name: int(n[0]) for name, n in tables.pop("violations").items()})
-    return Counts(as_of=as_of, tables=tables)
+    return Counts(as_of=as_of, query_digest=queries.digest(as_of, observations), tables=tables)
 
 
 def _refuse(rows: Rows, queries: Queries, violations: Mapping[str, int]) -> None:
@@ -160,8 +163,7 @@ class ParquetFile:
     def extent(self, queries: Queries) -> Counted:
         return self._run(queries.extent, queries.parameters(datetime.now(UTC)))
 
-    def counts(self, queries: Queries, as_of: datetime) -> dict[str, Counted]:
-        parameters = queries.parameters(as_of)
+    def counts(self, queries: Queries, parameters: Mapping[str, str]) -> dict[str, Counted]:
         # Once, because every count goes through all of them.
         self._execute(f"CREATE OR REPLACE TEMP TABLE cases AS {queries.cases}", parameters)
         return {name: self._run(text, parameters) for name, text in queries.counts().items()}
@@ -237,8 +239,7 @@ class WorkspaceViews:
     def extent(self, queries: Queries) -> Counted:
         return self._run(queries.extent, queries.parameters(datetime.now(UTC)))
 
-    def counts(self, queries: Queries, as_of: datetime) -> dict[str, Counted]:
-        parameters = queries.parameters(as_of)
+    def counts(self, queries: Queries, parameters: Mapping[str, str]) -> dict[str, Counted]:
         return {
             name: self._run(f"WITH cases AS ({queries.cases}) {text}", parameters)
             for name, text in queries.counts().items()

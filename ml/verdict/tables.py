@@ -54,7 +54,7 @@ def gains(values: Mapping[str, Interval | None], judgement: Judgement) -> Table:
         rows=[
             (
                 name,
-                *_parts(value, signed=True),
+                *parts(value, signed=True),
                 f"{bounds.low:+.3f} to {bounds.high:+.3f}"
                 if (bounds := judgement.bounds.get(name))
                 else "",
@@ -147,11 +147,12 @@ def needed(found: Needed, labels: int) -> str:
 
 def text(value: Interval | None) -> str:
     """A figure with its interval and n."""
-    number, interval, n = _parts(value)
+    number, interval, n = parts(value)
     return f"{number} ({interval}), n = {n}" if interval else number
 
 
-def _parts(value: Interval | None, *, signed: bool = False) -> tuple[str, str, str]:
+def parts(value: Interval | None, *, signed: bool = False) -> tuple[str, str, str]:
+    """A figure, its interval and its n."""
     if value is None:
         return "not defined", "", "0"
     sign = "+" if signed else ""

@@ -31,10 +31,10 @@ answered AS (
     ANY_VALUE(request_time), ANY_VALUE(arm), ANY_VALUE(propensity), answer_number,
     ANY_VALUE(image_index), ANY_VALUE(status_code), ANY_VALUE(execution_duration_ms),
     ANY_VALUE(probability), MIN(CASE WHEN counts THEN sampling_probability END),
-    COUNT_IF(counts AND ground_truth = 'PNEUMONIA'),
-    COUNT_IF(counts AND ground_truth = 'NORMAL'),
-    COUNT_IF(counts AND ground_truth NOT IN ('PNEUMONIA', 'NORMAL')),
-    COUNT_IF(ground_truth IS NOT NULL AND NOT blind),
+    CAST(COUNT_IF(counts AND ground_truth = 'PNEUMONIA') AS INT),
+    CAST(COUNT_IF(counts AND ground_truth = 'NORMAL') AS INT),
+    CAST(COUNT_IF(counts AND ground_truth NOT IN ('PNEUMONIA', 'NORMAL')) AS INT),
+    CAST(COUNT_IF(ground_truth IS NOT NULL AND NOT blind) AS INT),
     MIN(CASE WHEN counts AND ground_truth IS NOT NULL THEN decided_at END)$any_subgroups
   FROM ($observations) AS observation
   JOIN read_again ON read_again.prediction_id = observation.prediction_id

@@ -1,5 +1,6 @@
 -- The rows of a workspace: every request of the endpoint with its answers and their verdicts, and
--- the verdicts whose prediction is not in the log.
+-- the verdicts whose prediction is not in the log. Replayed requests named their arm: nothing was
+-- drawn for them.
 SELECT
   COALESCE(prediction.prediction_id, request.databricks_request_id) AS prediction_id,
   request.request_time AS request_time,
@@ -17,6 +18,7 @@ LEFT JOIN $predictions AS prediction
   ON prediction.databricks_request_id = request.databricks_request_id
 LEFT JOIN $labelled_view AS verdict
   ON verdict.prediction_id = prediction.prediction_id AND prediction.answer_number = 1
+WHERE request.client_request_id IS NULL OR request.client_request_id NOT LIKE '$replay%'
 UNION ALL
 SELECT
   verdict.prediction_id, NULL, NULL, 1, 0, NULL, NULL, NULL,

@@ -1,0 +1,232 @@
+"""`python -m ml.compare`: what it writes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.ml.verdict.conftest import CHALLENGER, CHAMPION
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def some_films(log):
+    log.films(CHAMPION, {"TP": 40, "FN": 10, "TN": 40, "FP": 10})
+    log.films(CHALLENGER, {"TP": 45, "FN": 5, "TN": 40, "FP": 10})
+    return log
+
+
+def run(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ml.compare", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_the_same_rows_give_the_same_bytes(some_films, experiment, tmp_path):
+    trial, data = experiment(maturity=0), some_films.parquet()
+
+    for folder in ("first", "second"):
+        run(trial, "--data", data, "--output", tmp_path / folder).check_returncode()
+
+    for name in ("decision.json", "report.html"):
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+
+
+def test_the_order_of_the_rows_changes_no_number(some_films, experiment, compare):
+    trial = experiment(maturity=0)
+    first = compare(trial)
+    some_films.rows.reverse()
+    second = compare(trial)
+
+    assert first.numbers == second.numbers
+    assert first.data.digest == second.data.digest
+    assert first.data.origin["sha256"] != second.data.origin["sha256"]
+
+
+def test_other_rows_have_another_digest(some_films, experiment, compare):
+    trial = experiment(maturity=0)
+    first = compare(trial)
+    some_films.film(CHAMPION, 0.9, "PNEUMONIA")
+
+    assert compare(trial).data.digest != first.data.digest
+
+
+def test_the_decision_names_everything_it_rests_on(some_films, experiment, compare):
+    from infra.experiment import load
+
+    trial = experiment(maturity=0)
+    decision = compare(trial)
+
+    assert decision.experiment.digest == load(trial).digest
+    assert (decision.champion.served_entity, decision.champion.version) == (CHAMPION, 1)
+    assert (decision.challenger.served_entity, decision.challenger.version) == (CHALLENGER, 2)
+    assert re.fullmatch("[0-9a-f]{64}", decision.data.digest)
+    assert re.fullmatch("[0-9a-f]{64}", decision.data.query_digest)
+    assert decision.software["ville"] == "0.1.0"
+    assert decision.splits[0]["challenger"] == 50
+
+
+def test_every_figure_has_an_n_and_an_interval_around_it(some_films, experiment, compare):
+    decision = compare(experiment(maturity=0))
+
+    figures = [
+        *decision.numbers["gains"].values(),
+        *decision.numbers["champion"]["figures"].values(),
+        *decision.numbers["challenger"]["figures"].values(),
+    ]
+    for figure in filter(None, figures):
+        assert figure["low"] <= figure["value"] <= figure["high"]
+        assert figure["n"] > 0
+
+
+def test_the_report_needs_nothing_but_itself(some_films, experiment, command):
+    page = (command(experiment(maturity=0)) / "report.html").read_text()
+
+    # Intervals of sensitivity and specificity, ROC, calibration, traffic, verification.
+    assert page.count("<svg") == 6
+    loaded = re.findall(r'(?:src|href)="(?!#)([^"]*)"', page)
+    assert not [address for address in loaded if not address.startswith("#")]
+    assert "<script" not in page
+    assert "Not a medical device" in page
+
+
+def test_what_is_in_the_rows_is_not_markup(log, experiment, command):
+    log.film(CHAMPION, 0.9, "PNEUMONIA", site="<script>alert(1)</script>")
+    log.film(CHALLENGER, 0.9, "PNEUMONIA", site="[bold]x")
+
+    folder = command(experiment(maturity=0, subgroups='["site"]'))
+
+    assert "<script" not in (folder / "report.html").read_text()
+
+
+def test_a_decision_written_by_hand_is_no_decision(tmp_path):
+    from ml.command import UserError
+    from ml.verdict.decision import Decision
+
+    file = tmp_path / "decision.json"
+    file.write_text(json.dumps({"verdict": "PROMOTE"}))
+
+    with pytest.raises(UserError, match=r"decision\.json: no decision.*experiment"):
+        Decision.read(file)
+
+
+class TestVerification:
+    def verified(self, log, trial, decision) -> int:
+        from ml.compare import main
+
+        return main([str(trial), "--data", str(log.parquet()), "--verify", str(decision)])
+
+    def test_a_decision_that_the_data_give_is_confirmed(
+        self, some_films, experiment, command, capsys
+    ):
+        trial = experiment(maturity=0)
+        decision = command(trial) / "decision.json"
+
+        assert self.verified(some_films, trial, decision) == 0
+        assert "what the data say: INCONCLUSIVE" in capsys.readouterr().out
+
+    def test_one_that_was_edited_is_not(self, some_films, experiment, command, capsys):
+        trial = experiment(maturity=0)
+        decision = command(trial) / "decision.json"
+        decision.write_text(decision.read_text().replace("INCONCLUSIVE", "PROMOTE"))
+
+        assert self.verified(some_films, trial, decision) == 1
+        assert "verdict: 'PROMOTE' is written, 'INCONCLUSIVE' is found" in capsys.readouterr().out
+
+    def test_nor_is_one_of_another_experiment(self, some_films, experiment, command, capsys):
+        decision = command(experiment(maturity=0)) / "decision.json"
+
+        assert self.verified(some_films, experiment(maturity=0, minimum=21), decision) == 1
+        assert "experiment.digest" in capsys.readouterr().out
+
+    def test_nor_one_of_other_rows(self, some_films, experiment, command, capsys):
+        trial = experiment(maturity=0)
+        decision = command(trial) / "decision.json"
+        some_films.rows[0]["ground_truth"] = "NORMAL"
+
+        assert self.verified(some_films, trial, decision) == 1
+        assert "data.digest" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+class TestRefusals:
+    def test_a_file_that_is_not_there(self, experiment, tmp_path):
+        answer = run(experiment(), "--data", tmp_path / "none.parquet")
+
+        assert (answer.returncode, answer.stdout.count("Traceback")) == (1, 0)
+        assert "none.parquet: there is no such file" in answer.stderr
+
+    def test_a_file_that_is_no_parquet(self, experiment, tmp_path):
+        file = tmp_path / "rows.parquet"
+        file.write_text("prediction_id,arm\n")
+
+        answer = run(experiment(), "--data", file)
+
+        assert answer.returncode == 1
+        assert "rows.parquet: cannot be read as labelled rows" in answer.stderr
+        assert "Traceback" not in answer.stderr
+
+    def test_an_experiment_with_problems(self, tmp_path):
+        file = tmp_path / "trial.toml"
+        file.write_text('primary_metric = "sensitivty"\n')
+
+        answer = run(file)
+
+        assert answer.returncode == 1
+        assert "trial.toml: primary_metric" in answer.stderr
+        assert "write 'sensitivity'" in answer.stderr
+        assert "Traceback" not in answer.stderr
+
+
+class TestRefusedRows:
+    def refused(self, compare, trial):
+        from ml.command import UserError
+
+        with pytest.raises(UserError) as refusal:
+            compare(trial)
+        return str(refusal.value)
+
+    def test_a_column_that_is_missing(self, some_films, experiment, compare):
+        for row in some_films.rows:
+            del row["arm"]
+
+        assert "no column arm" in self.refused(compare, experiment())
+
+    def test_a_subgroup_that_no_row_has(self, log, experiment, compare):
+        log.film(CHAMPION, 0.9)
+
+        assert "no column site" in self.refused(compare, experiment(subgroups='["site"]'))
+
+    def test_a_column_of_another_type(self, some_films, experiment, compare):
+        for row in some_films.rows:
+            row["probability"] = "high"
+
+        assert "cannot be read as labelled rows" in self.refused(compare, experiment())
+
+    def test_a_probability_beyond_one(self, some_films, experiment, compare):
+        some_films.film(CHAMPION, 1.5)
+
+        assert "1 rows: probability is no number from 0 to 1" in self.refused(compare, experiment())
+
+    def test_a_sampling_probability_below_the_experiments(self, some_films, experiment, compare):
+        some_films.film(CHAMPION, 0.1, "NORMAL", sampling_probability=0.05)
+
+        assert "below the experiment's audit_share (0.2)" in self.refused(
+            compare, experiment(audit=0.2)
+        )
+
+    def test_no_row_of_the_experiment(self, log, experiment, compare):
+        log.film(CHAMPION, 0.9, "PNEUMONIA", hours=-10)
+
+        assert "no row since 2026-03-02" in self.refused(compare, experiment())

@@ -1,0 +1,153 @@
+"""Both arms on the same films: the figures, and how many films they take."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ml.verdict.paired import Answers, judge_pairs
+
+
+def answers(counts, *, sampling=1.0, seed=0):
+    """Films of (champion right, challenger right, sick), in a random order of their ids."""
+    kinds = [kind for kind, n in counts.items() for _ in range(n)]
+    random = np.random.default_rng(seed)
+    right = np.array([kind[:2] for kind in kinds])
+    sick = np.array([kind[2] for kind in kinds])
+    called = right == sick[:, None]
+    probability = np.where(called, 0.5, 0.0) + random.uniform(0.0, 0.5, right.shape)
+    ids = random.permutation(len(kinds))
+    return Answers(
+        film=[f"{number:06}" for number in ids],
+        sick=sick,
+        sampling=np.full(len(kinds), sampling),
+        champion=probability[:, 0],
+        challenger=probability[:, 1],
+    ).in_order()
+
+
+@pytest.fixture
+def trial(experiment):
+    from infra.experiment import load
+
+    return load(experiment())
+
+
+BETTER = {
+    (True, True, True): 300,
+    (True, False, True): 5,
+    (False, True, True): 45,
+    (False, False, True): 10,
+    (True, True, False): 300,
+    (True, False, False): 8,
+    (False, True, False): 10,
+    (False, False, False): 44,
+}
+
+
+def test_a_better_arm_is_promoted_on_a_few_hundred_films(trial):
+    judgement = judge_pairs(trial, answers(BETTER))
+
+    assert judgement.ruling.verdict == "PROMOTE"
+    assert judgement.gains["sensitivity"].value == pytest.approx(40 / 360)
+    assert judgement.gains["sensitivity"].n == 360
+    assert judgement.figures[0]["sensitivity"].value == pytest.approx(305 / 360)
+
+
+def test_the_other_way_round_it_is_rolled_back(trial):
+    found = answers(BETTER)
+    swapped = Answers(
+        film=found.film,
+        sick=found.sick,
+        sampling=found.sampling,
+        champion=found.challenger,
+        challenger=found.champion,
+    )
+
+    assert judge_pairs(trial, swapped).ruling.verdict == "ROLLBACK"
+
+
+def test_few_films_are_inconclusive_and_say_how_many_it_takes(trial):
+    few = {kind: n // 5 for kind, n in BETTER.items()}
+    judgement = judge_pairs(trial, answers(few))
+
+    assert judgement.ruling.verdict == "INCONCLUSIVE"
+    assert judgement.labels_needed > judgement.films
+    times = int(np.ceil(judgement.labels_needed / judgement.films))
+    enough = answers({kind: n * times for kind, n in few.items()})
+    assert judge_pairs(trial, enough).ruling.verdict == "PROMOTE"
+
+
+def test_a_label_serves_both_arms(trial):
+    """The maximum counts labels, not answers."""
+    trial = trial.model_copy(update={"maximum_labels": 800})
+
+    assert judge_pairs(trial, answers(BETTER)).ruling.verdict == "PROMOTE"
+    alike = {(True, True, True): 300, (True, True, False): 300, (False, False, True): 100}
+    assert judge_pairs(trial, answers(alike)).ruling.verdict == "INCONCLUSIVE"
+
+
+def test_presidential_approval():
+    """The voters of Agresti, Categorical Data Analysis: asked twice, 794 approve both times, 150
+    only the first time, 86 only the second, 570 never. The exact test is binomial in who changed.
+    """
+    from scipy.stats import binomtest
+
+    from ml.verdict.paired import _discordance
+
+    found = _discordance(
+        answers(
+            {
+                (True, True, True): 794,
+                (True, False, True): 150,
+                (False, True, True): 86,
+                (False, False, True): 570,
+            }
+        ).pairs()
+    )["sensitivity"]
+
+    assert (found.champion_only, found.challenger_only, found.n) == (150, 86, 1600)
+    assert found.p == pytest.approx(binomtest(86, 236).pvalue)
+
+
+def test_delongs_p_is_that_of_mlstatkit(trial):
+    from MLstatkit import Delong_test
+
+    found = answers(BETTER, seed=4)
+    _, p, *_ = Delong_test(found.sick.astype(int), found.champion, found.challenger)
+
+    assert judge_pairs(trial, found).auc_p == pytest.approx(p, rel=1e-6)
+
+
+def test_films_that_were_read_less_often_count_for_more(trial):
+    found = answers(BETTER)
+    called = found.champion >= 0.5
+    audited = Answers(
+        film=found.film,
+        sick=found.sick,
+        sampling=np.where(called, 1.0, 0.25),
+        champion=found.champion,
+        challenger=found.challenger,
+    )
+    judgement = judge_pairs(trial, audited)
+
+    right = found.sick & (found.challenger >= 0.5)
+    weight = 1 / audited.sampling
+    assert judgement.figures[1]["sensitivity"].value == pytest.approx(
+        weight[right].sum() / weight[found.sick].sum()
+    )
+    # McNemar's test knows no weights.
+    assert judgement.discordance == {}
+
+
+def test_the_order_of_the_films_does_not_matter(trial):
+    found = answers(BETTER)
+    reversed_ = Answers(
+        film=found.film[::-1],
+        sick=found.sick[::-1],
+        sampling=found.sampling[::-1],
+        champion=found.champion[::-1],
+        challenger=found.challenger[::-1],
+    )
+
+    assert reversed_.in_order().digest == found.digest

@@ -1,0 +1,172 @@
+"""`python -m ml.replay` on two real arms behind a local endpoint."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from tests.local.serving.conftest import registry  # noqa: F401 - a fixture
+from tests.ml.prediction.conftest import (  # noqa: F401 - fixtures
+    ENDPOINT,
+    environment,
+    signed_in,
+    workspace,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.local.serving.running import RunningWorkspace
+
+
+@pytest.fixture
+def trial(experiment) -> Path:
+    """The arms of the endpoint: keras-1 and torch-1."""
+    file = experiment()
+    file.write_text(file.read_text().replace("version = 2", "version = 1"))
+    return file
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    """Forty films with labels."""
+    random = np.random.default_rng(0)
+    file = tmp_path / "films.npz"
+    empty, no_labels = np.empty((0, 28, 28), np.uint8), np.empty((0, 1), np.uint8)
+    np.savez(
+        file,
+        train_images=empty,
+        train_labels=no_labels,
+        val_images=random.integers(0, 256, (40, 28, 28), dtype=np.uint8),
+        val_labels=random.integers(0, 2, (40, 1), dtype=np.uint8),
+    )
+    return file
+
+
+@pytest.fixture
+def replay(tmp_path: Path, environment: Path):  # noqa: F811 - the imported fixture
+    """Runs the command; returns its decision."""
+
+    def run(trial: Path, *arguments: str | Path):
+        from ml.replay import main
+        from ml.verdict.decision import Decision
+
+        output = tmp_path / "out"
+        given = [trial, "--output", output, "--environment", environment, *arguments]
+        assert main([str(it) for it in given]) == 0
+        return Decision.read(output / "decision.json")
+
+    return run
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "out" / "answers.csv").open() as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.mark.slow
+def test_both_arms_answer_every_film(
+    replay,
+    trial: Path,
+    films: Path,
+    tmp_path: Path,
+    workspace: RunningWorkspace,  # noqa: F811
+) -> None:
+    decision = replay(trial, "--data", films)
+
+    assert decision.mode == "replay"
+    assert decision.numbers["films"] == 40
+    with np.load(films) as archive:
+        image = archive["val_images"][0].astype(float) / 255
+    by_hand = [
+        workspace.invoke(ENDPOINT, {"inputs": [image[..., None].tolist()]}, arm).json()
+        for arm in ("keras-1", "torch-1")
+    ]
+    answers = {(row["champion"], row["challenger"]) for row in rows(tmp_path)}
+    expected = tuple(it["predictions"][0][0] for it in by_hand)
+    assert any(
+        (float(champion), float(challenger)) == pytest.approx(expected, abs=1e-5)
+        for champion, challenger in answers
+    )
+
+
+@pytest.mark.slow
+def test_a_second_replay_asks_nothing_and_gives_the_same_bytes(
+    replay, trial: Path, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ml.endpoint import Endpoint
+
+    replay(trial, "--data", films)
+    first = (tmp_path / "out" / "decision.json").read_bytes()
+    monkeypatch.setattr(Endpoint, "invoke", None)
+
+    replay(trial, "--data", films)
+
+    assert (tmp_path / "out" / "decision.json").read_bytes() == first
+
+
+@pytest.mark.slow
+def test_its_requests_are_marked_as_replayed(
+    replay,
+    trial: Path,
+    films: Path,
+    workspace: RunningWorkspace,  # noqa: F811
+) -> None:
+    from tests.local.serving.running import eventually
+
+    replay(trial, "--data", films, "--films", "3")
+
+    ids = eventually(
+        lambda: workspace.sql(
+            "SELECT client_request_id FROM local.gold.predict_payload "
+            "WHERE client_request_id LIKE 'replay-%'"
+        ),
+        lambda found: len(found) >= 6,
+    )
+    assert len(ids) >= 6
+
+
+@pytest.mark.slow
+def test_answers_are_judged_again_without_an_endpoint(
+    replay, trial: Path, films: Path, tmp_path: Path
+) -> None:
+    asked = replay(trial, "--data", films)
+    kept = (tmp_path / "out" / "answers.csv").rename(tmp_path / "answers.csv")
+
+    again = replay(trial, "--answers", kept)
+
+    assert again.numbers == asked.numbers
+    assert again.data.digest == asked.data.digest
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("a,PNEUMONIA,1,0.5,high", "line 2: challenger = 'high'"),
+        ("a,SICK,1,0.5,0.5", "line 2: ground_truth = 'SICK'"),
+        ("a,NORMAL,0,0.5,0.5", "line 2: sampling_probability = '0'"),
+    ],
+)
+def test_a_line_that_is_wrong_is_named(tmp_path: Path, line: str, message: str) -> None:
+    from ml.data.films import InvalidData
+    from ml.replay import _read
+
+    file = tmp_path / "answers.csv"
+    file.write_text(f"film,ground_truth,sampling_probability,champion,challenger\n{line}\n")
+
+    with pytest.raises(InvalidData, match=message):
+        _read(file)
+
+
+def test_a_file_that_is_no_replay_is_refused(tmp_path: Path) -> None:
+    from ml.command import UserError
+    from ml.replay import _read
+
+    file = tmp_path / "answers.csv"
+    file.write_text("film,label\na,1\n")
+
+    with pytest.raises(UserError, match="no column ground_truth"):
+        _read(file)
