@@ -78,12 +78,6 @@ def parser() -> argparse.ArgumentParser:
     verifying.add_argument(
         "--data", type=Path, metavar="FILE", help="the Parquet file that the decision was made from"
     )
-    verifying.add_argument(
-        "--recomputed",
-        type=Path,
-        metavar="FILE",
-        help="compare with this decision, which another step has made again, such as a replay",
-    )
     back = add("rollback", _rollback, "write the last deployed file")
     back.add_argument(
         "--to", metavar="COMMIT", help="this commit's file, without asking the workspace"
@@ -190,13 +184,7 @@ def _verify(given: argparse.Namespace) -> int:
         steps = (last_step(file.path, arm.served_entity_name, arm.traffic) for arm in arms)
         chosen = [step for step in steps if step]
     for evidence in chosen:
-        done = verify(
-            evidence,
-            given.environment,
-            experiment=given.experiment,
-            data=given.data,
-            recomputed=given.recomputed,
-        )
+        done = verify(evidence, given.environment, experiment=given.experiment, data=given.data)
         decision = evidence.decision
         print(
             f"{evidence.file}: verified: {decision.verdict} for "

@@ -15,6 +15,10 @@ from ml.verdict.decision import Decision, Verdict
 OLDEST_DAYS: Final = 7
 """Older evidence says nothing about the films of today: readers, machines and patients change."""
 
+ANSWERS: Final = ".answers.csv"
+"""What a replay's answers are called where its decision is kept, in place of `.json`."""
+
+_REPLAYED: Final = "answers.csv"
 _INSTEAD: Final = {
     Verdict.KEEP: "the champion stays: remove the challenger, or start another experiment",
     Verdict.ROLLBACK: "take the challenger's traffic away: python -m infra.rollout rollback",
@@ -41,6 +45,24 @@ class Evidence:
                 "that somebody edited it. Make it again."
             )
         return cls(file=file, content=content, decision=decision)
+
+    @property
+    def answers(self) -> Path | None:
+        """Of a replay: the file with both arms' answers, which lies beside the decision.
+
+        Raises Refused where it does not.
+        """
+        if self.decision.mode != "replay":
+            return None
+        kept = self.file.with_suffix(ANSWERS)
+        answers = kept if kept.is_file() else self.file.with_name(_REPLAYED)
+        if not answers.is_file():
+            raise Refused(
+                f"{self.file}: mode = replay, but neither {kept.name} nor {_REPLAYED} lies beside "
+                "it, so that nobody could make it again. python -m ml.replay writes both files "
+                "into one folder: leave them there."
+            )
+        return answers
 
     @property
     def digest(self) -> str:

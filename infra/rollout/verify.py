@@ -1,9 +1,9 @@
 """A decision made again from the data, and compared byte for byte: what CI runs on a change.
 
-`ml` judges; this starts `python -m ml.compare` as a process and compares what it writes.
+`ml` judges; this starts `python -m ml.compare` as a process, for a replay `python -m ml.replay`
+with the answers that were kept, and compares what it writes.
 """
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from infra.environment import Environment
 from infra.experiment import EXPERIMENTS, Experiment, InvalidExperiment
@@ -22,7 +22,7 @@ from infra.rollout.evidence import Evidence, record_of
 from infra.rollout.ramp import next_step
 from infra.rollout.refusal import Refused
 from infra.traffic import ALL_TRAFFIC
-from ml.verdict.decision import Decision
+from ml.verdict.decision import Decision, differences
 
 MOST_DIFFERENCES: Final = 20
 _DECISION: Final = "decision.json"
@@ -108,27 +108,29 @@ def verify(
     *,
     experiment: str | Path | None = None,
     data: Path | None = None,
-    recomputed: Path | None = None,
 ) -> Verified:
-    """Raises Refused where the data say something else than the decision.
-
-    `recomputed` is a decision that another step has made again, such as a replay.
-    """
+    """Raises Refused where the data say something else than the decision."""
     of = evidence.experiment(experiment)
-    if recomputed:
-        again = Evidence.read(recomputed).decision
-    else:
-        again = _again(evidence, of, environment, experiment_file=experiment, data=data)
+    again = _again(evidence, of, environment, experiment_file=experiment, data=data)
     recorded = evidence.decision
-    # Where it was read from is checked by name (a path is another text on another machine).
+    # Where it was read from is checked by name (a path is another text on another machine), and
+    # kept answers do not tell which films they are of.
     same = again.model_copy(
-        update={"environment": recorded.environment, "software": recorded.software}
+        update={
+            "environment": recorded.environment,
+            "software": recorded.software,
+            **(
+                {"data": again.data.model_copy(update={"origin": recorded.data.origin})}
+                if recorded.mode == "replay"
+                else {}
+            ),
+        }
     )
     if same.text().encode() != evidence.content:
-        shown = list(_differences(json.loads(evidence.content), json.loads(same.text())))
+        shown = differences(recorded, same)
         more = f"\n  and {len(shown) - MOST_DIFFERENCES} more" * (len(shown) > MOST_DIFFERENCES)
         raise Refused(
-            f"{evidence.file}: the data do not confirm this decision (recorded != made again):\n  "
+            f"{evidence.file}: the data do not confirm this decision:\n  "
             + "\n  ".join(shown[:MOST_DIFFERENCES])
             + more
             + "\nRows that arrived late for the same moment change it as well. Decide again "
@@ -151,28 +153,21 @@ def _again(
     data: Path | None,
 ) -> Decision:
     recorded = evidence.decision
-    if recorded.mode == "replay":
-        raise Refused(
-            f"{evidence.file}: mode = replay: it is made again by sending the films once more. Run "
-            "python -m ml.replay as it was run, then verify --recomputed ITS/decision.json."
-        )
-    if recorded.environment is None and data is None:
+    answers = evidence.answers
+    if answers is None and recorded.environment is None and data is None:
         raise Refused(
             f"{evidence.file}: environment is missing: it was made from a file "
             f"({', '.join(recorded.data.origin.values())}). Give that file: verify --data FILE."
         )
-    options: list[str] = []
-    if recorded.as_of:
-        options += ["--as-of", recorded.as_of.astimezone(UTC).isoformat()]
-    if data:
-        options += ["--data", str(data)]
+    if answers:
+        command = ["ml.replay", "--answers", str(answers)]
+    else:
+        command = ["ml.compare", "--environment", str(environment)]
+        command += ["--as-of", recorded.as_of.astimezone(UTC).isoformat()] if recorded.as_of else []
+        command += ["--data", str(data)] if data else []
+    of = str(experiment_file or experiment.name)
     with tempfile.TemporaryDirectory() as folder:
-        _run(
-            [
-                *(sys.executable, "-m", "ml.compare", str(experiment_file or experiment.name)),
-                *("--environment", str(environment), "--output", folder, *options),
-            ]
-        )
+        _run([sys.executable, "-m", *command, "--output", folder, of])
         return Evidence.read(Path(folder, _DECISION)).decision
 
 
@@ -180,17 +175,6 @@ def _run(command: Sequence[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Refused(
-            f"the decision cannot be made again: {' '.join(command[1:4])} ended with status "
+            f"the decision cannot be made again: {' '.join(command[1:3])} ended with status "
             f"{done.returncode}:\n{done.stderr.strip() or done.stdout.strip()}"
         )
-
-
-def _differences(recorded: Any, again: Any, where: str = "") -> Iterator[str]:
-    if isinstance(recorded, dict) and isinstance(again, dict):
-        for key in sorted({*recorded, *again}):
-            yield from _differences(recorded.get(key), again.get(key), f"{where}.{key}".lstrip("."))
-    elif isinstance(recorded, list) and isinstance(again, list) and len(recorded) == len(again):
-        for index, (one, other) in enumerate(zip(recorded, again, strict=True)):
-            yield from _differences(one, other, f"{where}[{index}]")
-    elif recorded != again:
-        yield f"{where}: {recorded} != {again}"

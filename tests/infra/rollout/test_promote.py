@@ -211,9 +211,32 @@ class TestTheSameEvidenceTwice:
     ) -> None:
         file = environment(20)
         replay = decide(mode="replay", as_of=None)
+        replay.with_name("answers.csv").write_text("film\n")
 
         assert promote(file, replay, experiment=experiment, now=NOW).percent == 50
         assert promote(file, replay, experiment=experiment, now=NOW).percent == 100
+
+
+class TestAReplay:
+    def test_is_kept_with_the_answers_that_it_was_made_of(
+        self, environment: Write, decide: Write, experiment: Path
+    ) -> None:
+        replay = decide(mode="replay", as_of=None)
+        replay.with_name("answers.csv").write_text("film\n")
+
+        done = promote(environment(20), replay, experiment=experiment, now=NOW)
+
+        assert done.record.with_name("torch-2-50.answers.csv").read_text() == "film\n"
+
+    def test_without_its_answers_is_refused(
+        self, environment: Write, decide: Write, experiment: Path
+    ) -> None:
+        file = environment(20)
+
+        with pytest.raises(Refused, match=r"answers\.csv"):
+            promote(file, decide(mode="replay", as_of=None), experiment=experiment, now=NOW)
+
+        assert load(file).ab_test.challengers[0].traffic == 20
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from infra.rollout.promote import promote
 from infra.rollout.refusal import Refused
 from infra.rollout.verify import Move, evidence_of, moves, verify
 from ml.verdict.decision import Verdict
-from tests.infra.rollout.conftest import NOW
+from tests.infra.rollout.conftest import EXPERIMENT, NOW
 
 ROOT = Path(__file__).resolve().parents[3]
 Write = Callable[..., Path]
@@ -37,6 +37,17 @@ COPY (
 """
 
 
+def run(module: str, *arguments: str, output: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments, "--output", str(output)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import duckdb
@@ -49,22 +60,10 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def compared(rows: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """An experiment and the decision on it, as the command writes it."""
-    from tests.infra.rollout.conftest import EXPERIMENT
-
     folder = tmp_path_factory.mktemp("compared")
     experiment = folder / "trial.toml"
     experiment.write_text(EXPERIMENT)
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "ml.compare", str(experiment)),
-            *("--data", str(rows), "--output", str(folder)),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    run("ml.compare", str(experiment), "--data", str(rows), output=folder)
     return experiment, folder / "decision.json"
 
 
@@ -88,7 +87,9 @@ class TestADecision:
         forged = tmp_path / "forged.json"
         forged.write_text(made.model_copy(update={"verdict": other}).text())
 
-        with pytest.raises(Refused, match=f"verdict: {other} != {made.verdict}"):
+        with pytest.raises(
+            Refused, match=f"verdict: '{other}' is written, '{made.verdict}' is found"
+        ):
             verify(Evidence.read(forged), environment(50), experiment=experiment, data=rows)
 
     def test_about_other_rows_is_refused(
@@ -128,20 +129,43 @@ class TestADecision:
             )
 
 
-def test_a_replay_is_compared_with_the_one_made_again(
-    decide: Write, environment: Write, experiment: Path
-) -> None:
-    replay = decide(mode="replay", as_of=None)
-    again = decide(mode="replay", as_of=None, name="again", software={"python": "3.11.9"})
-    other = decide(mode="replay", as_of=None, name="other", reason="Another reason.")
-    evidence, file = Evidence.read(replay), environment(50)
+@pytest.mark.slow
+class TestAReplay:
+    @pytest.fixture(scope="class")
+    def replayed(self, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+        """An experiment and a decision on 200 films, by the command."""
+        folder = tmp_path_factory.mktemp("replayed")
+        experiment = folder / "trial.toml"
+        experiment.write_text(EXPERIMENT)
+        rows = [
+            f"film-{film},{'NORMAL' if film % 2 else 'PNEUMONIA'},1.0,"
+            f"{0.1 if film % 2 or film % 10 == 0 else 0.9},{0.1 if film % 2 else 0.9}"
+            for film in range(200)
+        ]
+        head = "film,ground_truth,sampling_probability,champion,challenger"
+        (folder / "answers.csv").write_text("\n".join([head, *rows, ""]))
+        run("ml.replay", str(experiment), "--answers", f"{folder}/answers.csv", output=folder)
+        return experiment, folder / "decision.json"
 
-    with pytest.raises(Refused, match=r"python -m ml\.replay.*--recomputed"):
-        verify(evidence, file, experiment=experiment)
-    with pytest.raises(Refused, match="reason: Sensitivity is better"):
-        verify(evidence, file, experiment=experiment, recomputed=other)
-    done = verify(evidence, file, experiment=experiment, recomputed=again)
-    assert done.software == {"python": "3.11.7 there, 3.11.9 here"}
+    def test_is_judged_again_by_its_answers(
+        self, replayed: tuple[Path, Path], environment: Write
+    ) -> None:
+        experiment, decision = replayed
+
+        verify(Evidence.read(decision), environment(50), experiment=experiment)
+
+    def test_whose_answers_say_something_else_is_refused(
+        self, replayed: tuple[Path, Path], environment: Write, tmp_path: Path
+    ) -> None:
+        experiment, decision = replayed
+        forged = Path(shutil.copy(decision, tmp_path / "decision.json"))
+        text = decision.with_name("answers.csv").read_text()
+        answers = text.replace("film-2,PNEUMONIA,1.0,0.9,0.9", "film-2,PNEUMONIA,1.0,0.9,0.1")
+        assert answers != text
+        forged.with_name("answers.csv").write_text(answers)
+
+        with pytest.raises(Refused, match=r"data\.digest"):
+            verify(Evidence.read(forged), environment(50), experiment=experiment)
 
 
 class TestAChange:
