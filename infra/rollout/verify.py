@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ from infra.experiment import EXPERIMENTS, Experiment, InvalidExperiment
 from infra.experiment import load as load_experiment
 from infra.rollout import history
 from infra.rollout.environment_file import EnvironmentFile
-from infra.rollout.evidence import Evidence, record_of
+from infra.rollout.evidence import Evidence, last_step, record_of
 from infra.rollout.ramp import next_step
 from infra.rollout.refusal import Refused
 from infra.traffic import ALL_TRAFFIC
@@ -63,8 +63,8 @@ def moves(before: Environment | None, after: Environment) -> Iterator[Move]:
 
 
 def evidence_of(file: EnvironmentFile, move: Move, before: Environment, base: str) -> Evidence:
-    """The recorded decision of a move. Raises Refused where there is none, it does not fit, or the
-    change that moves the traffic changes the rule of the test as well."""
+    """The recorded decision of a move. Raises Refused where there is none, it does not fit or is
+    stale by now, or the change that moves the traffic changes the rule of the test as well."""
     if move.after not in (next_step(move.before), move.before):
         raise Refused(
             f"{file.path.name}: {move.served_entity} goes from {move.before} to {move.after} "
@@ -80,7 +80,10 @@ def evidence_of(file: EnvironmentFile, move: Move, before: Environment, base: st
         )
     evidence = Evidence.read(record)
     evidence.require_verdict()
-    evidence.challenger_in(before)
+    challenger = evidence.challenger_in(before)
+    if move.before != ALL_TRAFFIC:
+        last = last_step(file.path, move.served_entity, move.before)
+        evidence.require_fresh(before, challenger, last, now=datetime.now(UTC))
     _require_unchanged(evidence, evidence.experiment(), base)
     return evidence
 

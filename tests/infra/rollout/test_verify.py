@@ -6,32 +6,36 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from infra.rollout.environment_file import EnvironmentFile
-from infra.rollout.evidence import Evidence
+from infra.rollout.evidence import Evidence, record_of
 from infra.rollout.promote import promote
 from infra.rollout.refusal import Refused
 from infra.rollout.verify import Move, evidence_of, moves, verify
 from ml.verdict.decision import Verdict
-from tests.infra.rollout.conftest import EXPERIMENT, NOW
+from tests.infra.rollout.conftest import EXPERIMENT
 
 ROOT = Path(__file__).resolve().parents[3]
 Write = Callable[..., Path]
+
+# The last film is of yesterday: the command asks the clock how old a decision is.
+START = datetime.now(UTC).replace(microsecond=0) - timedelta(days=15)
 
 # Pneumonia that keras-1 finds 4 of 5 times and torch-2 always: 2,000 films of each arm, in 14 days.
 ROWS = """
 COPY (
   SELECT 'request-' || film || '-' || arm AS prediction_id,
-         TIMESTAMPTZ '2026-03-02 00:00:00+00' + INTERVAL (10 * film) MINUTE AS request_time,
+         TIMESTAMPTZ '{start}' + INTERVAL (10 * film) MINUTE AS request_time,
          arm,
          CASE WHEN film % 2 = 0 AND (arm = 'torch-2' OR film % 10 > 1) THEN 0.9 ELSE 0.1 END
            AS probability,
          CASE WHEN film % 2 = 0 THEN 'PNEUMONIA' ELSE 'NORMAL' END AS ground_truth,
          'reader-1' AS radiologist_id,
-         TIMESTAMPTZ '2026-03-02 01:00:00+00' + INTERVAL (10 * film) MINUTE AS decided_at
+         TIMESTAMPTZ '{start}' + INTERVAL 1 HOUR + INTERVAL (10 * film) MINUTE AS decided_at
   FROM range(2000) AS films(film), (VALUES ('keras-1'), ('torch-2')) AS arms(arm)
 ) TO '{file}' (FORMAT parquet)
 """
@@ -53,7 +57,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import duckdb
 
     file = tmp_path_factory.mktemp("rows") / "labelled.parquet"
-    duckdb.sql(ROWS.format(file=file))
+    duckdb.sql(ROWS.format(file=file, start=START.isoformat()))
     return file
 
 
@@ -62,8 +66,25 @@ def compared(rows: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     """An experiment and the decision on it, as the command writes it."""
     folder = tmp_path_factory.mktemp("compared")
     experiment = folder / "trial.toml"
-    experiment.write_text(EXPERIMENT)
+    experiment.write_text(EXPERIMENT.replace("2026-03-02T00:00:00Z", START.isoformat()))
     run("ml.compare", str(experiment), "--data", str(rows), output=folder)
+    return experiment, folder / "decision.json"
+
+
+@pytest.fixture(scope="module")
+def replayed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """An experiment and a decision on 200 films, by the command."""
+    folder = tmp_path_factory.mktemp("replayed")
+    experiment = folder / "trial.toml"
+    experiment.write_text(EXPERIMENT)
+    rows = [
+        f"film-{film},{'NORMAL' if film % 2 else 'PNEUMONIA'},1.0,"
+        f"{0.1 if film % 2 or film % 10 == 0 else 0.9},{0.1 if film % 2 else 0.9}"
+        for film in range(200)
+    ]
+    head = "film,ground_truth,sampling_probability,champion,challenger"
+    (folder / "answers.csv").write_text("\n".join([head, *rows, ""]))
+    run("ml.replay", str(experiment), "--answers", f"{folder}/answers.csv", output=folder)
     return experiment, folder / "decision.json"
 
 
@@ -131,22 +152,6 @@ class TestADecision:
 
 @pytest.mark.slow
 class TestAReplay:
-    @pytest.fixture(scope="class")
-    def replayed(self, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-        """An experiment and a decision on 200 films, by the command."""
-        folder = tmp_path_factory.mktemp("replayed")
-        experiment = folder / "trial.toml"
-        experiment.write_text(EXPERIMENT)
-        rows = [
-            f"film-{film},{'NORMAL' if film % 2 else 'PNEUMONIA'},1.0,"
-            f"{0.1 if film % 2 or film % 10 == 0 else 0.9},{0.1 if film % 2 else 0.9}"
-            for film in range(200)
-        ]
-        head = "film,ground_truth,sampling_probability,champion,challenger"
-        (folder / "answers.csv").write_text("\n".join([head, *rows, ""]))
-        run("ml.replay", str(experiment), "--answers", f"{folder}/answers.csv", output=folder)
-        return experiment, folder / "decision.json"
-
     def test_is_judged_again_by_its_answers(
         self, replayed: tuple[Path, Path], environment: Write
     ) -> None:
@@ -198,6 +203,18 @@ class TestAChange:
         file = EnvironmentFile(environment(50))
 
         with pytest.raises(Refused, match="from 20 to 50 percent without a decision"):
+            evidence_of(file, Move(served_entity="torch-2", before=20, after=50), before, "HEAD")
+
+    def test_with_a_decision_that_is_old_by_now_is_refused(
+        self, environment: Write, decide: Write
+    ) -> None:
+        before = EnvironmentFile(environment(20)).environment
+        file = EnvironmentFile(environment(50))
+        record = record_of(file.path, "torch-2", 50)
+        record.parent.mkdir(parents=True)
+        shutil.copy(decide(), record)
+
+        with pytest.raises(Refused, match="stale"):
             evidence_of(file, Move(served_entity="torch-2", before=20, after=50), before, "HEAD")
 
     def test_of_two_steps_at_once_is_refused(self, environment: Write) -> None:
@@ -252,7 +269,7 @@ class TestInAPullRequest:
         self.git(repository, "add", "infra/environments", "infra/experiments")
         self.git(repository, "commit", "--quiet", "-m", "Before")
 
-        promote(dev, decision, experiment=committed, now=NOW)
+        promote(dev, decision, experiment=committed)
         verified = self.verify(repository, rows)
         committed.write_text(
             committed.read_text().replace("specificity = 0.05", "specificity = 0.3")
