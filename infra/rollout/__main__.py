@@ -175,10 +175,11 @@ def _verify(given: argparse.Namespace) -> int:
     if given.decision:
         chosen = [Evidence.read(given.decision)]
     elif given.base:
-        before = history.at(file.path, given.base).environment
-        chosen = [
-            evidence_of(file, move, before, given.base) for move in moves(before, file.environment)
-        ]
+        chosen = []
+        if history.is_in(file.path, given.base):  # a new environment enters by review alone
+            before = history.at(file.path, given.base).environment
+            for move in moves(before, file.environment):
+                chosen.append(evidence_of(file, move, before, given.base))
     else:
         arms = file.environment.ab_test.challengers
         steps = (last_step(file.path, arm.served_entity_name, arm.traffic) for arm in arms)

@@ -45,6 +45,11 @@ def at(file: Path, revision: str) -> Commit:
     return Commit(name=name, subject=subject, content=found, environment=_environment(file, found))
 
 
+def is_in(file: Path, revision: str) -> bool:
+    """Whether a revision has the file. Raises Refused where there is no such revision."""
+    return bool(_git(file, "ls-tree", "--name-only", "--end-of-options", revision, file.name))
+
+
 def content(file: Path, revision: str) -> bytes:
     """Any file as a revision has it. Raises Refused."""
     return _git(file, "show", "--end-of-options", f"{revision}:./{file.name}")

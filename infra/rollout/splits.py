@@ -27,7 +27,8 @@ class Recorded:
 def record(
     environment: Environment, experiment: Experiment, document: Document | None, file: Path | None
 ) -> Recorded:
-    """Appends the live split to the experiment's splits, from the moment that it is in force.
+    """Appends the live split to the experiment's splits, from the endpoint's last update on: right
+    after the deployment that is the moment from which it is in force.
 
     Raises Refused where the endpoint does not serve both arms, or is being updated.
     """
@@ -36,6 +37,13 @@ def record(
     last = splits(experiment, target if target.is_file() else None)[-1]
     if (last.champion, last.challenger) == (split.champion, split.challenger):
         return Recorded(file=target, split=last, is_new=False)
+    if split.since <= last.since:
+        raise Refused(
+            f"{target}: the split {split.champion}/{split.challenger} is in force since "
+            f"{split.since:%Y-%m-%dT%H:%M:%SZ}, before the last one that is known, of "
+            f"{last.since:%Y-%m-%dT%H:%M:%SZ}. Correct that one, or "
+            "the experiment's [split] before it begins."
+        )
     text = target.read_text(encoding="utf-8") if target.is_file() else ""
     edited: Any = tomlkit.parse(text or f"# How {experiment.name} was split: written by rollout.\n")
     entry = tomlkit.table()

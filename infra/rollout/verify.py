@@ -45,13 +45,11 @@ class Verified:
     software: Mapping[str, str]
 
 
-def moves(before: Environment | None, after: Environment) -> Iterator[Move]:
+def moves(before: Environment, after: Environment) -> Iterator[Move]:
     """What a change gives to challengers that were there before it.
 
     A version that was not there enters by review alone: there can be no evidence about it yet.
     """
-    if before is None:
-        return
     old = {arm.served_entity_name: arm.traffic for arm in before.ab_test.challengers}
     champion = after.ab_test.champion.served_entity_name
     if champion in old:

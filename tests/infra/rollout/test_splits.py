@@ -80,6 +80,7 @@ def test_what_the_file_says_already_stays(note: Callable[[Any], Any], experiment
         (None, "does not exist"),
         (live(80, 20, update="IN_PROGRESS"), "rollout wait"),
         ({"config": {}}, "does not serve keras-1 and torch-2"),
+        (live(80, 20, at=datetime(2026, 3, 1, tzinfo=UTC)), "before the last one that is known"),
     ],
 )
 def test_what_is_not_the_experiments_split_is_refused(

@@ -240,10 +240,12 @@ class TestInAPullRequest:
         identity = ("-c", "user.name=Tests", "-c", "user.email=tests@example.com")
         subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True)
 
-    def verify(self, root: Path, rows: Path) -> subprocess.CompletedProcess[str]:
+    def verify(
+        self, root: Path, rows: Path, environment: str = "dev"
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [
-                *(sys.executable, "-m", "infra.rollout", "verify", "--environment", "dev"),
+                *(sys.executable, "-m", "infra.rollout", "verify", "--environment", environment),
                 *("--base", "main", "--data", str(rows)),
             ],
             cwd=root,
@@ -276,6 +278,11 @@ class TestInAPullRequest:
         )
         refused = self.verify(repository, rows)
 
+        shutil.copy(dev, dev.with_name("new.toml"))
+        entering = self.verify(repository, rows, "new")
+
+        assert entering.returncode == 0, entering.stderr
+        assert "nothing is to verify" in entering.stdout
         assert verified.returncode == 0, verified.stderr
         assert "verified: PROMOTE for torch-2 against keras-1" in verified.stdout
         assert refused.returncode == 1
