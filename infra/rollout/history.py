@@ -78,7 +78,7 @@ def _git(file: Path, *arguments: str) -> bytes:
     except OSError as error:
         raise Refused(f"git cannot be run: {error}. Install Git, or put it on PATH.") from error
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
+        said = done.stderr.decode(errors="replace").strip().partition("\n")[0].rstrip(".")
         raise Refused(
             f"{file}: git {arguments[0]} failed: {said}. The file's past is read from Git: is it "
             "committed, and is the revision there (in CI: fetch-depth: 0)?"
