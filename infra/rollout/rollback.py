@@ -26,24 +26,21 @@ def target(file: Path, environment: Environment, live: Settings | None) -> Commi
             f"{environment.ab_test.endpoint} does not exist, so that nothing says what was "
             "deployed. Name the commit: rollback --to COMMIT."
         )
-    past = list(history.commits(file))
     served = settings.arms(live)
-    if _arms(environment) != served:
-        found = next((commit for commit in past if _arms(commit.environment) == served), None)
-    else:
-        found = next((commit for commit in past if _arms(commit.environment) != served), None)
-    if found is None:
-        raise Refused(
-            f"{file.name}: no commit of it declares "
-            + (
-                "what is live, so that somebody else deployed that (python -m infra.rollout "
-                "status shows it)"
-                if _arms(environment) != served
-                else "other arms, versions or traffic than now, so that there is no way back"
-            )
-            + ". Name the commit to go to: rollback --to COMMIT."
-        )
-    return found
+    declares_what_is_live = _arms(environment) == served
+    for commit in history.commits(file):
+        if (_arms(commit.environment) == served) is not declares_what_is_live:
+            return commit
+    reason = (
+        "other arms, versions or traffic than now, so that there is no way back"
+        if declares_what_is_live
+        else "what is live, so that somebody else deployed that (python -m infra.rollout status "
+        "shows it)"
+    )
+    raise Refused(
+        f"{file.name}: no commit of it declares {reason}. Name the commit to go to: rollback --to "
+        "COMMIT."
+    )
 
 
 def restore(file: Path, commit: Commit) -> None:
