@@ -11,11 +11,13 @@ each film has its own draw of the arm and its own request id.
 
 import hashlib
 import math
+import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
@@ -35,9 +37,6 @@ if TYPE_CHECKING:
 DEFAULT_CONCURRENCY: Final = 8
 
 _SUFFIX_DIGITS: Final = 12
-
-_AHEAD: Final = 2
-"""Films in memory for each connection."""
 
 
 class Film(Protocol):
@@ -174,20 +173,40 @@ class PredictionClient:
         """
         known = self.journal.latest(self.endpoint.url) if resume else {}
         asked: dict[str, Future[Prediction]] = {}
-        running: set[Future[Answered | Unsent]] = set()
+        waiting, taking = iter(films), threading.Lock()
+        outcomes: SimpleQueue[Answered | Unsent | BaseException | None] = SimpleQueue()
+        stopped = threading.Event()
+
+        def take() -> Film | None:
+            with taking:
+                return next(waiting, None)
+
+        def work() -> None:
+            try:
+                while not stopped.is_set() and (film := take()) is not None:
+                    outcomes.put(self._settle(film, known, asked))
+            except BaseException as error:
+                stopped.set()
+                outcomes.put(error)
+            finally:
+                outcomes.put(None)
+
+        failure: BaseException | None = None
         with ThreadPoolExecutor(self.endpoint.connections) as pool:
             try:
-                for film in films:
-                    if len(running) >= _AHEAD * self.endpoint.connections:
-                        done, running = wait(running, return_when=FIRST_COMPLETED)
-                        yield from (it.result() for it in done)
-                    running.add(pool.submit(self._settle, film, known, asked))
-                while running:
-                    done, running = wait(running, return_when=FIRST_COMPLETED)
-                    yield from (it.result() for it in done)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+                working = len([pool.submit(work) for _ in range(self.endpoint.connections)])
+                while working:
+                    match outcomes.get():
+                        case None:
+                            working -= 1
+                        case BaseException() as error:
+                            failure = failure or error
+                        case outcome:
+                            yield outcome
+            finally:
+                stopped.set()
+        if failure is not None:
+            raise failure
 
     def _settle(
         self,

@@ -69,7 +69,8 @@ class Endpoint:
         self.tries = tries
         self.host = str(client.config.host)
         arm = f"/served-models/{served_entity}" if served_entity else ""
-        self.url = f"{self.host}/serving-endpoints/{name}{arm}/invocations"
+        self._path = f"/serving-endpoints/{name}{arm}/invocations"
+        self.url = f"{self.host}{self._path}"
         self._pool = _pool(self.host, connections, tries)
 
     def invoke(self, document: bytes) -> Answer:
@@ -79,10 +80,11 @@ class Endpoint:
         Raises EndpointError.
         """
         try:
-            response = self._pool.request(
+            response = self._pool.urlopen(
                 "POST",
-                self.url,
+                self._path,
                 body=document,
+                redirect=False,
                 headers={**self.client.config.authenticate(), "Content-Type": "application/json"},
             )
         except HTTPError as error:
@@ -125,15 +127,14 @@ class Endpoint:
                 ) from error
         document = json.loads(contents.read()) if contents else {}
         paths = document.get("paths", {})
-        path = self.url.removeprefix(self.host)
-        if self.served_entity and path not in paths:
+        if self.served_entity and self._path not in paths:
             arms = [it.split("/")[-2] for it in paths if "/served-models/" in it]
             if arms:
                 raise EndpointError(
                     f"{self.name} serves no entity {self.served_entity!r}; it serves "
                     f"{', '.join(sorted(arms))}. Name one of them with --served-entity."
                 )
-        return _schema_of_inputs(paths.get(path, {}))
+        return _schema_of_inputs(paths.get(self._path, {}))
 
     def _refusal(self, response: "BaseHTTPResponse") -> str:
         said = _message(response.data)
@@ -152,7 +153,7 @@ class Endpoint:
         return f"{self.url} answered {response.status}: {said} {way_out}"
 
 
-def _pool(host: str, connections: int, tries: int) -> urllib3.PoolManager:
+def _pool(host: str, connections: int, tries: int) -> urllib3.HTTPConnectionPool:
     retries = Retry(
         total=tries - 1,
         connect=2,
@@ -176,8 +177,10 @@ def _pool(host: str, connections: int, tries: int) -> urllib3.PoolManager:
         "ca_certs": os.environ.get("REQUESTS_CA_BUNDLE"),
     }
     proxies = requests.utils.get_environ_proxies(host)
-    proxy = requests.utils.select_proxy(host, proxies)
-    return urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+    # A workspace on http is one on this machine.
+    proxy = requests.utils.select_proxy(host, proxies) if host.startswith("https") else None
+    manager = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+    return manager.connection_from_url(host)
 
 
 def _schema_of_inputs(path: Mapping[str, Any]) -> Mapping[str, Any]:

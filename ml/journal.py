@@ -1,7 +1,8 @@
 """The local journal of predictions: what was sent, written before it is sent, and its answer.
 
-A file of SQLite. Every entry is on disk before the call that makes it returns, so whatever moment
-a process is killed at, the journal knows each request that may have reached the endpoint.
+A file of SQLite. Every entry is with the operating system before the call that makes it returns, so
+whatever moment a process is killed at, the journal knows each request that may have reached the
+endpoint. A power failure may take the last entries; it leaves the file whole.
 """
 
 import sqlite3
@@ -91,7 +92,7 @@ class Journal:
                 file, timeout=_LOCKED_SECONDS, check_same_thread=False, isolation_level=None
             )
             self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.execute("PRAGMA synchronous = NORMAL")
             self._database.executescript(_CREATE)
 
     def __enter__(self) -> Self:

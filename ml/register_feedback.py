@@ -71,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.print(
         f"Registered in {registry.uri}. Write the number under [feedback] of the environment's "
         f"file and deploy: cdktf deploy {environment.serving_stack}",
+        markup=False,
         soft_wrap=True,
     )
     return 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,13 +24,10 @@ sys.path.insert(0, str(REPOSITORY))
 from tests.benchmarks.bench_serving import (  # noqa: E402 - a script outside of pytest
     CLIENTS,
     measure,
-    register,
     report,
     target,
 )
 from tests.local.serving.running import (  # noqa: E402
-    KERAS,
-    TORCH,
     RunningWorkspace,
     entity,
     gateway,
@@ -40,6 +38,8 @@ if TYPE_CHECKING:
     from ml.client import PredictionClient
 
 ENDPOINT, FEEDBACK, SIZE = "predict", "feedback", 28
+ARMS = {"keras": "ml.models.keras_dense", "torch": "ml.models.torch_residual"}
+"""The project's own architectures; untrained weights cost the server as much as trained ones."""
 REQUESTS = 300
 ENVIRONMENT = """
 catalog = "local"
@@ -55,6 +55,30 @@ model = "torch"
 version = 1
 traffic = 50
 """
+
+
+def register_arm(registry: str, folder: Path, name: str) -> None:
+    """In a process of its own, which alone loads the framework."""
+    code = (
+        "import importlib, sys, mlflow, numpy\n"
+        "from ml.registry import serving_signature\n"
+        "registry, artifacts, name, module, size = sys.argv[1:]\n"
+        "mlflow.set_tracking_uri(registry)\n"
+        "mlflow.set_experiment(experiment_id=mlflow.create_experiment(name, artifacts))\n"
+        "network = importlib.import_module(module).Network(int(size), 0)\n"
+        "images = numpy.zeros((2, int(size), int(size), 1), dtype=numpy.float32)\n"
+        "network.log(name, signature=serving_signature(int(size)), input_example=images,\n"
+        "            registered_model_name=f'local.models.{name}', pip_requirements=[])\n"
+    )
+    subprocess.run(
+        [
+            *(sys.executable, "-c", code, registry, str(folder / name), name),
+            *(ARMS[name], str(SIZE)),
+        ],
+        check=True,
+        capture_output=True,
+        cwd=REPOSITORY,
+    )
 
 
 def films(folder: Path, count: int) -> list[Path]:
@@ -108,7 +132,7 @@ def bench_prediction(workspace: RunningWorkspace, folder: Path, environment: Pat
     from ml.client import Answered, PredictionClient
     from ml.unlabelled import FilmFile
 
-    arms = (entity(KERAS, "1", "keras-1"), entity(TORCH, "1", "torch-1"))
+    arms = [entity(f"local.models.{name}") for name in ARMS]
     workspace.create(ENDPOINT, *arms, ai_gateway=gateway(ENDPOINT))
     named = [FilmFile(path=path) for path in films(folder, n)]
     with PredictionClient.connect(environment, journal=folder / "journal.db") as client:
@@ -189,7 +213,9 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        registry = register(folder, ["torch", "keras"])
+        registry = f"sqlite:///{folder / 'mlflow.db'}"
+        for name in ARMS:
+            register_arm(registry, folder, name)
         with started(folder, registry, "--delivery-seconds", "1") as start:
             workspace = start()
             workspace.create_schema("local", "gold")

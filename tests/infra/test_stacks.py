@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from infra.environment import available, load
+from infra.environment import ENVIRONMENTS, available, load
 
 
 @pytest.fixture
@@ -133,6 +133,25 @@ def test_without_feedback_there_is_one_endpoint_and_one_output(
 
     assert list(local["resource"]["databricks_model_serving"]) == ["ab-test"]
     assert list(local["output"]) == ["ab_test_endpoint_url"]
+
+
+def test_the_feedback_that_local_offers_is_one_uncommented_table_away(
+    serving: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    text = (ENVIRONMENTS / "local.toml").read_text()
+    table = re.search(r"^# \[feedback\]\n(# .*\n)+", text, re.MULTILINE)
+    assert table
+    file = tmp_path / "local.toml"
+    file.write_text(text.replace(table[0], table[0].replace("# ", "", 1).replace("\n# ", "\n")))
+
+    stack = serving(file)
+
+    assert stack["output"]["feedback_endpoint_url"]["value"] == (
+        "http://127.0.0.1:8180/serving-endpoints/feedback-endpoint/invocations"
+    )
+    assert variables(stack)["DATABRICKS_TOKEN"] == (
+        "{{secrets/champion-challenger-local/feedback-token}}"
+    )
 
 
 def test_the_provider_is_pinned_exactly(serving: Callable[[str], Any]) -> None:

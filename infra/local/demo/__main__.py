@@ -1,7 +1,8 @@
 """`make demo`: the whole road on one machine, through the same commands that a user would type.
 
 Workspace, platform, ingestion, training, the endpoint, real X-rays to it, its payload table by SQL,
-the views of the analysis, and a change of the traffic split while requests keep flowing.
+the views of the analysis, readers' verdicts through the feedback endpoint, and a change of the
+traffic split while requests keep flowing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import tomlkit
 from databricks.sdk import WorkspaceClient
 
 from infra.environment import ENVIRONMENTS, Environment, load
-from infra.local.demo import requests
+from infra.local.demo import readers, requests
 from infra.local.demo.commands import (
     DEPLOY,
     FOLDER,
@@ -33,7 +34,7 @@ from infra.local.demo.commands import (
 )
 from infra.local.demo.tables import Book
 from infra.local.settings import DEFAULT_DATA, DEFAULT_PORT
-from ml.contract import KERAS_MODEL, PYTORCH_MODEL
+from ml.contract import FEEDBACK_MODEL, KERAS_MODEL, PYTORCH_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -81,6 +82,11 @@ def _demonstrate(client: WorkspaceClient, *, films: int, epochs: int | None) -> 
     versions = {
         model: _newest_version(client, environment.full_model_name(model)) for model in _TRAINING
     }
+    step("Register the model that takes readers' verdicts")
+    readers.register(environment)
+    versions[FEEDBACK_MODEL] = _newest_version(client, environment.full_model_name(FEEDBACK_MODEL))
+    readers.keep_token(client, environment)
+
     file = _copy_of(environment, versions=versions)
     run([sys.executable, "-m", "ml.arms", "--environment", str(file)])
 
@@ -98,6 +104,12 @@ def _demonstrate(client: WorkspaceClient, *, films: int, epochs: int | None) -> 
     step(f"cdktf deploy {environment.analysis_stack}, whose views need that table")
     deploy("analysis", str(file))
     book.show_traffic()
+
+    step(
+        f"Verdicts of simulated readers ({readers.ERROR_RATE:.0%} wrong), by the feedback endpoint"
+    )
+    readers.read(answers, file)
+    book.show_outcomes()
 
     step(f"Shift the traffic to {100 - SHIFTED_TRAFFIC}/{SHIFTED_TRAFFIC} under load")
     _copy_of(environment, versions=versions, traffic=SHIFTED_TRAFFIC)
@@ -185,6 +197,7 @@ def _copy_of(
         arm["version"] = versions[arm["model"]]
     if traffic is not None:
         test["challengers"][0]["traffic"] = traffic
+    document["feedback"] = readers.endpoint(versions[FEEDBACK_MODEL])
     copy = FOLDER / original.name
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_text(tomlkit.dumps(document), encoding="utf-8")

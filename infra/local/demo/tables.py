@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from rich.table import Table
+from statsmodels.stats.proportion import proportion_confint
 
 from infra.local.demo.commands import DemoFailed, console
 from infra.naming import payload_table
@@ -75,8 +76,35 @@ class Book:
             FROM {view} GROUP BY arm ORDER BY arm"""  # noqa: S608 - as above
         self._show(view, Table("arm", "requests", "share"), statement)
 
+    def show_outcomes(self) -> None:
+        """How often each arm was right by the readers' verdicts, with Wilson intervals."""
+        view = self._analysis.full_name("outcomes")
+        rows = self._warehouse.execute(f"SELECT * FROM {view} ORDER BY arm")  # noqa: S608 - as above
+        table = Table("arm", "n", "sensitivity (95 %)", "specificity (95 %)")
+        for row in rows:
+            hits, misses, passes, alarms = (
+                int(row[f"{outcome}s"] or 0)
+                for outcome in (
+                    "true_positive",
+                    "false_negative",
+                    "true_negative",
+                    "false_positive",
+                )
+            )
+            table.add_row(row["arm"], row["labelled"], _share(hits, misses), _share(passes, alarms))
+        console.print(f"  {view}")
+        console.print(table)
+
     def _show(self, title: str, table: Table, statement: str) -> None:
         for row in self._warehouse.execute(statement):
             table.add_row(*map(str, row.values()))
         console.print(f"  {title}")
         console.print(table)
+
+
+def _share(right: int, wrong: int) -> str:
+    n = right + wrong
+    if not n:
+        return "no film"
+    low, high = proportion_confint(right, n, method="wilson")
+    return f"{right / n:.3f} [{low:.3f}, {high:.3f}], n = {n}"

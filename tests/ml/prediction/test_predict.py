@@ -270,3 +270,45 @@ def test_the_command_imports_nothing_that_trains_or_builds(
 
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 2
+
+
+class TestIngestedFilms:
+    @pytest.fixture
+    def image_id(self, workspace: RunningWorkspace, films: Callable[[int], Path]) -> str:
+        """A film in the volume, with its row, as `ml.ingest` leaves them."""
+        from ml.client import image_id_of
+        from ml.tables import FILMS
+
+        client = workspace.client
+        warehouse = {"name": "champion-challenger-sandbox", "cluster_size": "2X-Small"}
+        client.post("/api/2.0/sql/warehouses", json=warehouse).raise_for_status()
+        workspace.create_schema("local", "bronze")
+        volume = {"catalog_name": "local", "schema_name": "bronze", "name": "xray_images"}
+        client.post(
+            "/api/2.1/unity-catalog/volumes", json={**volume, "volume_type": "MANAGED"}
+        ).raise_for_status()
+        content = (films(1) / "film-0000.png").read_bytes()
+        image_id = image_id_of(content)
+        path = f"/Volumes/local/bronze/xray_images/films/{image_id}.png"
+        client.put(f"/api/2.0/fs/files{path}", content=content).raise_for_status()
+        columns = ", ".join(f"{column.name} {column.type}" for column in FILMS.columns)
+        workspace.sql(f"CREATE TABLE {FILMS.full_name('local')} ({columns})")
+        workspace.sql(
+            f"INSERT INTO {FILMS.full_name('local')} (image_id, label, volume_path) "
+            f"VALUES ('{image_id}', 'PNEUMONIA', '{path}')"
+        )
+        return image_id
+
+    def test_a_film_is_asked_about_by_its_image_id(
+        self, predict: Callable[..., Run], image_id: str, tmp_path: Path
+    ) -> None:
+        by_id = predict(image_id, "--served-entity", "torch-1")
+        by_file = predict(tmp_path / "films", "--served-entity", "torch-1", "--again")
+
+        assert [line[0] for line in by_id.lines] == [image_id]
+        assert by_id.lines[0][1:] == by_file.lines[0][1:]
+
+        unknown = predict("0" * 32)
+
+        assert unknown.status == 1
+        assert f"has no film {'0' * 32}" in unknown.errors
