@@ -107,8 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with status(console, f"Judging {experiment.name}"):
         from ml.verdict.report import report
 
-        rows = _rows(given, experiment)
-        environment = None if given.data else given.environment
+        rows, environment = _rows(given, experiment)
         found = decide(experiment, in_force, rows, as_of=given.as_of, environment=environment)
         page = report(experiment, found.judgement, found.tally, found.decision)
     folder = given.output or Path(".local", "decisions", experiment.name)
@@ -179,13 +178,8 @@ def _verify(
     from ml.verdict.decision import Decision, differences
 
     claimed = Decision.read(given.verify)
-    made = decide(
-        experiment,
-        in_force,
-        _rows(given, experiment),
-        as_of=claimed.as_of,
-        environment=claimed.environment,
-    ).decision
+    rows, environment = _rows(given, experiment)
+    made = decide(experiment, in_force, rows, as_of=claimed.as_of, environment=environment).decision
     other = differences(claimed, made)
     for line in other:
         console.print(f"  {line}", soft_wrap=True)
@@ -201,11 +195,12 @@ def _verify(
     return 1 if other else 0
 
 
-def _rows(given: argparse.Namespace, experiment: "Experiment") -> "Rows":
+def _rows(given: argparse.Namespace, experiment: "Experiment") -> "tuple[Rows, str | None]":
+    """The rows, and the environment whose workspace has them; None for a file."""
     from ml.verdict.source import ParquetFile, WorkspaceViews
 
     if given.data is not None:
-        return ParquetFile(given.data, experiment.subgroups)
+        return ParquetFile(given.data, experiment.subgroups), None
     from infra.environment import load
     from infra.views import Analysis
     from ml.warehouse import Warehouse
@@ -221,7 +216,7 @@ def _rows(given: argparse.Namespace, experiment: "Experiment") -> "Rows":
         )
     client = connect(environment)
     warehouse = Warehouse.named(client, given.warehouse or environment.warehouse_name)
-    return WorkspaceViews(warehouse, analysis, experiment.subgroups)
+    return WorkspaceViews(warehouse, analysis, experiment.subgroups), environment.name
 
 
 def _moment(text: str) -> datetime:

@@ -160,10 +160,11 @@ def _arm(experiment: "Experiment", tally: Tally, arm: int) -> Arm:
     requests, failures = tally.requests(arm)
     figures = _figures_of(experiment, films, arm)
     found = area(scores)
-    if found is not None:
-        figures["auc"] = in_the_limit(
-            experiment, found.value, found.variance, found.n, lowest=0.0, highest=1.0
-        )
+    figures["auc"] = (
+        in_the_limit(experiment, found.value, found.variance, found.n, lowest=0.0, highest=1.0)
+        if found
+        else None
+    )
     figures["brier"] = brier(experiment, scores)
     figures["predicted minus observed"] = mean(
         experiment, scores.probability - scores.sick, scores, lowest=-1.0

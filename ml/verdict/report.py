@@ -87,7 +87,7 @@ def report(experiment: "Experiment", judgement: Judgement, tally: Tally, decisio
 
 def remark(judgement: Judgement) -> str:
     """What the next step takes; empty where there is none to take."""
-    if judgement.ruling.verdict != "INCONCLUSIVE":
+    if judgement.ruling.verdict != "INCONCLUSIVE" or judgement.ruling.stopped:
         return ""
     return needed(judgement.needed, sum(arm.labels for arm in judgement.arms))
 

@@ -33,6 +33,8 @@ class Ruling:
     verdict: Verdict
     reason: str
     findings: tuple[Finding, ...]
+    stopped: bool
+    """Whether a gate does not hold, so that no number of labels would help."""
 
 
 def rule(
@@ -51,7 +53,12 @@ def rule(
     """
     conditions = (*gates, *_conditions(experiment, gains, labels))
     verdict, reason = _verdict(experiment, gains, total, conditions, gates)
-    return Ruling(verdict=verdict, reason=reason, findings=conditions)
+    return Ruling(
+        verdict=verdict,
+        reason=reason,
+        findings=conditions,
+        stopped=not all(gate.holds for gate in gates),
+    )
 
 
 def _verdict(

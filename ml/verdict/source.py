@@ -104,6 +104,13 @@ def count(rows: Rows, queries: Queries, as_of: datetime | None) -> Counts:
         as_of = datetime.fromtimestamp(extent["last_second"], UTC)
     tables = rows.counts(queries, queries.parameters(as_of, observations))
     _refuse(rows, queries, {name: int(n[0]) for name, n in tables.pop("violations").items()})
+    if not tables["requests"]["day"].size:
+        arms = queries.experiment.champion, queries.experiment.challenger
+        raise UserError(
+            f"{_named(rows)}: no request to {' or '.join(arm.served_entity_name for arm in arms)} "
+            f"from {queries.experiment.start.isoformat()} to {as_of.isoformat()}. Does the "
+            "experiment name the versions that are served, and is --as-of late enough?"
+        )
     return Counts(as_of=as_of, query_digest=queries.digest(as_of, observations), tables=tables)
 
 

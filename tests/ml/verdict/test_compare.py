@@ -101,6 +101,21 @@ def test_the_report_needs_nothing_but_itself(some_films, experiment, command):
     assert "Not a medical device" in page
 
 
+def test_it_says_how_many_more_labels_it_takes(some_films, experiment, command, capsys):
+    command(experiment(maturity=0))
+
+    assert "more labels" in capsys.readouterr().out
+
+
+def test_a_broken_split_is_not_mended_by_labels(some_films, experiment, command, capsys):
+    some_films.films(CHAMPION, {"TP": 400})
+    command(experiment(maturity=0))
+
+    shown = capsys.readouterr().out
+    assert "sample-ratio mismatch" in shown
+    assert "more labels" not in shown
+
+
 def test_what_is_in_the_rows_is_not_markup(log, experiment, command):
     log.film(CHAMPION, 0.9, "PNEUMONIA", site="<script>alert(1)</script>")
     log.film(CHALLENGER, 0.9, "PNEUMONIA", site="[bold]x")

@@ -170,3 +170,25 @@ def test_a_file_that_is_no_replay_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(UserError, match="no column ground_truth"):
         _read(file)
+
+
+@pytest.mark.parametrize("truths", [["NORMAL"], ["NORMAL", "PNEUMONIA"]])
+def test_very_few_films_give_a_report_all_the_same(
+    trial: Path, tmp_path: Path, truths: list[str]
+) -> None:
+    from ml.replay import main
+    from ml.verdict.decision import Decision
+
+    file = tmp_path / "answers.csv"
+    lines = [f"film-{number},{truth},1,0.25,0.75" for number, truth in enumerate(truths)]
+    file.write_text(
+        "film,ground_truth,sampling_probability,champion,challenger\n" + "\n".join(lines) + "\n"
+    )
+
+    output = tmp_path / "out"
+    assert main([str(trial), "--answers", str(file), "--output", str(output)]) == 0
+
+    decision = Decision.read(output / "decision.json")
+    assert decision.verdict == "INCONCLUSIVE"
+    assert decision.numbers["discordance"]["sensitivity"]["n"] == truths.count("PNEUMONIA")
+    assert (output / "report.html").read_text().count("<svg") >= 3

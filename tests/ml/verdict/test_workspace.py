@@ -118,3 +118,71 @@ def test_a_subgroup_must_be_a_column_of_the_view(views):
 
     with pytest.raises(UserError, match="no column site"):
         views(("site",))
+
+
+ENVIRONMENT = """
+catalog = "{catalog}"
+[workspace]
+host = "{host}"
+[platform.warehouse]
+name = "fx"
+[ab_test]
+endpoint = "ab-test"
+[ab_test.champion]
+model = "keras"
+version = 1
+[[ab_test.challengers]]
+model = "torch"
+version = 2
+traffic = 50
+[ab_test.inference_table]
+schema = "gold"
+prefix = "pneumonia_classifier"
+"""
+
+
+@pytest.mark.slow
+def test_the_command_finds_the_views_of_an_environment(
+    bed: ABTestBed, experiment, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ml.compare import main
+    from ml.verdict.decision import Decision
+
+    file = tmp_path / "sandbox.toml"
+    host = str(bed.workspace.client.base_url).rstrip("/")
+    file.write_text(ENVIRONMENT.format(catalog=bed.analysis.catalog, host=host))
+    monkeypatch.setenv("DATABRICKS_TOKEN", "any")
+    trial, output = experiment(maturity=1), tmp_path / "out"
+
+    assert main([str(trial), "--environment", str(file), "--output", str(output)]) == 0
+
+    decision = Decision.read(output / "decision.json")
+    assert decision.environment == "sandbox"
+    assert decision.numbers["champion"]["requests"] == 21
+    verified = [str(trial), "--environment", str(file), "--verify", str(output / "decision.json")]
+    assert main(verified) == 0
+
+
+@pytest.mark.slow
+def test_replayed_requests_are_not_of_the_test(ab_test: ABTestBed, experiment) -> None:  # noqa: F811
+    from infra.experiment import load, splits
+    from ml.compare import decide
+    from ml.warehouse import Warehouse
+
+    ab_test.answer(CHAMPION, 0.9, id="film-1", minutes=1)
+    ab_test.answer(CHALLENGER, 0.9, id="film-2", minutes=2)
+    for number in range(5):
+        ab_test.answer(CHALLENGER, 0.9, id=f"replay-film-{number}", minutes=3)
+    ab_test.create_views()
+    warehouse = Warehouse(ab_test.workspace.sdk(), ab_test.workspace.warehouse_id)
+    trial = load(experiment(maturity=0))
+
+    decision = decide(
+        trial,
+        splits(trial),
+        WorkspaceViews(warehouse, ab_test.analysis, ()),
+        as_of=None,
+        environment=None,
+    ).decision
+
+    assert decision.numbers["challenger"]["requests"] == 1
