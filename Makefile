@@ -60,8 +60,9 @@ lock: set-up ## Resolve the dependencies of pyproject.toml again into the lock f
 	@compile=(uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate)
 	"$${compile[@]}" pyproject.toml --all-extras -o requirements.lock
-	"$${compile[@]}" pyproject.toml -c <(sed -nE 's/^([a-z0-9._-]+==[^ ]+).*/\1/p' requirements.lock) \
-	  -o requirements-infra.lock
+	pins() { sed -nE 's/^([a-z0-9._-]+==[^\\]+) \\$$/\1/p' requirements.lock; }
+	"$${compile[@]}" pyproject.toml -c <(pins) -o requirements-infra.lock
+	"$${compile[@]}" pyproject.toml --extra rollout -c <(pins) -o requirements-rollout.lock
 	for group in setup node terraform stand-in; do
 	  "$${compile[@]}" --group "$$group" -o "requirements-$$group.lock"
 	done

@@ -197,12 +197,32 @@ def available() -> tuple[str, ...]:
     return tuple(sorted(file.stem for file in ENVIRONMENTS.glob("*.toml")))
 
 
+def file_of(name_or_path: str | Path) -> Path:
+    """The file of the environment of that name, or the file itself. Raises InvalidEnvironment."""
+    is_path = isinstance(name_or_path, Path) or name_or_path.endswith(".toml")
+    file = Path(name_or_path) if is_path else ENVIRONMENTS / f"{name_or_path}.toml"
+    if not file.is_file():
+        meant = nearest(file.stem, list(available()))
+        raise InvalidEnvironment(
+            [
+                Problem(
+                    file=file,
+                    key="",
+                    value="",
+                    rule=f"environments that exist: {', '.join(available()) or 'none'}",
+                    way_out=f"did you mean {meant!r}?" if meant else "name one of them, or a file",
+                )
+            ]
+        )
+    return file
+
+
 def load(name_or_path: str | Path) -> Environment:
     """The environment of that name, or in that file.
 
     Raises InvalidEnvironment with every problem of the file.
     """
-    file = _file(name_or_path)
+    file = file_of(name_or_path)
     table = parse(file, InvalidEnvironment)
     problems = [_name_in_file(file, table.pop("name"))] if "name" in table else []
     try:
@@ -234,25 +254,6 @@ def load_all() -> tuple[Environment, ...]:
     if problems:
         raise InvalidEnvironment(problems)
     return tuple(environments)
-
-
-def _file(name_or_path: str | Path) -> Path:
-    is_path = isinstance(name_or_path, Path) or name_or_path.endswith(".toml")
-    file = Path(name_or_path) if is_path else ENVIRONMENTS / f"{name_or_path}.toml"
-    if not file.is_file():
-        meant = nearest(file.stem, list(available()))
-        raise InvalidEnvironment(
-            [
-                Problem(
-                    file=file,
-                    key="",
-                    value="",
-                    rule=f"environments that exist: {', '.join(available()) or 'none'}",
-                    way_out=f"did you mean {meant!r}?" if meant else "name one of them, or a file",
-                )
-            ]
-        )
-    return file
 
 
 def _name_in_file(file: Path, name: object) -> Problem:

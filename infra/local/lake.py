@@ -8,7 +8,7 @@ from minilake.services import identity
 from starlette.routing import Route
 
 from infra.local import clusters, dashboards, jobs, permissions, queries, warehouses
-from infra.local.catalog import models, namespaces, tables
+from infra.local.catalog import model_files, models, namespaces, tables
 from infra.local.emulator import Emulator, state_of
 from infra.local.refusal import not_emulated
 from infra.local.sql import statements
@@ -61,7 +61,7 @@ class Lake:
         # minilake's administration would delete files of open databases.
         administration = Route("/_minilake/{rest:path}", _refuse, methods=["GET", "POST"])
         modules = (
-            *(statements, tables, models, namespaces),
+            *(statements, tables, models, model_files, namespaces),
             *(warehouses, clusters, jobs, queries, dashboards, permissions),
         )
         return [administration, *(route for module in modules for route in module.routes(self))]

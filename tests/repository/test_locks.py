@@ -30,7 +30,11 @@ def test_every_locked_package_carries_a_hash(lock: Path) -> None:
 
 @pytest.mark.parametrize(
     ("lock", "extras"),
-    [("requirements.lock", ("ml", "local", "dev")), ("requirements-infra.lock", ())],
+    [
+        ("requirements.lock", ("ml", "rollout", "local", "dev")),
+        ("requirements-rollout.lock", ("rollout",)),
+        ("requirements-infra.lock", ()),
+    ],
 )
 def test_a_lock_holds_every_declared_dependency_at_its_pin(
     lock: str, extras: tuple[str, ...]
@@ -43,14 +47,16 @@ def test_a_lock_holds_every_declared_dependency_at_its_pin(
     assert {name: pins[name] for name in exact} == exact
 
 
-def test_infra_alone_installs_no_machine_learning_framework() -> None:
+@pytest.mark.parametrize("lock", ["requirements-infra.lock", "requirements-rollout.lock"])
+def test_infra_alone_installs_no_machine_learning_framework(lock: str) -> None:
     heavy = {"keras", "mlflow", "mlflow-skinny", "scikit-learn", "tensorflow", "torch"}
 
-    assert heavy & set(locked("requirements-infra.lock")) == set()
+    assert heavy & set(locked(lock)) == set()
 
 
-def test_infra_alone_and_the_whole_project_use_the_same_versions() -> None:
-    whole, alone = locked("requirements.lock"), locked("requirements-infra.lock")
+@pytest.mark.parametrize("lock", ["requirements-infra.lock", "requirements-rollout.lock"])
+def test_infra_alone_and_the_whole_project_use_the_same_versions(lock: str) -> None:
+    whole, alone = locked("requirements.lock"), locked(lock)
 
     assert {name: whole.get(name) for name in alone} == alone
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -112,6 +113,21 @@ class Sandbox(Repository):
         if "plan" not in arguments:
             self._deployed = None
         return self.run(*arguments, "--provider", "stand-in")
+
+    def rollout(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`python -m infra.rollout COMMAND` for this environment."""
+        return subprocess.run(
+            [
+                *(sys.executable, "-m", "infra.rollout", command, *arguments),
+                *("--environment", self.file.name),
+            ],
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
 
     def live(self) -> dict[str, Any]:
         return self.workspace.get(self.endpoint)

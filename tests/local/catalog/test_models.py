@@ -90,6 +90,21 @@ def test_serving_finds_the_files_of_a_version(
     assert (folder / "MLmodel").is_file()
 
 
+def test_the_files_of_a_version_are_downloaded_as_mlflow_downloads_them(
+    shared_workspace: Any, register: Callable[[str], int], name: str
+) -> None:
+    from databricks.sdk.errors import NotFound
+
+    register(name)
+    client = shared_workspace.sdk()
+
+    with client.files.download(f"/Models/base/s/{name}/1/MLmodel").contents as content:
+        assert b"flavors:" in content.read()
+    for missing in (f"{name}/1/nothing", f"{name}/2/MLmodel", f"{name}/1/../../../mlflow.db"):
+        with pytest.raises(NotFound):
+            client.files.download(f"/Models/base/s/{missing}")
+
+
 def test_serving_is_told_what_is_missing(
     shared_workspace: Any, register: Callable[[str], int], name: str
 ) -> None:

@@ -1,0 +1,303 @@
+"""``python -m infra.rollout COMMAND``: what is deployed, and the files that change it."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from infra.environment import file_of, load
+from infra.problem import InvalidFile
+from infra.rollout.refusal import Refused
+
+AS_IT_SHOULD_BE: Final = 0
+REFUSED: Final = 1
+FOUND: Final = 3
+"""The command did its work and found something: drift, a hindrance, a failed update."""
+
+_EPILOG: Final = """\
+No command deploys. pin, promote and rollback change the environment file, for a review; the
+deployment is cdktf's, or that of the workflow in .github/workflows/apply.yml.
+
+Exit status: 0 as it should be; 1 refused, with the way out; 2 wrong arguments; 3 status found
+drift, check found a hindrance, or wait saw an update fail.
+"""
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.rollout",
+        description="Moves a deployment by reviewed changes of its environment file.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, command: Command, summary: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=summary, description=summary)
+        added.set_defaults(command=command)
+        added.add_argument(
+            "--environment",
+            default="dev",
+            metavar="NAME",
+            help="a file in infra/environments, or a path to one (default: %(default)s)",
+        )
+        return added
+
+    add("status", _status, "state, arms, traffic, and drift that no plan shows")
+    pinning = add("pin", _pin, "write the versions of the aliases into the environment file")
+    pinning.add_argument(
+        "--newest", action="store_true", help="the newest READY version instead of the alias"
+    )
+    pinning.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this model, without catalog and schema; may be repeated. Default: both arms",
+    )
+    promoting = add("promote", _promote, "write the next step of the ramp, by a decision")
+    promoting.add_argument("--decision", type=Path, required=True, metavar="FILE")
+    _add_experiment(promoting)
+    verifying = add("verify", _verify, "make a decision again from the data, and compare")
+    what = verifying.add_mutually_exclusive_group()
+    what.add_argument(
+        "--decision",
+        type=Path,
+        metavar="FILE",
+        help="default: those recorded beside the environment file for its present traffic",
+    )
+    what.add_argument(
+        "--base",
+        metavar="REVISION",
+        help="every decision that the change since this Git revision needs: what CI runs",
+    )
+    _add_experiment(verifying)
+    verifying.add_argument(
+        "--data", type=Path, metavar="FILE", help="the Parquet file that the decision was made from"
+    )
+    back = add("rollback", _rollback, "write the last deployed file")
+    back.add_argument(
+        "--to", metavar="COMMIT", help="this commit's file, without asking the workspace"
+    )
+    add("check", _check, "what would make a deployment fail, with the command that heals it")
+    waiting = add("wait", _wait, "wait for an update: progress, and build logs where it fails")
+    waiting.add_argument(
+        "--timeout-minutes",
+        type=float,
+        metavar="MINUTES",
+        help="default: timeout_minutes of the environment file",
+    )
+    add("aliases", _aliases, "after a deployment: let the aliases follow the roles")
+    recording = add("record", _record, "after a deployment: note since when the traffic is split")
+    recording.add_argument("--experiment", required=True, metavar="NAME")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status. A user's mistake is one message."""
+    from ml.command import UserError
+
+    given = parser().parse_args(arguments)
+    try:
+        command: Command = given.command
+        return command(given)
+    except (Refused, InvalidFile, UserError) as problem:
+        print(f"infra.rollout: {problem}", file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        print("\ninfra.rollout: interrupted", file=sys.stderr)
+        return 130
+
+
+def _add_experiment(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--experiment",
+        metavar="NAME",
+        help="a file in infra/experiments, or a path to one. Default: the decision's",
+    )
+
+
+def _status(given: argparse.Namespace) -> int:
+    from infra.rollout import terraform_state
+    from infra.rollout.status import statuses
+    from infra.rollout.view import show_status
+    from infra.rollout.workspace import workspace
+
+    environment = load(given.environment)
+    state = terraform_state.read(environment, Path.cwd())
+    with workspace(environment) as client:
+        found = statuses(client, environment, state)
+    show_status(found, state)
+    return AS_IT_SHOULD_BE if all(it.is_as_declared for it in found) else FOUND
+
+
+def _pin(given: argparse.Namespace) -> int:
+    from infra.rollout.environment_file import EnvironmentFile
+    from infra.rollout.pin import pin
+    from infra.rollout.versions import Registry
+    from infra.rollout.workspace import workspace
+
+    file = EnvironmentFile(given.environment)
+    with workspace(file.environment) as client:
+        pinned = pin(file, Registry(client), newest=given.newest, models=tuple(given.model))
+    for it in pinned:
+        change = "unchanged" if it.before == it.version.number else f"was {it.before}"
+        print(f"{it.key}.version = {it.version.number}  ({it.version.model}; {change})")
+    print(file.difference, end="")
+    return AS_IT_SHOULD_BE
+
+
+def _promote(given: argparse.Namespace) -> int:
+    from infra.rollout.promote import promote
+
+    done = promote(given.environment, given.decision, experiment=given.experiment)
+    print(done.difference, end="")
+    what = "The roles are swapped" if done.swapped else f"{done.percent} percent"
+    after = "aliases" if done.swapped else f"record --experiment {done.experiment}"
+    print(
+        f"{what}, as decided in {done.record} (SHA-256 {done.digest[:12]}).\n"
+        "Nothing is deployed: commit both files for a review. After the deployment:\n"
+        f"  python -m infra.rollout {after} --environment {given.environment}"
+    )
+    return AS_IT_SHOULD_BE
+
+
+def _verify(given: argparse.Namespace) -> int:
+    from infra.rollout import history
+    from infra.rollout.environment_file import EnvironmentFile
+    from infra.rollout.evidence import Evidence, last_step
+    from infra.rollout.verify import evidence_of, moves, verify
+
+    file = EnvironmentFile(given.environment)
+    if given.decision:
+        chosen = [Evidence.read(given.decision)]
+    elif given.base:
+        chosen = []
+        if history.is_in(file.path, given.base):  # a new environment enters by review alone
+            before = history.at(file.path, given.base).environment
+            for move in moves(before, file.environment):
+                chosen.append(evidence_of(file, move, before, given.base))
+    else:
+        arms = file.environment.ab_test.challengers
+        steps = (last_step(file.path, arm.served_entity_name, arm.traffic) for arm in arms)
+        chosen = [step for step in steps if step]
+    for evidence in chosen:
+        done = verify(evidence, given.environment, experiment=given.experiment, data=given.data)
+        decision = evidence.decision
+        print(
+            f"{evidence.file}: verified: {decision.verdict} for "
+            f"{decision.challenger.served_entity} against {decision.champion.served_entity} "
+            f"(SHA-256 {evidence.digest}). {decision.reason}"
+        )
+        for name, versions in done.software.items():
+            print(f"  made with another {name}: {versions}")
+    if not chosen:
+        print(f"{file.path.name}: no traffic was given to a challenger, so nothing is to verify.")
+    return AS_IT_SHOULD_BE
+
+
+def _rollback(given: argparse.Namespace) -> int:
+    from infra.rollout import history, rollback, settings
+    from infra.rollout.endpoints import live
+    from infra.rollout.environment_file import unified_difference
+    from infra.rollout.workspace import workspace
+
+    file = file_of(given.environment)
+    if given.to:
+        commit = history.at(file, given.to)
+    else:
+        environment = load(file)
+        with workspace(environment) as client:
+            document = live(client, environment.ab_test.endpoint)
+        served = None if document is None else settings.found(document)
+        commit = rollback.target(file, environment, served)
+    before = file.read_bytes().decode()
+    rollback.restore(file, commit)
+    print(unified_difference(file, before, commit.content.decode()), end="")
+    print(f"{file.name} is what it was in {commit}. Nothing is deployed; commit it for a review.")
+    return AS_IT_SHOULD_BE
+
+
+def _check(given: argparse.Namespace) -> int:
+    from infra.rollout import terraform_state
+    from infra.rollout.check import check
+    from infra.rollout.workspace import workspace
+
+    environment = load(given.environment)
+    state = terraform_state.read(environment, Path.cwd())
+    with workspace(environment) as client:
+        findings = check(client, environment, state)
+    for finding in findings:
+        print(f"{finding.subject}: {finding.problem}\n    heal: {finding.heal}")
+    if not findings:
+        print(f"{environment.serving_stack} has what it needs: cdktf deploy can start.")
+    return FOUND if findings else AS_IT_SHOULD_BE
+
+
+def _wait(given: argparse.Namespace) -> int:
+    from infra.rollout.endpoints import endpoints_of
+    from infra.rollout.wait import wait
+    from infra.rollout.workspace import workspace
+
+    environment = load(given.environment)
+    failed = False
+    with workspace(environment) as client:
+        for endpoint in endpoints_of(environment):
+            minutes = given.timeout_minutes
+            if minutes is None:
+                minutes = endpoint.timeout_minutes
+            print(endpoint.endpoint, flush=True)
+            outcome = wait(
+                client,
+                endpoint.endpoint,
+                seconds=60 * minutes,
+                say=lambda line: print(f"  {line}", flush=True),
+            )
+            for log in outcome.logs:
+                print(f"  build log of {log.served_entity}:")
+                print("\n".join(f"    {line}" for line in log.lines))
+            failed = failed or outcome.failed
+    return FOUND if failed else AS_IT_SHOULD_BE
+
+
+def _aliases(given: argparse.Namespace) -> int:
+    from infra.rollout.aliases import move, moves, require_live
+    from infra.rollout.versions import Registry
+    from infra.rollout.workspace import workspace
+
+    environment = load(given.environment)
+    with workspace(environment) as client:
+        require_live(client, environment)
+        found = list(moves(Registry(client), environment))
+        for it in found:
+            move(client, it)
+            print(it)
+    if not found:
+        print("Every alias is where its role is.")
+    return AS_IT_SHOULD_BE
+
+
+def _record(given: argparse.Namespace) -> int:
+    from infra.experiment import load as load_experiment
+    from infra.rollout.endpoints import live
+    from infra.rollout.splits import record
+    from infra.rollout.workspace import workspace
+
+    environment = load(given.environment)
+    experiment = load_experiment(given.experiment)
+    with workspace(environment) as client:
+        document = live(client, environment.ab_test.endpoint)
+    done = record(environment, experiment, document, None)
+    split = done.split
+    print(
+        f"{split.champion}/{split.challenger} since {split.since:%Y-%m-%dT%H:%M:%SZ}: "
+        f"{'recorded in' if done.is_new else 'known to'} {done.file}"
+    )
+    return AS_IT_SHOULD_BE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,239 @@
+"""What would make a deployment fail, found before it, with the command that heals it."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from infra.endpoint import Endpoint, InferenceTable
+from infra.environment import Environment
+from infra.naming import payload_table
+from infra.rollout import settings
+from infra.rollout.endpoints import FAILED, UPDATING, Document, endpoints_of, live, update_of
+from infra.rollout.pin import require_one_signature, require_ready
+from infra.rollout.refusal import Refused
+from infra.rollout.terraform_state import TerraformState
+from infra.rollout.versions import Registry
+from infra.secret import is_reference
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+
+_SECRET: Final = re.compile(r"\{\{secrets/(?P<scope>[^/]+)/(?P<key>[^/}]+)\}\}")
+_ALL: Final = frozenset({"ALL_PRIVILEGES", "ALL PRIVILEGES"})
+_TRAIN: Final = "python -m ml.train_keras or python -m ml.train_torch"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that stands in the way, and the command that takes it away."""
+
+    subject: str
+    problem: str
+    heal: str
+
+
+def check(
+    client: "WorkspaceClient", environment: Environment, state: TerraformState
+) -> tuple[Finding, ...]:
+    """Every finding; none where a deployment has what it needs."""
+    registry = Registry(client)
+    documents = {it.endpoint: live(client, it.endpoint) for it in endpoints_of(environment)}
+    models = list(_models(registry, environment))
+    findings = [*models, *(() if models else _signatures(registry, environment))]
+    findings += _grants(client, environment)
+    findings += _secrets(client, environment)
+    for endpoint in endpoints_of(environment):
+        document = documents[endpoint.endpoint]
+        findings += _name(environment, endpoint, document, state)
+        findings += _payload_table(client, environment, endpoint, document)
+        findings += _update(environment, endpoint, document)
+    return tuple(findings)
+
+
+def _models(registry: Registry, environment: Environment) -> Iterator[Finding]:
+    for endpoint in endpoints_of(environment):
+        for arm in endpoint.served_models:
+            name = environment.full_model_name(arm.model)
+            try:
+                require_ready(registry.version(name, arm.version))
+            except Refused as refused:
+                yield Finding(
+                    subject=f"{name} version {arm.version}",
+                    problem=str(refused),
+                    heal=f"{_TRAIN} (--environment {environment.name}), or python -m infra.rollout "
+                    f"pin --environment {environment.name} --newest --model {arm.model}",
+                )
+
+
+def _signatures(registry: Registry, environment: Environment) -> Iterator[Finding]:
+    try:
+        require_one_signature(environment, registry)
+    except Refused as refused:
+        yield Finding(
+            subject="signature",
+            problem=str(refused),
+            heal=f"{_TRAIN} (--environment {environment.name}), then python -m infra.rollout pin "
+            f"--environment {environment.name} --newest",
+        )
+
+
+def _grants(client: "WorkspaceClient", environment: Environment) -> Iterator[Finding]:
+    """What the endpoint's creator needs: it reads the models and writes the payload as itself
+    (reference: databricks-serving.md, sections 1.2 and 5)."""
+    creator = environment.roles.endpoint_creator
+    principal = creator.name if creator else client.current_user.me().user_name or ""
+    for kind, name, needed in _needed(environment):
+        held = _held(client, kind, name, principal)
+        lacking = sorted(needed - held) if held is not None else []
+        if lacking:
+            yield Finding(
+                subject=f"{kind} {name}",
+                problem=f"{principal}, who creates the endpoint, lacks {', '.join(lacking)}.",
+                heal=f"cdktf deploy {environment.platform_stack} (roles.endpoint_creator of "
+                f"{environment.name}.toml is granted them), or by its owner: GRANT "
+                f"{', '.join(lacking)} ON {'FUNCTION' if kind == 'function' else kind.upper()} "
+                f"{name} TO `{principal}`",
+            )
+
+
+def _needed(environment: Environment) -> Iterator[tuple[str, str, frozenset[str]]]:
+    schema = f"{environment.catalog}.{environment.models_schema}"
+    yield "catalog", environment.catalog, frozenset({"USE CATALOG"})
+    yield "schema", schema, frozenset({"USE SCHEMA"})
+    seen = set()
+    for endpoint in endpoints_of(environment):
+        for arm in endpoint.served_models:
+            # A registered model is a function to Unity Catalog's permissions.
+            seen.add(("function", environment.full_model_name(arm.model), frozenset({"EXECUTE"})))
+        table = endpoint.inference_table
+        if table and table.enabled:
+            name = f"{table.catalog or environment.catalog}.{table.schema_name}"
+            seen.add(("schema", name, frozenset({"USE SCHEMA", "CREATE TABLE"})))
+    yield from sorted(seen, key=lambda it: it[:2])
+
+
+def _held(client: "WorkspaceClient", kind: str, name: str, principal: str) -> set[str] | None:
+    """The privileges that a principal has; None where it owns all, or the place is not there.
+
+    What is missing altogether is a finding of its own elsewhere, or made by the platform stack.
+    """
+    from databricks.sdk.errors import NotFound
+    from databricks.sdk.errors.base import DatabricksError
+
+    owners: dict[str, Callable[[str], object]] = {
+        "catalog": client.catalogs.get,
+        "schema": client.schemas.get,
+        "function": client.registered_models.get,
+    }
+    try:
+        if getattr(owners[kind](name), "owner", None) == principal:
+            return None
+        # Own grants and those of what it lies in; groups that the principal is a member of are
+        # resolved by Databricks.
+        answer = client.grants.get_effective(kind, name, principal=principal)
+    except NotFound:
+        return None
+    except DatabricksError as error:
+        raise Refused(
+            f"{kind} {name}: its grants cannot be read: {str(error).splitlines()[0]} Run the check "
+            "as the deployer, or as somebody with MANAGE on it."
+        ) from error
+    held = {
+        privilege.privilege.value.replace("_", " ")
+        for assignment in answer.privilege_assignments or ()
+        for privilege in assignment.privileges or ()
+        if privilege.privilege
+    }
+    return None if held & _ALL else held
+
+
+def _secrets(client: "WorkspaceClient", environment: Environment) -> Iterator[Finding]:
+    from databricks.sdk.errors import NotFound
+
+    keys: dict[str, set[str] | None] = {}
+    for endpoint in endpoints_of(environment):
+        for arm in endpoint.served_models:
+            for variable, value in arm.environment_vars.items():
+                if not is_reference(value):
+                    continue
+                named = _SECRET.fullmatch(value)
+                scope, key = (named["scope"], named["key"]) if named else ("", "")
+                if scope not in keys:
+                    try:
+                        keys[scope] = {str(it.key) for it in client.secrets.list_secrets(scope)}
+                    except NotFound:
+                        keys[scope] = None
+                there = keys[scope]
+                if there is None or key not in there:
+                    what = "scope" if there is None else "key"
+                    create = f"databricks secrets create-scope {scope}, then " * (there is None)
+                    yield Finding(
+                        subject=f"{arm.served_entity_name}.environment_vars.{variable}",
+                        problem=f"{value}: there is no such {what}.",
+                        heal=f"{create}databricks secrets put-secret {scope} {key}",
+                    )
+
+
+def _name(
+    environment: Environment, endpoint: Endpoint, document: Document | None, state: TerraformState
+) -> Iterator[Finding]:
+    if document is None:
+        return
+    remembered = state.endpoints.get(endpoint.endpoint)
+    if endpoint.adopt or (remembered and remembered.get("serving_endpoint_id") == document["id"]):
+        return
+    yield Finding(
+        subject=endpoint.endpoint,
+        problem="an endpoint of this name exists, and Terraform's state does not know it"
+        + (f" ({state.unread})" if state.unread else "")
+        + ": creating it would be refused (Endpoint already exists).",
+        heal="is it ours? adopt = true in its table of "
+        f"infra/environments/{environment.name}.toml, then cdktf deploy "
+        f"{environment.serving_stack}; if not, choose another name",
+    )
+
+
+def _payload_table(
+    client: "WorkspaceClient",
+    environment: Environment,
+    endpoint: Endpoint,
+    document: Document | None,
+) -> Iterator[Finding]:
+    """Databricks never writes into a table that is there: it creates its own."""
+    table: InferenceTable | None = endpoint.inference_table
+    if table is None or not table.enabled:
+        return
+    name = payload_table(table.catalog or environment.catalog, table.schema_name, table.prefix)
+    logs_there = document is not None and (
+        settings.found(document).get(settings.INFERENCE_TABLE) == name
+    )
+    if not logs_there and client.tables.exists(name).table_exists:
+        yield Finding(
+            subject=f"{endpoint.endpoint}.inference_table.prefix = {table.prefix}",
+            problem=f"{name} exists, and this endpoint does not write it: an inference table is "
+            "always a new one.",
+            heal="choose another prefix; to read the old rows too, keep the old table",
+        )
+
+
+def _update(
+    environment: Environment, endpoint: Endpoint, document: Document | None
+) -> Iterator[Finding]:
+    if document is None:
+        return
+    update = update_of(document)
+    wait = f"python -m infra.rollout wait --environment {environment.name}"
+    if update == UPDATING:
+        yield Finding(
+            subject=endpoint.endpoint,
+            problem="it is being updated, and a second update is refused meanwhile.",
+            heal=f"{wait}: progress and build logs",
+        )
+    elif update in FAILED:
+        yield Finding(
+            subject=endpoint.endpoint,
+            problem=f"its last update ended as {update}; the configuration before it serves.",
+            heal=f"{wait} shows the build logs; correct the file (or python -m infra.rollout "
+            f"rollback --environment {environment.name}), then deploy again",
+        )

@@ -1,0 +1,53 @@
+"""The live endpoints of an environment: the raw REST answer, of which the SDK drops what is new."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.endpoint import Endpoint
+from infra.environment import Environment
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+
+PATH: Final = "/api/2.0/serving-endpoints"
+UPDATING: Final = "IN_PROGRESS"
+FAILED: Final = ("UPDATE_FAILED", "UPDATE_CANCELED")
+
+Document = Mapping[str, Any]
+
+
+def endpoints_of(environment: Environment) -> Iterator[Endpoint]:
+    """The endpoints that the file declares."""
+    yield environment.ab_test
+    if environment.feedback:
+        yield environment.feedback
+
+
+def live(client: "WorkspaceClient", name: str) -> Document | None:
+    """The endpoint as it is; None where there is none."""
+    from databricks.sdk.errors import NotFound
+
+    try:
+        document = client.api_client.do("GET", f"{PATH}/{name}")
+    except NotFound:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def update_of(document: Document) -> str:
+    """NOT_UPDATING, IN_PROGRESS, UPDATE_FAILED or UPDATE_CANCELED."""
+    return str((document.get("state") or {}).get("config_update"))
+
+
+def deployments(document: Document) -> dict[str, tuple[str, str]]:
+    """State and message of every served entity, of the configuration that is being deployed
+    where there is one."""
+    config = document.get("pending_config") or document.get("config") or {}
+    return {
+        entity["name"]: (
+            state.get("deployment") or "DEPLOYMENT_UNKNOWN",
+            state.get("deployment_state_message") or "",
+        )
+        for entity in config.get("served_entities") or ()
+        for state in [entity.get("state") or {}]
+    }

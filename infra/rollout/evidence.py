@@ -1,0 +1,195 @@
+"""The decision that a change of traffic rests on, and whether it fits the environment file."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, Self
+
+from infra.environment import Environment
+from infra.experiment import Experiment
+from infra.experiment import load as load_experiment
+from infra.rollout.refusal import Refused
+from ml.verdict.decision import Decision, Verdict
+
+OLDEST_DAYS: Final = 7
+"""Older evidence says nothing about the films of today: readers, machines and patients change."""
+
+ANSWERS: Final = ".answers.csv"
+"""What a replay's answers are called where its decision is kept, in place of `.json`."""
+
+_REPLAYED: Final = "answers.csv"
+_INSTEAD: Final = {
+    Verdict.KEEP: "the champion stays: remove the challenger, or start another experiment",
+    Verdict.ROLLBACK: "take the challenger's traffic away: python -m infra.rollout rollback",
+    Verdict.INCONCLUSIVE: "wait for more labels, then ask again: python -m ml.compare",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """A decision.json: its content, and the very bytes that are kept as the record."""
+
+    file: Path
+    content: bytes
+    decision: Decision
+
+    @classmethod
+    def read(cls, file: Path) -> Self:
+        """Raises UserError for a file that is none, or was edited into another form."""
+        decision = Decision.read(file)
+        content = file.read_bytes()
+        if decision.text().encode() != content:
+            raise Refused(
+                f"{file}: not the bytes that python -m ml.compare writes for this decision, so "
+                "that somebody edited it. Make it again."
+            )
+        return cls(file=file, content=content, decision=decision)
+
+    @property
+    def answers(self) -> Path | None:
+        """Of a replay: the file with both arms' answers, which lies beside the decision.
+
+        Raises Refused where it does not.
+        """
+        if self.decision.mode != "replay":
+            return None
+        kept = self.file.with_suffix(ANSWERS)
+        answers = kept if kept.is_file() else self.file.with_name(_REPLAYED)
+        if not answers.is_file():
+            raise Refused(
+                f"{self.file}: mode = replay, but neither {kept.name} nor {_REPLAYED} lies beside "
+                "it, so that nobody could make it again. python -m ml.replay writes both files "
+                "into one folder: leave them there."
+            )
+        return answers
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def experiment(self, file: str | Path | None = None) -> Experiment:
+        """The experiment of the decision as it is written today.
+
+        Raises Refused where it is another one than the decision is of.
+        """
+        recorded = self.decision.experiment
+        experiment = load_experiment(file or recorded.name)
+        if experiment.digest != recorded.digest:
+            raise Refused(
+                f"{self.file}: experiment.digest = {recorded.digest[:12]}, but the experiment "
+                f"{experiment.name} is {experiment.digest[:12]} today. An experiment is frozen: "
+                "take its change back, or run it as a new one and decide again with "
+                "python -m ml.compare."
+            )
+        return experiment
+
+    def require_verdict(self) -> None:
+        """Raises Refused for any verdict but PROMOTE, with what it asks for instead."""
+        verdict = self.decision.verdict
+        if verdict is not Verdict.PROMOTE:
+            raise Refused(
+                f"{self.file}: verdict = {verdict}: {self.decision.reason} Only PROMOTE moves "
+                f"traffic to a challenger; {_INSTEAD[verdict]}."
+            )
+
+    def challenger_in(self, environment: Environment) -> int:
+        """The position of the decision's challenger in the environment file.
+
+        Raises Refused where the file serves other versions, or is another environment's.
+        """
+        decision, file = self.decision, f"{environment.name}.toml"
+        if decision.environment and Path(decision.environment).stem != environment.name:
+            raise Refused(
+                f"{self.file}: environment = {decision.environment!r}, and the file is {file}. "
+                "What holds for the films of one is not shown for another: decide with "
+                f"python -m ml.compare --environment {environment.name}."
+            )
+        champion = environment.ab_test.champion
+        served = champion.served_entity_name
+        if served == decision.challenger.served_entity:
+            raise Refused(
+                f"{self.file}: {served} is the champion of {file} already. Nothing is to be done; "
+                "the next test is a new experiment."
+            )
+        if (champion.model, champion.version) != (
+            decision.champion.model,
+            decision.champion.version,
+        ):
+            raise Refused(
+                f"{self.file}: champion = {decision.champion.served_entity}, but {file} serves "
+                f"ab_test.champion = {served}. A verdict holds for the versions that were "
+                "compared: pin those, or run an experiment with these."
+            )
+        challengers = environment.ab_test.challengers
+        for position, arm in enumerate(challengers):
+            if (arm.model, arm.version) == (decision.challenger.model, decision.challenger.version):
+                return position
+        there = ", ".join(arm.served_entity_name for arm in challengers) or "none"
+        raise Refused(
+            f"{self.file}: challenger = {decision.challenger.served_entity}, but the challengers "
+            f"of {file} are: {there}. A verdict holds for the versions that were compared: pin "
+            "that version, or run an experiment with these."
+        )
+
+    def require_fresh(
+        self, environment: Environment, challenger: int, last: Self | None, *, now: datetime
+    ) -> None:
+        """Raises Refused where the decision is stale: too old, made before the traffic was at
+        its present step, or spent on that step already.
+
+        A replay compares both arms on the same films, whatever the traffic is, and has no age.
+        """
+        decision = self.decision
+        if decision.mode == "replay":
+            return
+        again = "decide again: python -m ml.compare"
+        if decision.as_of is None:
+            raise Refused(f"{self.file}: as_of is missing, so that its age is unknown; {again}.")
+        as_of = decision.as_of.astimezone(UTC)
+        if as_of > now:
+            raise Refused(f"{self.file}: as_of = {as_of:%Y-%m-%d %H:%M} is in the future; {again}.")
+        if now - as_of > timedelta(days=OLDEST_DAYS):
+            raise Refused(
+                f"{self.file}: as_of = {as_of:%Y-%m-%d} is stale: {(now - as_of).days} days old, "
+                f"and at most {OLDEST_DAYS} are accepted; {again}."
+            )
+        if last and last.decision.as_of and as_of <= last.decision.as_of.astimezone(UTC):
+            raise Refused(
+                f"{self.file}: as_of = {as_of:%Y-%m-%d %H:%M} is stale: {last.file} made the last "
+                "step with films as recent as these. Every step shows how the one before it went: "
+                f"deploy it, wait for labels, and {again}."
+            )
+        self._require_present_split(environment, challenger)
+
+    def _require_present_split(self, environment: Environment, challenger: int) -> None:
+        if not self.decision.splits or self.decision.environment is None:
+            return
+        last = self.decision.splits[-1]
+        present = environment.ab_test.challengers[challenger].traffic
+        champion = environment.ab_test.split.champion_percent
+        if (last["champion"], last["challenger"]) != (champion, present):
+            name = self.decision.experiment.name
+            raise Refused(
+                f"{self.file}: splits[-1] = {last['champion']}/{last['challenger']} is stale: "
+                f"{environment.name}.toml divides {champion}/{present} now. Record when that was "
+                f"deployed (python -m infra.rollout record --experiment {name}), and decide again: "
+                "python -m ml.compare."
+            )
+
+
+def decisions_of(environment_file: Path) -> Path:
+    """The folder of the decisions that an environment's traffic rests on, beside its file."""
+    return environment_file.parent / "decisions" / environment_file.stem
+
+
+def record_of(environment_file: Path, served_entity: str, percent: int) -> Path:
+    """Where the decision is kept that gave a challenger its share."""
+    return decisions_of(environment_file) / f"{served_entity}-{percent}.json"
+
+
+def last_step(environment_file: Path, served_entity: str, percent: int) -> Evidence | None:
+    """The evidence of the step at which the challenger is; None for one that entered there."""
+    record = record_of(environment_file, served_entity, percent)
+    return Evidence.read(record) if record.is_file() else None

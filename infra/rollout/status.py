@@ -1,0 +1,107 @@
+"""How an environment's endpoints are, and how that differs from what was declared."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infra.environment import Environment
+from infra.rollout import settings
+from infra.rollout.drift import Drift, drifts
+from infra.rollout.endpoints import Document, deployments, endpoints_of, live, update_of
+from infra.rollout.terraform_state import TerraformState
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """A served entity: its version, its share of the requests in percent, its deployment."""
+
+    served_entity: str
+    version: str
+    percent: int
+    deployment: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """One endpoint. `drifts` is empty where the file, the state and the endpoint agree."""
+
+    endpoint: str
+    ready: str
+    update: str
+    arms: tuple[Arm, ...]
+    drifts: tuple[Drift, ...]
+    remark: str = ""
+
+    @property
+    def is_as_declared(self) -> bool:
+        return not self.drifts and not self.remark
+
+
+def statuses(
+    client: "WorkspaceClient", environment: Environment, state: TerraformState
+) -> tuple[Status, ...]:
+    """The status of each endpoint that the file declares."""
+    found = []
+    for endpoint in endpoints_of(environment):
+        document = live(client, endpoint.endpoint)
+        if document is None:
+            found.append(
+                Status(
+                    endpoint=endpoint.endpoint,
+                    ready="ABSENT",
+                    update=_believed(endpoint.endpoint, state),
+                    arms=(),
+                    drifts=(),
+                    remark=f"It does not exist. Deploy it: cdktf deploy "
+                    f"{environment.serving_stack}",
+                )
+            )
+            continue
+        remembered = state.endpoints.get(endpoint.endpoint)
+        found.append(
+            Status(
+                endpoint=endpoint.endpoint,
+                ready=str((document.get("state") or {}).get("ready")),
+                update=update_of(document),
+                arms=_arms(document),
+                drifts=drifts(
+                    environment,
+                    endpoint,
+                    file=settings.declared(environment, endpoint),
+                    state=None if remembered is None else settings.found(remembered),
+                    live=settings.found(document),
+                ),
+                remark=_unknown_to(state, endpoint.endpoint),
+            )
+        )
+    return tuple(found)
+
+
+def _believed(name: str, state: TerraformState) -> str:
+    """What Terraform believes about an endpoint that is not there."""
+    return "in Terraform's state" if name in state.endpoints else "-"
+
+
+def _unknown_to(state: TerraformState, name: str) -> str:
+    if state.endpoints and name not in state.endpoints:
+        return (
+            "Terraform's state does not know it: somebody else made it. Take it over with "
+            "adopt = true in its table of the environment file."
+        )
+    return ""
+
+
+def _arms(document: Document) -> tuple[Arm, ...]:
+    found = settings.found(document)
+    states = deployments({**document, "pending_config": None})
+    return tuple(
+        Arm(
+            served_entity=name,
+            version=str(found.get(f"{settings.ARM}{name}.version", "")),
+            percent=percent,
+            deployment=states.get(name, ("", ""))[0].removeprefix("DEPLOYMENT_"),
+        )
+        for name, percent in settings.traffic(found).items()
+    )

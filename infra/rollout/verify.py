@@ -1,0 +1,181 @@
+"""A decision made again from the data, and compared byte for byte: what CI runs on a change.
+
+`ml` judges; this starts `python -m ml.compare` as a process, for a replay `python -m ml.replay`
+with the answers that were kept, and compares what it writes.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from infra.environment import Environment
+from infra.experiment import EXPERIMENTS, Experiment, InvalidExperiment
+from infra.experiment import load as load_experiment
+from infra.rollout import history
+from infra.rollout.environment_file import EnvironmentFile
+from infra.rollout.evidence import Evidence, last_step, record_of
+from infra.rollout.ramp import next_step
+from infra.rollout.refusal import Refused
+from infra.traffic import ALL_TRAFFIC
+from ml.verdict.decision import Decision, differences
+
+MOST_DIFFERENCES: Final = 20
+_DECISION: Final = "decision.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """Traffic that a change gives to an arm, in percent; 100 and 100 where the roles swap."""
+
+    served_entity: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """A decision that the data confirm. `software` names what was another version here."""
+
+    evidence: Evidence
+    software: Mapping[str, str]
+
+
+def moves(before: Environment, after: Environment) -> Iterator[Move]:
+    """What a change gives to challengers that were there before it.
+
+    A version that was not there enters by review alone: there can be no evidence about it yet.
+    """
+    old = {arm.served_entity_name: arm.traffic for arm in before.ab_test.challengers}
+    champion = after.ab_test.champion.served_entity_name
+    if champion in old:
+        yield Move(served_entity=champion, before=old[champion], after=ALL_TRAFFIC)
+    for arm in after.ab_test.challengers:
+        name = arm.served_entity_name
+        if name in old and arm.traffic > old[name]:
+            yield Move(served_entity=name, before=old[name], after=arm.traffic)
+
+
+def evidence_of(file: EnvironmentFile, move: Move, before: Environment, base: str) -> Evidence:
+    """The recorded decision of a move. Raises Refused where there is none, it does not fit or is
+    stale by now, or the change that moves the traffic changes the rule of the test as well."""
+    if move.after not in (next_step(move.before), move.before):
+        raise Refused(
+            f"{file.path.name}: {move.served_entity} goes from {move.before} to {move.after} "
+            f"percent; the next step of the ramp is {next_step(move.before)}. Change one step at a "
+            "time: python -m infra.rollout promote."
+        )
+    record = record_of(file.path, move.served_entity, move.after)
+    if not record.is_file():
+        raise Refused(
+            f"{file.path.name}: {move.served_entity} goes from {move.before} to {move.after} "
+            f"percent without a decision: {record} does not exist. Take the change back, and let "
+            "python -m infra.rollout promote --decision decision.json write both."
+        )
+    evidence = Evidence.read(record)
+    evidence.require_verdict()
+    challenger = evidence.challenger_in(before)
+    if move.before != ALL_TRAFFIC:
+        last = last_step(file.path, move.served_entity, move.before)
+        evidence.require_fresh(before, challenger, last, now=datetime.now(UTC))
+    _require_unchanged(evidence, evidence.experiment(), base)
+    return evidence
+
+
+def _require_unchanged(evidence: Evidence, experiment: Experiment, base: str) -> None:
+    name = f"{experiment.name}.toml"
+    content = history.content(EXPERIMENTS / name, base)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, name)
+        copy.write_bytes(content)
+        try:
+            digest = load_experiment(copy).digest
+        except InvalidExperiment:
+            digest = ""
+    if digest != evidence.decision.experiment.digest:
+        raise Refused(
+            f"{EXPERIMENTS / name}: it is not what it is in {base}. A change that moves traffic "
+            "does not change the rule it moves by: take one of the two out of this change."
+        )
+
+
+def verify(
+    evidence: Evidence,
+    environment: str | Path,
+    *,
+    experiment: str | Path | None = None,
+    data: Path | None = None,
+) -> Verified:
+    """Raises Refused where the data say something else than the decision."""
+    of = evidence.experiment(experiment)
+    again = _again(evidence, of, environment, experiment_file=experiment, data=data)
+    recorded = evidence.decision
+    # Where it was read from is checked by name (a path is another text on another machine), and
+    # kept answers do not tell which films they are of.
+    same = again.model_copy(
+        update={
+            "environment": recorded.environment,
+            "software": recorded.software,
+            **(
+                {"data": again.data.model_copy(update={"origin": recorded.data.origin})}
+                if recorded.mode == "replay"
+                else {}
+            ),
+        }
+    )
+    if same.text().encode() != evidence.content:
+        shown = differences(recorded, same)
+        more = f"\n  and {len(shown) - MOST_DIFFERENCES} more" * (len(shown) > MOST_DIFFERENCES)
+        raise Refused(
+            f"{evidence.file}: the data do not confirm this decision:\n  "
+            + "\n  ".join(shown[:MOST_DIFFERENCES])
+            + more
+            + "\nRows that arrived late for the same moment change it as well. Decide again "
+            "(python -m ml.compare), and promote by that."
+        )
+    other = {
+        name: f"{recorded.software.get(name, '-')} there, {again.software.get(name, '-')} here"
+        for name in sorted({*recorded.software, *again.software})
+        if recorded.software.get(name) != again.software.get(name)
+    }
+    return Verified(evidence=evidence, software=other)
+
+
+def _again(
+    evidence: Evidence,
+    experiment: Experiment,
+    environment: str | Path,
+    *,
+    experiment_file: str | Path | None,
+    data: Path | None,
+) -> Decision:
+    recorded = evidence.decision
+    answers = evidence.answers
+    if answers is None and recorded.environment is None and data is None:
+        raise Refused(
+            f"{evidence.file}: environment is missing: it was made from a file "
+            f"({', '.join(recorded.data.origin.values())}). Give that file: verify --data FILE."
+        )
+    if answers:
+        command = ["ml.replay", "--answers", str(answers)]
+    else:
+        command = ["ml.compare", "--environment", str(environment)]
+        command += ["--as-of", recorded.as_of.astimezone(UTC).isoformat()] if recorded.as_of else []
+        command += ["--data", str(data)] if data else []
+    of = str(experiment_file or experiment.name)
+    with tempfile.TemporaryDirectory() as folder:
+        _run([sys.executable, "-m", *command, "--output", folder, of])
+        return Evidence.read(Path(folder, _DECISION)).decision
+
+
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Refused(
+            f"the decision cannot be made again: {' '.join(command[1:3])} ended with status "
+            f"{done.returncode}:\n{done.stderr.strip() or done.stdout.strip()}"
+        )

@@ -1,0 +1,20 @@
+"""The environment's workspace, for commands that look at it; the local one or Databricks."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from infra.environment import Environment
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+
+
+@contextmanager
+def workspace(environment: Environment) -> Iterator["WorkspaceClient"]:
+    """A client of a workspace that has answered. Raises ml.workspace.WorkspaceError."""
+    from ml.workspace import connect, explained
+
+    client = connect(environment)
+    with explained(client.config.host):
+        yield client

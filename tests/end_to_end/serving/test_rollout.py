@@ -1,0 +1,409 @@
+"""`python -m infra.rollout` around deployments on the local workspace by the real Terraform."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.serving.sandbox import Sandbox
+from tests.local.serving.running import ENDPOINTS, entity
+
+MODELS = "/api/2.1/unity-catalog/models"
+
+
+def as_one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def put(sandbox: Sandbox, part: str, body: dict[str, Any], method: str = "PUT") -> None:
+    """A change by hand, past Terraform."""
+    answer = sandbox.workspace.client.request(
+        method, f"{ENDPOINTS}/{sandbox.endpoint}/{part}", json=body
+    )
+    assert answer.status_code == 200, answer.text
+
+
+def commit(sandbox: Sandbox, message: str) -> None:
+    git(sandbox, "add", sandbox.file.name)
+    git(sandbox, "commit", "--quiet", "-m", message)
+
+
+def git(sandbox: Sandbox, *arguments: str) -> None:
+    identity = ("-c", "user.name=Tests", "-c", "user.email=tests@example.com")
+    subprocess.run(["git", *identity, *arguments], cwd=sandbox.root, check=True)
+
+
+@pytest.fixture
+def aliases(sandbox: Sandbox) -> Iterator[dict[str, Any]]:
+    """Sets aliases of the registered models; the test leaves none behind."""
+    client = sandbox.workspace.client
+
+    class Aliases(dict[str, Any]):
+        def set(self, model: str, alias: str, version: int) -> None:
+            path = f"{MODELS}/local.models.{model}/aliases/{alias}"
+            answer = client.put(path, json={"version_num": version})
+            assert answer.status_code == 200, answer.text
+
+        def of(self, model: str) -> dict[str, int]:
+            found = client.get(f"{MODELS}/local.models.{model}?include_aliases=true").json()
+            return {it["alias_name"]: it["version_num"] for it in found.get("aliases", [])}
+
+    found = Aliases()
+    yield found
+    for model in ("keras", "torch"):
+        for alias in found.of(model):
+            client.delete(f"{MODELS}/local.models.{model}/aliases/{alias}")
+
+
+class TestStatus:
+    def test_a_deployment_as_declared_has_no_drift(self, deployed: Sandbox) -> None:
+        shown = deployed.rollout("status")
+
+        assert shown.returncode == 0, shown.stdout + shown.stderr
+        assert "READY, NOT_UPDATING" in shown.stdout
+        assert "50 %" in shown.stdout
+        assert "no drift" in shown.stdout
+
+    def test_an_endpoint_that_is_not_there_is_said_with_the_command_that_deploys_it(
+        self, sandbox: Sandbox
+    ) -> None:
+        shown = sandbox.rollout("status")
+
+        assert shown.returncode == 3, shown.stdout + shown.stderr
+        assert f"{sandbox.endpoint}: ABSENT" in shown.stdout
+        assert "cdktf deploy serving-sandbox" in shown.stdout
+
+    def test_traffic_moved_by_hand_is_drift_that_a_deployment_heals(
+        self, deployed: Sandbox
+    ) -> None:
+        config = deployed.live()["config"]
+        routes = [
+            {"served_entity_name": name, "traffic_percentage": percent}
+            for name, percent in (("keras-1", 30), ("torch-1", 70))
+        ]
+        entities = [
+            entity(it["entity_name"], it["entity_version"], it["name"], scale_to_zero_enabled=True)
+            for it in config["served_entities"]
+        ]
+        put(deployed, "config", {"served_entities": entities, "traffic_config": {"routes": routes}})
+        deployed.workspace.settled(deployed.endpoint)
+
+        shown = deployed.rollout("status")
+        deployed.deploy()
+
+        assert shown.returncode == 3
+        assert "arm torch-1.traffic: file 50, state 50, live 70" in shown.stdout
+        assert "heal: cdktf deploy serving-sandbox" in shown.stdout
+        assert deployed.rollout("status").returncode == 0
+
+    def test_what_no_plan_shows_is_shown_with_the_call_that_heals_it(
+        self, sandbox: Sandbox
+    ) -> None:
+        sandbox.deploy()
+        mails = {"on_update_failure": ["night@example.com"]}
+        put(sandbox, "notifications", {"email_notifications": mails}, "PATCH")
+        put(sandbox, "tags", {"delete_tags": ["project"]}, "PATCH")
+        assert "No changes." in sandbox.plan()
+
+        shown = sandbox.rollout("status")
+
+        assert shown.returncode == 3
+        assert 'tag project: file "champion-challenger"' in shown.stdout
+        assert "email_notifications: file -, state -, live" in shown.stdout
+        assert "night@example.com" in shown.stdout
+        assert shown.stdout.count("a deployment does not heal it") == 2
+        for call in healing_calls(shown.stdout):
+            put(sandbox, *call)
+        healed = sandbox.rollout("status")
+        assert healed.returncode == 0, healed.stdout
+
+    def test_logging_that_should_have_ended_is_shown_with_the_call_that_ends_it(
+        self, sandbox: Sandbox
+    ) -> None:
+        sandbox.deploy()
+        with sandbox.edited() as document:
+            del document["ab_test"]["inference_table"]
+        refused = sandbox.command("apply", "--auto-approve")
+        assert refused.returncode != 0  # the provider cannot remove the block
+        assert "No changes." in sandbox.plan()
+
+        shown = sandbox.rollout("status")
+
+        table = f'"local.gold.{sandbox.table}_payload"'
+        assert shown.returncode == 3
+        assert f"inference table: file -, state -, live {table}" in shown.stdout
+        assert "crashes once and is silent after that" in shown.stdout
+        for call in healing_calls(shown.stdout):
+            put(sandbox, *call)
+        assert not sandbox.live()["ai_gateway"]["inference_table_config"]["enabled"]
+        healed = sandbox.rollout("status")
+        assert healed.returncode == 0, healed.stdout
+
+
+def healing_calls(shown: str) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """What `databricks api` would send: the part of the endpoint, the body, the method."""
+    for line in dict.fromkeys(shown.splitlines()):
+        command = line.strip().removeprefix("heal: databricks api ")
+        if command != line.strip():
+            method, path, _, body = command.split(" ", 3)
+            yield path.rpartition("/")[2], json.loads(body.strip("'")), method.upper()
+
+
+class TestPin:
+    def test_the_newest_version_is_written_and_the_rest_of_the_file_kept(
+        self, sandbox: Sandbox
+    ) -> None:
+        before = sandbox.file.read_text()
+
+        pinned = sandbox.rollout("pin", "--newest")
+
+        assert pinned.returncode == 0, pinned.stderr
+        assert "+version = 2" in pinned.stdout
+        torch = before.index('model = "torch"')
+        assert sandbox.file.read_text() == before[:torch] + before[torch:].replace(
+            "version = 1", "version = 2", 1
+        )
+
+    def test_the_alias_of_the_role_is_what_is_pinned(self, sandbox: Sandbox, aliases: Any) -> None:
+        aliases.set("keras", "champion", 1)
+        aliases.set("torch", "challenger", 2)
+
+        pinned = sandbox.rollout("pin")
+
+        assert pinned.returncode == 0, pinned.stderr
+        assert "ab_test.challengers[0].version = 2" in pinned.stdout
+        assert sandbox.file.read_text().count("version = 2") == 1
+
+    def test_a_missing_alias_is_refused_with_the_versions_that_there_are(
+        self, sandbox: Sandbox
+    ) -> None:
+        before = sandbox.file.read_bytes()
+
+        refused = sandbox.rollout("pin")
+
+        assert refused.returncode == 1
+        assert "local.models.keras: no alias 'champion'; its versions: 1" in refused.stderr
+        assert "Traceback" not in refused.stderr
+        assert sandbox.file.read_bytes() == before
+
+    def test_another_signature_than_the_champions_is_refused(self, sandbox: Sandbox) -> None:
+        with sandbox.edited() as document:
+            document["ab_test"]["challengers"][0]["model"] = "probe"
+        before = sandbox.file.read_bytes()
+
+        refused = sandbox.rollout("pin", "--newest")
+
+        assert refused.returncode == 1
+        assert "local.models.probe version 2 takes and gives" in refused.stderr
+        assert "same signature" in as_one_line(refused.stderr)
+        assert sandbox.file.read_bytes() == before
+
+    def test_a_version_that_is_not_ready_is_refused(self, sandbox: Sandbox) -> None:
+        with sandbox.edited() as document:
+            document["ab_test"]["challengers"][0]["model"] = "pending"
+
+        refused = sandbox.rollout("pin", "--newest", "--model", "pending")
+
+        assert refused.returncode == 1
+        assert "no READY version" in refused.stderr
+        assert "1 (PENDING_REGISTRATION)" in refused.stderr
+
+
+class TestCheck:
+    def test_a_first_deployment_that_has_what_it_needs_has_no_finding(
+        self, sandbox: Sandbox
+    ) -> None:
+        checked = sandbox.rollout("check")
+
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+
+    def test_every_finding_comes_at_once_with_its_command(self, sandbox: Sandbox) -> None:
+        client = sandbox.workspace.client
+        sandbox.workspace.create(
+            sandbox.endpoint, entity("local.models.keras", scale_to_zero_enabled=True)
+        )
+        sandbox.workspace.sql(f"CREATE TABLE local.gold.{sandbox.table}_payload (a STRING)")
+        client.post("/api/2.0/secrets/scopes/create", json={"scope": "there"})
+        with sandbox.edited() as document:
+            challenger = document["ab_test"]["challengers"][0]
+            challenger["version"] = 99
+            challenger["environment_vars"] = {
+                "A": "{{secrets/nowhere/key}}",
+                "B": "{{secrets/there/key}}",
+            }
+            document["roles"] = {"endpoint_creator": {"service_principal": "creator"}}
+
+        checked = sandbox.rollout("check")
+
+        text = checked.stdout
+        assert checked.returncode == 3, text + checked.stderr
+        assert "local.models.torch version 99" in text
+        assert "infra.rollout pin" in text
+        assert "{{secrets/nowhere/key}}: there is no such scope" in text
+        assert "databricks secrets create-scope nowhere" in text
+        assert "{{secrets/there/key}}: there is no such key" in text
+        assert "databricks secrets put-secret there key" in text
+        assert "adopt = true" in text
+        assert f"local.gold.{sandbox.table}_payload exists" in text
+        assert "schema local.gold: creator, who creates the endpoint, lacks CREATE TABLE" in text
+        assert (
+            "function local.models.keras: creator, who creates the endpoint, lacks EXECUTE" in text
+        )
+
+    def test_grants_that_the_platform_gives_are_enough(self, sandbox: Sandbox) -> None:
+        given = {
+            "catalog/local": ["USE_CATALOG"],
+            "schema/local.models": ["USE_SCHEMA"],
+            "schema/local.gold": ["USE_SCHEMA", "CREATE_TABLE"],
+            "function/local.models.keras": ["EXECUTE"],
+            "function/local.models.torch": ["EXECUTE"],
+        }
+        for securable, privileges in given.items():
+            answer = sandbox.workspace.client.patch(
+                f"/api/2.1/unity-catalog/permissions/{securable}",
+                json={"changes": [{"principal": "granted", "add": privileges}]},
+            )
+            assert answer.status_code == 200, answer.text
+        with sandbox.edited() as document:
+            document["roles"] = {"endpoint_creator": {"service_principal": "granted"}}
+
+        checked = sandbox.rollout("check")
+
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+
+    def test_our_own_endpoint_is_no_finding(self, deployed: Sandbox) -> None:
+        checked = deployed.rollout("check")
+
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+class TestWait:
+    def test_progress_is_shown_until_the_update_has_ended(self, sandbox: Sandbox) -> None:
+        made = threading.Thread(
+            target=sandbox.workspace.client.post,
+            args=(ENDPOINTS,),
+            kwargs={
+                "json": {
+                    "name": sandbox.endpoint,
+                    "config": {"served_entities": [entity("local.models.keras")]},
+                }
+            },
+        )
+        made.start()
+        while sandbox.workspace.client.get(f"{ENDPOINTS}/{sandbox.endpoint}").is_error:
+            time.sleep(0.01)
+
+        waited = sandbox.rollout("wait")
+
+        made.join()
+        assert waited.returncode == 0, waited.stdout + waited.stderr
+        assert "NOT_UPDATING  keras-1: READY" in waited.stdout
+
+    def test_a_failed_update_shows_the_build_log(self, deployed: Sandbox) -> None:
+        with deployed.edited() as document:
+            document["ab_test"]["challengers"][0]["model"] = "broken"
+        deployed.command("apply", "--auto-approve")
+
+        waited = deployed.rollout("wait")
+
+        assert waited.returncode == 3, waited.stdout + waited.stderr
+        assert "UPDATE_FAILED" in waited.stdout
+        assert "build log of broken-1:" in waited.stdout
+
+    def test_what_does_not_exist_is_not_waited_for(self, sandbox: Sandbox) -> None:
+        waited = sandbox.rollout("wait")
+
+        assert waited.returncode == 1
+        assert "does not exist" in waited.stderr
+
+
+class TestRollback:
+    def test_an_undeployed_change_goes_back_to_the_commit_that_is_live(
+        self, sandbox: Sandbox
+    ) -> None:
+        git(sandbox, "init", "--quiet")
+        commit(sandbox, "Half and half")
+        deployed_file = sandbox.file.read_bytes()
+        sandbox.deploy()
+        with sandbox.edited() as document:
+            document["ab_test"]["challengers"][0]["traffic"] = 90
+        commit(sandbox, "Too bold")
+
+        done = sandbox.rollout("rollback")
+
+        assert done.returncode == 0, done.stderr
+        assert "Half and half" in done.stdout
+        assert sandbox.file.read_bytes() == deployed_file
+
+    def test_what_is_live_goes_back_to_what_was_there_before(self, sandbox: Sandbox) -> None:
+        git(sandbox, "init", "--quiet")
+        commit(sandbox, "Half and half")
+        first = sandbox.file.read_bytes()
+        with sandbox.edited() as document:
+            document["ab_test"]["challengers"][0]["traffic"] = 90
+        commit(sandbox, "Too bold")
+        sandbox.file.write_text("# A remark.\n" + sandbox.file.read_text())
+        commit(sandbox, "Say something, change nothing")
+        sandbox.deploy()
+
+        done = sandbox.rollout("rollback")
+
+        assert done.returncode == 0, done.stderr
+        assert sandbox.file.read_bytes() == first
+        sandbox.deploy()
+        assert sandbox.routes() == {"keras-1": 50, "torch-1": 50}
+
+    def test_what_no_commit_declares_is_refused(self, sandbox: Sandbox) -> None:
+        git(sandbox, "init", "--quiet")
+        with sandbox.edited() as document:
+            document["ab_test"]["challengers"][0]["traffic"] = 90
+        commit(sandbox, "The only one")
+        sandbox.workspace.create(
+            sandbox.endpoint, entity("local.models.keras", scale_to_zero_enabled=True)
+        )
+
+        refused = sandbox.rollout("rollback")
+
+        assert refused.returncode == 1
+        assert "rollback --to COMMIT" in refused.stderr
+
+
+class TestAliases:
+    def test_they_follow_the_roles_that_are_live(self, deployed: Sandbox, aliases: Any) -> None:
+        aliases.set("torch", "champion", 1)
+
+        moved = deployed.rollout("aliases")
+
+        assert moved.returncode == 0, moved.stderr
+        assert aliases.of("keras") == {"champion": 1}
+        assert aliases.of("torch") == {"challenger": 1}
+
+    def test_they_stay_where_the_file_is_not_deployed(
+        self, deployed: Sandbox, aliases: Any
+    ) -> None:
+        aliases.set("keras", "champion", 1)
+        with deployed.edited() as document:
+            document["ab_test"]["challengers"][0]["traffic"] = 5
+
+        refused = deployed.rollout("aliases")
+
+        assert refused.returncode == 1
+        assert "cdktf deploy serving-sandbox" in refused.stderr
+        assert aliases.of("torch") == {}
+
+
+def test_a_workspace_that_does_not_answer_is_one_message(sandbox: Sandbox) -> None:
+    with sandbox.edited() as document:
+        document["workspace"]["host"] = "http://127.0.0.1:9"
+
+    refused = sandbox.rollout("status")
+
+    assert refused.returncode == 1
+    assert "does not answer" in refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -1,0 +1,134 @@
+"""An environment file, an experiment and decisions on it, written as the commands read them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ENVIRONMENT = """\
+# Who may change this: a reviewed change.
+catalog = "healthcare_catalog_dev"
+
+[ab_test]
+endpoint = "ab"                                     # one name a workspace
+
+[ab_test.champion]
+model         = "keras"                             # the Keras arm
+version       = 1                                   # a number, no alias
+workload_size = "Small"
+
+# The rival.
+[[ab_test.challengers]]
+model         = "torch"                             # the PyTorch arm
+version       = 2
+workload_size = "Medium"                            # it needs more
+traffic       = {traffic}  # percent; the champion gets the rest
+
+[ab_test.inference_table]
+schema = "gold"
+prefix = "pneumonia_classifier"
+"""
+
+EXPERIMENT = """\
+primary_metric = "sensitivity"
+maximum_labels = 100000
+minimum_per_arm = 20
+label_maturity_hours = 24
+
+[champion]
+model = "keras"
+version = 1
+
+[challenger]
+model = "torch"
+version = 2
+
+[split]
+since = 2026-03-02T00:00:00Z
+champion = 50
+challenger = 50
+
+[margins]
+sensitivity = 0.05
+specificity = 0.05
+
+[expected]
+prevalence = 0.5
+champion = { sensitivity = 0.85, specificity = 0.85 }
+challenger = { sensitivity = 0.95, specificity = 0.85 }
+"""
+
+AS_OF = datetime(2026, 3, 20, 12, tzinfo=UTC)
+NOW = AS_OF + timedelta(days=1)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Callable[..., Path]:
+    """Writes dev.toml with a share for the challenger, and some of its text replaced."""
+
+    def write(traffic: int = 20, *replacements: tuple[str, str], add: str = "") -> Path:
+        text = ENVIRONMENT.format(traffic=traffic)
+        for old, new in replacements:
+            assert old in text, f"the file has no {old!r} to replace"
+            text = text.replace(old, new, 1)
+        file = tmp_path / "environments" / "dev.toml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text + add, encoding="utf-8")
+        return file
+
+    return write
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Path:
+    """trial.toml: keras-1 against torch-2."""
+    file = tmp_path / "trial.toml"
+    file.write_text(EXPERIMENT, encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def decide(tmp_path: Path, experiment: Path) -> Callable[..., Path]:
+    """Writes a decision on the experiment; keywords change its fields."""
+
+    def write(*, champion: int = 80, challenger: int = 20, name: str = "decision", **fields: Any):
+        from infra.experiment import load
+        from ml.verdict.decision import Decision
+
+        made = {
+            "verdict": "PROMOTE",
+            "reason": "Sensitivity is better.",
+            "environment": "dev",
+            "mode": "live",
+            "as_of": AS_OF,
+            "experiment": {"name": "trial", "digest": load(experiment).digest},
+            "champion": {"served_entity": "keras-1", "model": "keras", "version": 1},
+            "challenger": {"served_entity": "torch-2", "model": "torch", "version": 2},
+            "splits": (
+                {
+                    "since": "2026-03-02T00:00:00Z",
+                    "champion": champion,
+                    "challenger": challenger,
+                },
+            ),
+            "data": {
+                "origin": {"view": "gold.labelled"},
+                "digest": hashlib.sha256(b"rows").hexdigest(),
+                "query_digest": hashlib.sha256(b"queries").hexdigest(),
+                "assumed": (),
+            },
+            "method": {},
+            "software": {"python": "3.11.7"},
+            "findings": (),
+            "numbers": {},
+        }
+        file = tmp_path / f"{name}.json"
+        file.write_text(Decision(**(made | fields)).text(), encoding="utf-8")
+        return file
+
+    return write

@@ -1,0 +1,290 @@
+"""`verify`: the decision made again by `python -m ml.compare`, from real rows."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from infra.rollout.environment_file import EnvironmentFile
+from infra.rollout.evidence import Evidence, record_of
+from infra.rollout.promote import promote
+from infra.rollout.refusal import Refused
+from infra.rollout.verify import Move, evidence_of, moves, verify
+from ml.verdict.decision import Verdict
+from tests.infra.rollout.conftest import EXPERIMENT
+
+ROOT = Path(__file__).resolve().parents[3]
+Write = Callable[..., Path]
+
+# The last film is of yesterday: the command asks the clock how old a decision is.
+START = datetime.now(UTC).replace(microsecond=0) - timedelta(days=15)
+
+# Pneumonia that keras-1 finds 4 of 5 times and torch-2 always: 2,000 films of each arm, in 14 days.
+ROWS = """
+COPY (
+  SELECT 'request-' || film || '-' || arm AS prediction_id,
+         TIMESTAMPTZ '{start}' + INTERVAL (10 * film) MINUTE AS request_time,
+         arm,
+         CASE WHEN film % 2 = 0 AND (arm = 'torch-2' OR film % 10 > 1) THEN 0.9 ELSE 0.1 END
+           AS probability,
+         CASE WHEN film % 2 = 0 THEN 'PNEUMONIA' ELSE 'NORMAL' END AS ground_truth,
+         'reader-1' AS radiologist_id,
+         TIMESTAMPTZ '{start}' + INTERVAL 1 HOUR + INTERVAL (10 * film) MINUTE AS decided_at
+  FROM range(2000) AS films(film), (VALUES ('keras-1'), ('torch-2')) AS arms(arm)
+) TO '{file}' (FORMAT parquet)
+"""
+
+
+def run(module: str, *arguments: str, output: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments, "--output", str(output)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import duckdb
+
+    file = tmp_path_factory.mktemp("rows") / "labelled.parquet"
+    duckdb.sql(ROWS.format(file=file, start=START.isoformat()))
+    return file
+
+
+@pytest.fixture(scope="module")
+def compared(rows: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """An experiment and the decision on it, as the command writes it."""
+    folder = tmp_path_factory.mktemp("compared")
+    experiment = folder / "trial.toml"
+    experiment.write_text(EXPERIMENT.replace("2026-03-02T00:00:00Z", START.isoformat()))
+    run("ml.compare", str(experiment), "--data", str(rows), output=folder)
+    return experiment, folder / "decision.json"
+
+
+@pytest.fixture(scope="module")
+def replayed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """An experiment and a decision on 200 films, by the command."""
+    folder = tmp_path_factory.mktemp("replayed")
+    experiment = folder / "trial.toml"
+    experiment.write_text(EXPERIMENT)
+    rows = [
+        f"film-{film},{'NORMAL' if film % 2 else 'PNEUMONIA'},1.0,"
+        f"{0.1 if film % 2 or film % 10 == 0 else 0.9},{0.1 if film % 2 else 0.9}"
+        for film in range(200)
+    ]
+    head = "film,ground_truth,sampling_probability,champion,challenger"
+    (folder / "answers.csv").write_text("\n".join([head, *rows, ""]))
+    run("ml.replay", str(experiment), "--answers", f"{folder}/answers.csv", output=folder)
+    return experiment, folder / "decision.json"
+
+
+@pytest.mark.slow
+class TestADecision:
+    def test_that_the_rows_confirm_is_verified(
+        self, compared: tuple[Path, Path], rows: Path, environment: Write
+    ) -> None:
+        experiment, decision = compared
+
+        done = verify(Evidence.read(decision), environment(50), experiment=experiment, data=rows)
+
+        assert done.software == {}
+
+    def test_that_was_changed_by_hand_is_refused_with_what_is_different(
+        self, compared: tuple[Path, Path], rows: Path, environment: Write, tmp_path: Path
+    ) -> None:
+        experiment, decision = compared
+        made = Evidence.read(decision).decision
+        other = next(it for it in Verdict if it is not made.verdict)
+        forged = tmp_path / "forged.json"
+        forged.write_text(made.model_copy(update={"verdict": other}).text())
+
+        with pytest.raises(
+            Refused, match=f"verdict: '{other}' is written, '{made.verdict}' is found"
+        ):
+            verify(Evidence.read(forged), environment(50), experiment=experiment, data=rows)
+
+    def test_about_other_rows_is_refused(
+        self, compared: tuple[Path, Path], rows: Path, environment: Write, tmp_path: Path
+    ) -> None:
+        import duckdb
+
+        experiment, decision = compared
+        fewer = tmp_path / "labelled.parquet"
+        duckdb.sql(
+            f"COPY (SELECT * FROM '{rows}' WHERE prediction_id <> 'request-7-torch-2') "
+            f"TO '{fewer}' (FORMAT parquet)"
+        )
+
+        with pytest.raises(Refused, match=r"data\.digest"):
+            verify(Evidence.read(decision), environment(50), experiment=experiment, data=fewer)
+
+    def test_made_from_a_file_needs_that_file(
+        self, compared: tuple[Path, Path], environment: Write
+    ) -> None:
+        experiment, decision = compared
+
+        with pytest.raises(Refused, match=r"labelled\.parquet.*verify --data FILE"):
+            verify(Evidence.read(decision), environment(50), experiment=experiment)
+
+    def test_that_cannot_be_made_again_says_what_the_command_said(
+        self, compared: tuple[Path, Path], environment: Write, tmp_path: Path
+    ) -> None:
+        experiment, decision = compared
+
+        with pytest.raises(Refused, match=r"nowhere\.parquet"):
+            verify(
+                Evidence.read(decision),
+                environment(50),
+                experiment=experiment,
+                data=tmp_path / "nowhere.parquet",
+            )
+
+
+@pytest.mark.slow
+class TestAReplay:
+    def test_is_judged_again_by_its_answers(
+        self, replayed: tuple[Path, Path], environment: Write
+    ) -> None:
+        experiment, decision = replayed
+
+        verify(Evidence.read(decision), environment(50), experiment=experiment)
+
+    def test_whose_answers_say_something_else_is_refused(
+        self, replayed: tuple[Path, Path], environment: Write, tmp_path: Path
+    ) -> None:
+        experiment, decision = replayed
+        forged = Path(shutil.copy(decision, tmp_path / "decision.json"))
+        text = decision.with_name("answers.csv").read_text()
+        answers = text.replace("film-2,PNEUMONIA,1.0,0.9,0.9", "film-2,PNEUMONIA,1.0,0.9,0.1")
+        assert answers != text
+        forged.with_name("answers.csv").write_text(answers)
+
+        with pytest.raises(Refused, match=r"data\.digest"):
+            verify(Evidence.read(forged), environment(50), experiment=experiment)
+
+
+class TestAChange:
+    def test_gives_traffic_where_a_challengers_share_grows(self, environment: Write) -> None:
+        before = EnvironmentFile(environment(20)).environment
+        after = EnvironmentFile(environment(50)).environment
+
+        assert list(moves(before, after)) == [Move(served_entity="torch-2", before=20, after=50)]
+
+    def test_gives_none_where_it_shrinks_or_a_new_version_enters(self, environment: Write) -> None:
+        before = EnvironmentFile(environment(20)).environment
+        entering = environment(50, ("version       = 2", "version       = 3"))
+
+        assert list(moves(before, EnvironmentFile(environment(5)).environment)) == []
+        assert list(moves(before, EnvironmentFile(entering).environment)) == []
+
+    def test_that_swaps_the_roles_rests_on_the_decision_of_all_traffic(
+        self, environment: Write
+    ) -> None:
+        file = EnvironmentFile(environment(100))
+        before = file.environment
+        file.swap_roles(0)
+
+        assert list(moves(before, file.edited())) == [
+            Move(served_entity="torch-2", before=100, after=100)
+        ]
+
+    def test_by_hand_has_no_decision_and_is_refused(self, environment: Write) -> None:
+        before = EnvironmentFile(environment(20)).environment
+        file = EnvironmentFile(environment(50))
+
+        with pytest.raises(Refused, match="from 20 to 50 percent without a decision"):
+            evidence_of(file, Move(served_entity="torch-2", before=20, after=50), before, "HEAD")
+
+    def test_with_a_decision_that_is_old_by_now_is_refused(
+        self, environment: Write, decide: Write
+    ) -> None:
+        before = EnvironmentFile(environment(20)).environment
+        file = EnvironmentFile(environment(50))
+        record = record_of(file.path, "torch-2", 50)
+        record.parent.mkdir(parents=True)
+        shutil.copy(decide(), record)
+
+        with pytest.raises(Refused, match="stale"):
+            evidence_of(file, Move(served_entity="torch-2", before=20, after=50), before, "HEAD")
+
+    def test_of_two_steps_at_once_is_refused(self, environment: Write) -> None:
+        before = EnvironmentFile(environment(5)).environment
+        file = EnvironmentFile(environment(50))
+
+        with pytest.raises(Refused, match="next step of the ramp is 20"):
+            evidence_of(file, Move(served_entity="torch-2", before=5, after=50), before, "HEAD")
+
+
+@pytest.mark.slow
+class TestInAPullRequest:
+    @pytest.fixture
+    def repository(self, tmp_path: Path) -> Path:
+        """This project with an experiment and an environment at 20 percent, committed as `main`."""
+        root = tmp_path / "repository"
+        for package in ("infra", "ml"):
+            ignored = shutil.ignore_patterns("__pycache__", "*.npz")
+            shutil.copytree(ROOT / package, root / package, ignore=ignored)
+        return root
+
+    def git(self, root: Path, *arguments: str) -> None:
+        identity = ("-c", "user.name=Tests", "-c", "user.email=tests@example.com")
+        subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True)
+
+    def verify(
+        self, root: Path, rows: Path, environment: str = "dev"
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [
+                *(sys.executable, "-m", "infra.rollout", "verify", "--environment", environment),
+                *("--base", "main", "--data", str(rows)),
+            ],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def test_a_promotion_is_verified_and_one_with_a_widened_margin_is_not(
+        self,
+        repository: Path,
+        environment: Write,
+        compared: tuple[Path, Path],
+        rows: Path,
+    ) -> None:
+        experiment, decision = compared
+        assert Evidence.read(decision).decision.verdict == "PROMOTE"
+        committed = repository / "infra/experiments/trial.toml"
+        committed.write_bytes(experiment.read_bytes())
+        dev = repository / "infra/environments/dev.toml"
+        dev.write_bytes(environment(20).read_bytes())
+        self.git(repository, "init", "--quiet", "-b", "main")
+        self.git(repository, "add", "infra/environments", "infra/experiments")
+        self.git(repository, "commit", "--quiet", "-m", "Before")
+
+        promote(dev, decision, experiment=committed)
+        verified = self.verify(repository, rows)
+        committed.write_text(
+            committed.read_text().replace("specificity = 0.05", "specificity = 0.3")
+        )
+        refused = self.verify(repository, rows)
+
+        shutil.copy(dev, dev.with_name("new.toml"))
+        entering = self.verify(repository, rows, "new")
+
+        assert entering.returncode == 0, entering.stderr
+        assert "nothing is to verify" in entering.stdout
+        assert verified.returncode == 0, verified.stderr
+        assert "verified: PROMOTE for torch-2 against keras-1" in verified.stdout
+        assert refused.returncode == 1
+        assert "experiment" in refused.stderr
+        assert "Traceback" not in refused.stderr

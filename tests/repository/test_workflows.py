@@ -1,0 +1,138 @@
+"""The workflows for GitHub: pinned, with the least rights, and in step with the commands."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.environment import available, load
+from infra.rollout.__main__ import parser
+from infra.state import LocalState
+
+ROOT = Path(__file__).resolve().parents[2]
+GITHUB = ROOT / ".github"
+WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
+FILES = [*WORKFLOWS, *sorted((GITHUB / "actions").glob("*/action.yml"))]
+JOBS = [
+    pytest.param(job, id=f"{file.stem}.{name}")
+    for file in WORKFLOWS
+    for name, job in yaml.safe_load(file.read_text())["jobs"].items()
+]
+
+
+def steps(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "steps":
+                yield from value
+            else:
+                yield from steps(value)
+
+
+def by_name(file: Path) -> Any:
+    return yaml.safe_load(file.read_text())
+
+
+def test_there_is_a_plan_and_an_apply() -> None:
+    assert [file.name for file in WORKFLOWS] == ["apply.yml", "plan.yml"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name + "/" + file.name)
+def test_every_action_is_pinned_by_the_digest_of_a_named_release(file: Path) -> None:
+    lines = re.findall(r"^\s*(?:- )?uses: (.*)$", file.read_text(), re.MULTILINE)
+
+    assert lines
+    for line in lines:
+        if not line.startswith("./"):
+            assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+(, .*)?", line), line
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name + "/" + file.name)
+def test_one_action_has_one_digest(file: Path) -> None:
+    pins = {use for it in FILES for use in re.findall(r"uses: ([\w/-]+@\S+)", it.read_text())}
+    actions = [pin.partition("@")[0] for pin in pins]
+
+    assert len(actions) == len(set(actions))
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
+def test_a_workflow_by_itself_may_do_nothing(file: Path) -> None:
+    assert by_name(file)["permissions"] == {}
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_job_that_runs_code_of_the_repository_can_not_write_to_it(job: Any) -> None:
+    checks_out = any("actions/checkout" in step.get("uses", "") for step in job["steps"])
+    writes = {right for right, level in job["permissions"].items() if level == "write"}
+
+    assert writes <= ({"id-token"} if checks_out else {"pull-requests"})
+    assert set(job["permissions"]) <= {"contents", "id-token", "pull-requests"}
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_the_checkout_leaves_no_token_behind(job: Any) -> None:
+    for step in job["steps"]:
+        if "actions/checkout" in step.get("uses", ""):
+            assert step["with"]["persist-credentials"] is False
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name + "/" + file.name)
+def test_there_is_no_secret_to_tell(file: Path) -> None:
+    text = file.read_text()
+
+    assert "secrets." not in text
+    assert not re.search(r"TOKEN: (?!\$\{\{ github\.token \}\})", text)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name + "/" + file.name)
+def test_no_command_is_put_together_from_what_others_write(file: Path) -> None:
+    """An expression in a script is code; in `env` it is a value."""
+    for step in steps(by_name(file)):
+        assert "${{" not in step.get("run", "")
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_every_job_ends(job: Any) -> None:
+    assert job["timeout-minutes"] <= 120
+
+
+def test_a_change_from_a_fork_gets_no_identity() -> None:
+    condition = by_name(GITHUB / "workflows" / "plan.yml")["jobs"]["plan"]["if"]
+
+    assert "head.repo.full_name == github.repository" in condition
+    assert "pull_request_target" not in (GITHUB / "workflows" / "plan.yml").read_text()
+
+
+def test_nothing_is_applied_before_the_reviewers_of_the_environment() -> None:
+    for file in WORKFLOWS:
+        for job in by_name(file)["jobs"].values():
+            script = "\n".join(step.get("run", "") for step in job["steps"])
+            if "terraform" in script and " apply " in script:
+                assert job["environment"] == "${{ matrix.environment }}"
+                assert job["needs"] == "plan"
+                assert "reviewed.tfplan" in script
+            elif "environment" in job:
+                assert job["environment"] == "${{ matrix.environment }}-plan"
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_the_environments_are_those_with_a_shared_state(job: Any) -> None:
+    shared = [name for name in available() if not isinstance(load(name).backend, LocalState)]
+
+    if "strategy" in job:
+        assert job["strategy"]["matrix"]["environment"] == shared
+
+
+def test_every_command_is_one_that_there_is() -> None:
+    scripts = [step["run"] for file in FILES for step in steps(by_name(file)) if "run" in step]
+    calls = re.findall(r"python -m infra\.rollout ([^|>\\\n]+)", "\n".join(scripts))
+
+    assert len(calls) >= 6
+    for call in calls:
+        for command in ("check", "status") if '"$command"' in call else ("",):
+            words = shlex.split(call.replace('"$command"', command).replace("2>&1", ""))
+            parser().parse_args([word for word in words if word != "2"])
