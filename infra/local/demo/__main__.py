@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -21,7 +22,7 @@ import tomlkit
 from databricks.sdk import WorkspaceClient
 
 from infra.environment import ENVIRONMENTS, Environment, load
-from infra.local.demo import readers, requests
+from infra.local.demo import experiment, readers, requests
 from infra.local.demo.commands import (
     DEPLOY,
     FOLDER,
@@ -93,6 +94,7 @@ def _demonstrate(client: WorkspaceClient, *, films: int, epochs: int | None) -> 
     step(f"cdktf deploy {environment.serving_stack}")
     deploy("serving", str(file))
 
+    experiment.declare(environment, versions, since=datetime.now(UTC))
     step(f"Send {films} X-rays to {environment.ab_test.endpoint}")
     answers = asyncio.run(requests.ask_all(client, environment.ab_test.endpoint, films))
     requests.show_answers(answers)
@@ -111,6 +113,9 @@ def _demonstrate(client: WorkspaceClient, *, films: int, epochs: int | None) -> 
     readers.read(answers, file)
     book.show_outcomes()
 
+    step("Which arm is better, by these verdicts")
+    experiment.judge(file)
+
     step(f"Shift the traffic to {100 - SHIFTED_TRAFFIC}/{SHIFTED_TRAFFIC} under load")
     _copy_of(environment, versions=versions, traffic=SHIFTED_TRAFFIC)
     during, after = asyncio.run(
@@ -118,6 +123,12 @@ def _demonstrate(client: WorkspaceClient, *, films: int, epochs: int | None) -> 
     )
     console.print(f"  {len(during)} requests during the deployment, 0 failed")
     requests.show_answers(after)
+
+    step("Both arms on all validation films, and what that allows")
+    experiment.replay(file)
+    if experiment.promote(file):
+        deploy("serving", str(file))
+    experiment.status(file)
     _show_how_to_go_on(file)
 
 
