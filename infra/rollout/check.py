@@ -9,7 +9,15 @@ from infra.endpoint import Endpoint, InferenceTable
 from infra.environment import Environment
 from infra.naming import payload_table
 from infra.rollout import settings
-from infra.rollout.endpoints import FAILED, UPDATING, Document, endpoints_of, live, update_of
+from infra.rollout.endpoints import (
+    FAILED,
+    UPDATING,
+    Document,
+    as_deployed,
+    endpoints_of,
+    live,
+    update_of,
+)
 from infra.rollout.pin import require_one_signature, require_ready
 from infra.rollout.refusal import Refused
 from infra.rollout.terraform_state import TerraformState
@@ -152,7 +160,7 @@ def _secrets(client: "WorkspaceClient", environment: Environment) -> Iterator[Fi
     from databricks.sdk.errors import NotFound
 
     keys: dict[str, set[str] | None] = {}
-    for endpoint in endpoints_of(environment):
+    for endpoint in as_deployed(environment, client):
         for arm in endpoint.served_models:
             for variable, value in arm.environment_vars.items():
                 if not is_reference(value):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from infra.endpoint import Endpoint
 from infra.environment import Environment
+from infra.feedback import feedback_variables
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -21,6 +22,24 @@ def endpoints_of(environment: Environment) -> Iterator[Endpoint]:
     yield environment.ab_test
     if environment.feedback:
         yield environment.feedback
+
+
+def as_deployed(environment: Environment, client: "WorkspaceClient") -> Iterator[Endpoint]:
+    """The same with what the serving stack tells the container of the feedback endpoint, which
+    depends on the workspace: its host, and the id of the warehouse."""
+    yield environment.ab_test
+    if environment.feedback:
+        variables = feedback_variables(
+            environment,
+            host=environment.workspace.host or str(client.config.host),
+            warehouse_id=_warehouse_id(environment, client),
+        )
+        yield environment.feedback.model_copy(update={"environment_vars": variables})
+
+
+def _warehouse_id(environment: Environment, client: "WorkspaceClient") -> str:
+    named = (it.id for it in client.warehouses.list() if it.name == environment.warehouse_name)
+    return next(named, None) or ""
 
 
 def live(client: "WorkspaceClient", name: str) -> Document | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from infra.environment import Environment
 from infra.rollout import settings
 from infra.rollout.drift import Drift, drifts
-from infra.rollout.endpoints import Document, deployments, endpoints_of, live, update_of
+from infra.rollout.endpoints import Document, as_deployed, deployments, live, update_of
 from infra.rollout.terraform_state import TerraformState
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def statuses(
 ) -> tuple[Status, ...]:
     """The status of each endpoint that the file declares."""
     found = []
-    for endpoint in endpoints_of(environment):
+    for endpoint in as_deployed(environment, client):
         document = live(client, endpoint.endpoint)
         if document is None:
             found.append(
