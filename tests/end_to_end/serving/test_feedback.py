@@ -78,6 +78,13 @@ def test_no_credential_is_in_what_the_endpoint_says_of_itself(feedback: Feedback
     assert "{{secrets/champion-challenger-sandbox/feedback-token}}" in shown
 
 
+def test_the_rollout_knows_what_the_stack_tells_the_container(feedback: FeedbackSandbox) -> None:
+    shown = feedback.rollout("status").stdout
+
+    assert feedback.feedback_endpoint in shown
+    assert "environment_vars" not in shown
+
+
 def test_a_batch_of_good_and_bad_rows_is_answered_row_by_row(feedback: FeedbackSandbox) -> None:
     good, bad = row(), row(ground_truth=7, blind="yes")
 
