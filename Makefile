@@ -29,7 +29,7 @@ set-up: ## Install everything that the project needs into its own folder
 	"$(PYTHON)" .ci/set_up.py
 
 .PHONY: demo
-demo: set-up ## Train both arms, deploy them locally, send X-rays, shift the traffic
+demo: set-up ## Train, deploy locally, send X-rays, judge the arms, shift the traffic
 	@python -m infra.local.demo
 
 .PHONY: workspace
