@@ -20,11 +20,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from infra.local.terraform.installation import Installation
-from tests.end_to_end.serving.sandbox import ENVIRONMENT
-from tests.local.serving.running import ENDPOINTS, PROBE, entity, started
-
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from infra.local.terraform.installation import Installation  # noqa: E402 - a script outside of pytest
+from tests.end_to_end.serving.sandbox import ENVIRONMENT  # noqa: E402
+from tests.local.serving.running import ENDPOINTS, PROBE, entity, started  # noqa: E402
+
 PROMISE = 1.5
 
 

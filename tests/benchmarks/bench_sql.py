@@ -1,6 +1,6 @@
 """What Databricks SQL over DuckDB costs, as ratios measured in one run.
 
-Run: python -m tests.benchmarks.bench_sql
+Run: python tests/benchmarks/bench_sql.py
 """
 
 from __future__ import annotations
@@ -8,11 +8,14 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import statistics
+import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from infra.local.lake import Lake
 from infra.local.serving.payload import PayloadRow, PayloadTable
