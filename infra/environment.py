@@ -12,12 +12,21 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import InitErrorDetails
 
-from infra.declaration import Declaration, Table, broken_rule, nearest, problem, read
+from infra.declaration import Declaration, Table, broken_rule, problem, read
 from infra.endpoint import ABTest, Feedback
 from infra.naming import CatalogName, SchemaName, payload_table
 from infra.platform import Platform
 from infra.principal import Roles
-from infra.problem import InvalidFile, Problem, as_problem, as_toml, dotted, parse
+from infra.problem import (
+    InvalidFile,
+    Problem,
+    as_problem,
+    as_toml,
+    dotted,
+    named_file,
+    names_in,
+    parse,
+)
 from infra.reading import ReadingPlan
 from infra.state import LocalState, State
 
@@ -194,27 +203,12 @@ def _payload_tables(
 
 def available() -> tuple[str, ...]:
     """The names of the environments that exist, sorted."""
-    return tuple(sorted(file.stem for file in ENVIRONMENTS.glob("*.toml")))
+    return names_in(ENVIRONMENTS)
 
 
 def file_of(name_or_path: str | Path) -> Path:
     """The file of the environment of that name, or the file itself. Raises InvalidEnvironment."""
-    is_path = isinstance(name_or_path, Path) or name_or_path.endswith(".toml")
-    file = Path(name_or_path) if is_path else ENVIRONMENTS / f"{name_or_path}.toml"
-    if not file.is_file():
-        meant = nearest(file.stem, list(available()))
-        raise InvalidEnvironment(
-            [
-                Problem(
-                    file=file,
-                    key="",
-                    value="",
-                    rule=f"environments that exist: {', '.join(available()) or 'none'}",
-                    way_out=f"did you mean {meant!r}?" if meant else "name one of them, or a file",
-                )
-            ]
-        )
-    return file
+    return named_file(name_or_path, ENVIRONMENTS, InvalidEnvironment)
 
 
 def load(name_or_path: str | Path) -> Environment:

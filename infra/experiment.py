@@ -16,10 +16,18 @@ from typing import Annotated, Final, Literal, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_core import InitErrorDetails
 
-from infra.declaration import Declaration, Table, broken_rule, nearest, problem, read
+from infra.declaration import Declaration, Table, broken_rule, problem, read
 from infra.endpoint import Version, one_of, served_entity_name, whole_number
 from infra.naming import Identifier
-from infra.problem import InvalidFile, Problem, as_problem, as_toml, parse
+from infra.problem import (
+    InvalidFile,
+    Problem,
+    as_problem,
+    as_toml,
+    named_file,
+    names_in,
+    parse,
+)
 
 EXPERIMENTS: Final = Path(__file__).parent / "experiments"
 SPLITS: Final = "splits"
@@ -264,7 +272,7 @@ class _Changes(Declaration):
 
 def available() -> tuple[str, ...]:
     """The names of the experiments that exist, sorted."""
-    return tuple(sorted(file.stem for file in EXPERIMENTS.glob("*.toml")))
+    return names_in(EXPERIMENTS)
 
 
 def load(name_or_path: str | Path) -> Experiment:
@@ -272,7 +280,7 @@ def load(name_or_path: str | Path) -> Experiment:
 
     Raises InvalidExperiment with every problem of the file.
     """
-    file = _file(name_or_path)
+    file = named_file(name_or_path, EXPERIMENTS, InvalidExperiment)
     table = parse(file, InvalidExperiment)
     problems = []
     if "name" in table:
@@ -337,22 +345,3 @@ def splits(experiment: Experiment, file: Path | None = None) -> tuple[Split, ...
     if problems:
         raise InvalidExperiment(problems)
     return every
-
-
-def _file(name_or_path: str | Path) -> Path:
-    is_path = isinstance(name_or_path, Path) or name_or_path.endswith(".toml")
-    file = Path(name_or_path) if is_path else EXPERIMENTS / f"{name_or_path}.toml"
-    if not file.is_file():
-        meant = nearest(file.stem, list(available()))
-        raise InvalidExperiment(
-            [
-                Problem(
-                    file=file,
-                    key="",
-                    value="",
-                    rule=f"experiments that exist: {', '.join(available()) or 'none'}",
-                    way_out=f"did you mean {meant!r}?" if meant else "name one of them, or a file",
-                )
-            ]
-        )
-    return file

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from infra.declaration import Location
+from infra.declaration import Location, nearest
 from infra.secret import HIDDEN, looks_secret
 
 _LONGEST_VALUE: Final = 80
@@ -35,6 +35,32 @@ class InvalidFile(ValueError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
+
+
+def named_file(name_or_path: str | Path, folder: Path, invalid: type[InvalidFile]) -> Path:
+    """The file of that name in the folder, or the file itself. Raises `invalid` where none is."""
+    is_path = isinstance(name_or_path, Path) or name_or_path.endswith(".toml")
+    file = Path(name_or_path) if is_path else folder / f"{name_or_path}.toml"
+    if not file.is_file():
+        names = names_in(folder)
+        meant = nearest(file.stem, list(names))
+        raise invalid(
+            [
+                Problem(
+                    file=file,
+                    key="",
+                    value="",
+                    rule=f"{folder.name} that exist: {', '.join(names) or 'none'}",
+                    way_out=f"did you mean {meant!r}?" if meant else "name one of them, or a file",
+                )
+            ]
+        )
+    return file
+
+
+def names_in(folder: Path) -> tuple[str, ...]:
+    """The names of the files in a folder, sorted."""
+    return tuple(sorted(file.stem for file in folder.glob("*.toml")))
 
 
 def parse(file: Path, invalid: type[InvalidFile]) -> dict[str, Any]:
