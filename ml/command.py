@@ -56,14 +56,19 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_registry_options(parser: argparse.ArgumentParser) -> None:
+def add_environment_option(parser: argparse.ArgumentParser, meaning: str = "") -> None:
+    """``meaning`` says what the environment is asked for."""
     parser.add_argument(
         "--environment",
         default=DEFAULT_ENVIRONMENT,
         metavar="NAME",
-        help="whose catalog the model belongs to: a file in infra/environments, or a path to one "
+        help=f"{meaning}{': ' * bool(meaning)}a file in infra/environments, or a path to one "
         "(default: %(default)s)",
     )
+
+
+def add_registry_options(parser: argparse.ArgumentParser) -> None:
+    add_environment_option(parser, "whose catalog the model belongs to")
     parser.add_argument(
         "--registry",
         metavar="URI",

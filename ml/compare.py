@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ml.command import DEFAULT_ENVIRONMENT, UserError, run
+from ml.command import UserError, add_environment_option, run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,13 +43,7 @@ def options() -> argparse.ArgumentParser:
         metavar="EXPERIMENT",
         help="a file in infra/experiments by its name, or a path to one",
     )
-    parser.add_argument(
-        "--environment",
-        default=DEFAULT_ENVIRONMENT,
-        metavar="NAME",
-        help="whose workspace has the rows: a file in infra/environments, or a path to one "
-        "(default: %(default)s)",
-    )
+    add_environment_option(parser, "whose workspace has the rows")
     parser.add_argument(
         "--warehouse",
         metavar="NAME",

@@ -20,7 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ml.command import DEFAULT_ENVIRONMENT, UserError, run
+from ml.command import UserError, add_environment_option, run
 from ml.ingestion.refusal import Category, Refusal
 
 if TYPE_CHECKING:
@@ -76,12 +76,7 @@ def _options() -> argparse.ArgumentParser:
         help="a folder of the Kaggle layout (train|val|test/NORMAL|PNEUMONIA/*.jpeg), or an .npz "
         "of the MedMNIST layout. Default: the bundled films",
     )
-    parser.add_argument(
-        "--environment",
-        default=DEFAULT_ENVIRONMENT,
-        metavar="NAME",
-        help="where to: a file in infra/environments, or a path to one (default: %(default)s)",
-    )
+    add_environment_option(parser, "where to")
     parser.add_argument(
         "--warehouse",
         metavar="NAME",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ml.command import DEFAULT_ENVIRONMENT, UserError, run, whole_number
+from ml.command import UserError, add_environment_option, run, whole_number
 from ml.contract import DECISION_THRESHOLD
 from ml.journal import DEFAULT_JOURNAL
 
@@ -63,12 +63,7 @@ def _options() -> argparse.ArgumentParser:
         help="a JPEG, PNG or DICOM file, a folder of them, or image ids of what was ingested; "
         "@FILE takes them from a file, one a line",
     )
-    parser.add_argument(
-        "--environment",
-        default=DEFAULT_ENVIRONMENT,
-        metavar="NAME",
-        help="a file in infra/environments, or a path to one (default: %(default)s)",
-    )
+    add_environment_option(parser)
     parser.add_argument(
         "--endpoint", metavar="NAME", help="default: the endpoint of the environment's A/B test"
     )

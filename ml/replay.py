@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ml.command import DEFAULT_ENVIRONMENT, UserError, run, whole_number
+from ml.command import UserError, add_environment_option, run, whole_number
 from ml.contract import LABELS
 from ml.data.films import PARTS, InvalidData
 
@@ -49,13 +49,7 @@ def options() -> argparse.ArgumentParser:
         metavar="EXPERIMENT",
         help="a file in infra/experiments by its name, or a path to one",
     )
-    parser.add_argument(
-        "--environment",
-        default=DEFAULT_ENVIRONMENT,
-        metavar="NAME",
-        help="whose endpoint is asked: a file in infra/environments, or a path to one "
-        "(default: %(default)s)",
-    )
+    add_environment_option(parser, "whose endpoint is asked")
     films = parser.add_mutually_exclusive_group()
     films.add_argument(
         "--data",

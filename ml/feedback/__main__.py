@@ -13,7 +13,7 @@ from uuid import uuid4
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ml.command import DEFAULT_ENVIRONMENT, UserError, run
+from ml.command import UserError, add_environment_option, run
 from ml.feedback.reading import CONFIDENCES, VERDICTS, InvalidReading, Reading
 
 if TYPE_CHECKING:
@@ -69,12 +69,7 @@ def _options() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("sheet", nargs="?", type=Path, metavar="SHEET.csv")
-    parser.add_argument(
-        "--environment",
-        default=DEFAULT_ENVIRONMENT,
-        metavar="NAME",
-        help="a file in infra/environments, or a path to one (default: %(default)s)",
-    )
+    add_environment_option(parser)
     parser.add_argument(
         "--endpoint", metavar="NAME", help="default: the environment's feedback endpoint"
     )

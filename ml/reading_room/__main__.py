@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ml.command import DEFAULT_ENVIRONMENT, UserError, run, whole_number
+from ml.command import UserError, add_environment_option, run, whole_number
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -47,12 +47,7 @@ def _options() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--environment",
-        default=DEFAULT_ENVIRONMENT,
-        metavar="NAME",
-        help="whose films: a file in infra/environments, or a path to one (default: %(default)s)",
-    )
+    add_environment_option(parser, "whose films")
     parser.add_argument(
         "--warehouse",
         metavar="NAME",
