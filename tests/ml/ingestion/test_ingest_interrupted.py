@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,16 +19,32 @@ BATCH = 40
 FILMS = 3 * BATCH + 15
 LONGEST_SECONDS = 240
 
-# The command with small batches, so that few films are several of them.
+# The command with small batches, so that few films are several of them. It stops itself, all its
+# threads wherever they are, after so many calls of a method of its store.
 SMALL_BATCHES = f"""
+import itertools
+import os
+import signal
 import sys
 from ml import ingest
 from ml.command import run
 from ml.ingestion import transfer
+from ml.ingestion.store import FilmStore
 
 transfer.ROWS_A_STATEMENT = {BATCH}
+method, last = sys.argv.pop(1), int(sys.argv.pop(1))
+calls, original = itertools.count(1), getattr(FilmStore, method)
+
+def stopping(*arguments):
+    result = original(*arguments)
+    if next(calls) == last:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return result
+
+setattr(FilmStore, method, stopping)
 sys.exit(run("ml.ingest", ingest.main))
 """
+NEVER = ("upload", 0)
 
 pytestmark = pytest.mark.slow
 
@@ -44,33 +59,38 @@ def films(tmp_path: Path) -> Path:
     return file
 
 
-def command(films: Path, place: Place) -> list[str]:
+def command(films: Path, place: Place, stops: tuple[str, int]) -> list[str]:
     return [
-        *(sys.executable, "-c", SMALL_BATCHES),
+        *(sys.executable, "-c", SMALL_BATCHES, *map(str, stops)),
         *("--data", str(films), "--environment", str(place.file)),
     ]
 
 
 @contextmanager
-def running(films: Path, place: Place) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(command(films, place), stdout=subprocess.PIPE, text=True) as process:
+def stopped(films: Path, place: Place, method: str, calls: int) -> Iterator[subprocess.Popen[str]]:
+    """The run, stopped after so many calls of that method of its store."""
+    with subprocess.Popen(
+        command(films, place, (method, calls)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
         try:
+            ended = os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            assert ended is not None
+            assert ended.si_code == os.CLD_STOPPED, process.communicate()[1]
             yield process
         finally:
             process.kill()
 
 
-def wait_for(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + LONGEST_SECONDS
-    while not happened():
-        assert process.poll() is None, "the run ended before it could be interrupted"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def finish(films: Path, place: Place) -> str:
     done = subprocess.run(
-        command(films, place), capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False
+        command(films, place, NEVER),
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_SECONDS,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -91,28 +111,23 @@ def assert_whole(place: Place) -> None:
 
 @pytest.mark.parametrize("uploaded", [1, BATCH - 5, BATCH + 5, FILMS - 5])
 def test_a_run_killed_while_it_uploads(place: Place, films: Path, uploaded: int) -> None:
-    with running(films, place) as process:
-        wait_for(lambda: len(place.files()) >= uploaded, process)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+    with stopped(films, place, "upload", uploaded) as process:
+        process.kill()
     assert_no_row_without_its_film(place)
+    assert len(place.files()) >= uploaded
 
     finish(films, place)
 
     assert_whole(place)
 
 
-@pytest.mark.parametrize("recorded", [1, BATCH + 1])
-def test_a_run_killed_as_soon_as_rows_are_there(place: Place, films: Path, recorded: int) -> None:
-    def count() -> int:
-        return len(place.rows())
-
-    with running(films, place) as process:
-        wait_for(lambda: count() >= recorded, process)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+@pytest.mark.parametrize("statements", [1, 2])
+def test_a_run_killed_as_soon_as_rows_are_there(place: Place, films: Path, statements: int) -> None:
+    with stopped(films, place, "record", statements) as process:
+        process.kill()
     assert_no_row_without_its_film(place)
-    there = count()
+    there = len(place.rows())
+    assert there >= statements * BATCH
 
     said = finish(films, place)
 
@@ -123,11 +138,9 @@ def test_a_run_killed_as_soon_as_rows_are_there(place: Place, films: Path, recor
 def test_a_run_that_is_interrupted_from_the_keyboard_says_how_to_go_on(
     place: Place, films: Path
 ) -> None:
-    with subprocess.Popen(
-        command(films, place), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        wait_for(lambda: len(place.files()) > 10, process)
+    with stopped(films, place, "upload", 10) as process:
         process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGCONT)
         _, errors = process.communicate(timeout=LONGEST_SECONDS)
 
     assert process.returncode == 130
