@@ -138,6 +138,7 @@ def _settings(arguments: Sequence[str] | None) -> Settings:
         "data": "directory of everything that the workspace keeps",
         "registry": "MLflow registry with the models, as a SQLAlchemy URI",
         "state_seconds": "how long an endpoint stays in an update at least",
+        "settle_seconds": "how long GET of an endpoint waits for the end of an update",
         "delivery_seconds": "how long an answered request waits before it is in its tables",
         "scale_to_zero_seconds": "idle time before a served entity is scaled to zero",
         "execution_seconds": "longest time of one prediction",

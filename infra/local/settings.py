@@ -30,6 +30,10 @@ class Settings:
     registry: str = DEFAULT_REGISTRY
     state_seconds: float = 0.0
     """How long an endpoint stays in an update at least, on top of the work itself."""
+    settle_seconds: float = 1.0
+    """How long a look at an endpoint waits for the end of an update before it answers.
+
+    Whoever polls comes back in a second at the earliest (Terraform's provider, the SDK)."""
     delivery_seconds: float = 2.0
     """How long an answered request waits before it appears in its tables (Databricks: <= 1 h)."""
     scale_to_zero_seconds: float = 1800.0

@@ -62,7 +62,7 @@ class ServingApi:
         return _json(document(await self._endpoints.create(parse_create(await _body(request)))))
 
     async def _get(self, request: Request) -> Response:
-        return _json(document(self._endpoints.get(_name(request))))
+        return _json(document(await self._endpoints.settled(_name(request))))
 
     async def _delete(self, request: Request) -> Response:
         self._endpoints.delete(_name(request))

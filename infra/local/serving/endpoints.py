@@ -114,6 +114,13 @@ class Endpoints:
         except KeyError:
             raise missing(f"Endpoint with name '{name}' does not exist.") from None
 
+    async def settled(self, name: str) -> Endpoint:
+        """The endpoint, after the update that it is in if that ends soon and has no set time."""
+        update = self._updates.get(name)
+        if update is not None and self._settings.state_seconds == 0:
+            await asyncio.wait({update}, timeout=self._settings.settle_seconds)
+        return self.get(name)
+
     def get_by_id(self, endpoint_id: str) -> Endpoint:
         for endpoint in self._endpoints.values():
             if endpoint.id == endpoint_id:

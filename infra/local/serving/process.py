@@ -5,19 +5,31 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import itertools
+import multiprocessing
 import os
 import socket
 import sys
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from infra.local.serving import worker
 from infra.local.serving.frames import Frame, FrameBuffer, pack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from multiprocessing.context import ForkServerProcess, SpawnProcess
+    from pathlib import Path
 
-_REPOSITORY = Path(__file__).parents[3]
 _STOP_SECONDS = 5.0
+_CONTEXT = (
+    multiprocessing.get_context("forkserver")
+    if sys.platform == "linux"
+    else multiprocessing.get_context("spawn")  # macOS's frameworks do not survive a fork
+)
+_CONTEXT.set_forkserver_preload(["infra.local.serving.template"])
+# The first start waits for the template. One thread, since multiprocessing looks at the ends of
+# all processes when it starts another, and two who look at once disagree.
+_STARTER = ThreadPoolExecutor(1, "served-entity-start")
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -49,10 +61,13 @@ class Launch:
     """Environment variables of the served entity, secrets resolved."""
 
     def environment(self) -> dict[str, str]:
-        """Nothing of the workspace's own environment but what a process can not do without."""
-        kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-        threads = dict.fromkeys(_THREAD_VARIABLES, str(self.threads))
-        return {**kept, **threads, "PYTHONUNBUFFERED": "1", **self.variables}
+        return {**base_environment(self.threads), **self.variables}
+
+
+def base_environment(threads: int) -> dict[str, str]:
+    """Nothing of the workspace's own environment but what a process can not do without."""
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    return {**kept, **dict.fromkeys(_THREAD_VARIABLES, str(threads)), "PYTHONUNBUFFERED": "1"}
 
 
 class EntityProcess(asyncio.Protocol):
@@ -67,7 +82,9 @@ class EntityProcess(asyncio.Protocol):
         self.ended: asyncio.Future[None] = loop.create_future()
         """Done when the process can answer no more."""
         self._transport: asyncio.WriteTransport | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: ForkServerProcess | SpawnProcess | None = None
+        self._exit: asyncio.Task[int | None] | None = None
+        """Done when the process is gone; its exit status, or minus the signal that killed it."""
         self.signature: dict[str, Any] | None = None
 
     @classmethod
@@ -77,23 +94,31 @@ class EntityProcess(asyncio.Protocol):
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         self = cls()
-        try:
-            with launch.build_log.open("ab") as log:
-                self._process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "infra.local.serving.worker"),
-                    *("--socket", str(theirs.fileno()), "--model", launch.model),
-                    *("--service-log", str(launch.service_log.resolve())),
-                    *("--concurrency", str(launch.concurrency)),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    cwd=_REPOSITORY,
-                    env=launch.environment(),
-                    pass_fds=[theirs.fileno()],
-                )
-        finally:
-            theirs.close()
+        process = _CONTEXT.Process(
+            target=worker.main,
+            args=(
+                theirs,
+                launch.model,
+                launch.concurrency,
+                launch.environment(),
+                launch.build_log.resolve(),
+                launch.service_log.resolve(),
+            ),
+            daemon=True,  # whatever way the workspace ends, it waits for none of them
+        )
+
+        def begin() -> None:
+            with theirs:
+                process.start()
+
         loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(_STARTER, begin)
+        except BaseException:
+            ours.close()  # a process that starts nevertheless ends by this
+            raise
+        self._process = process
+        self._exit = asyncio.create_task(_end_of(process))
         await loop.create_unix_connection(lambda: self, sock=ours)
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -102,7 +127,7 @@ class EntityProcess(asyncio.Protocol):
             await self.stop()
             raise EntityFailed(f"The model did not load within {timeout_seconds:g} s.") from None
         except EntityDied:
-            status = await self._process.wait()
+            status = await self._exit
             raise EntityFailed(
                 f"The process ended while loading the model (exit status {status}). "
                 f"See the build log."
@@ -141,17 +166,17 @@ class EntityProcess(asyncio.Protocol):
         """Close the connection, upon which the process ends; kill it if it does not."""
         if self._transport is not None:
             self._transport.close()
-        if self._process is None or self._process.returncode is not None:
+        if self._exit is None:
             return
         try:
             async with asyncio.timeout(_STOP_SECONDS):
-                await self._process.wait()
+                await asyncio.shield(self._exit)
         except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
+            self.kill()
+            await asyncio.shield(self._exit)
 
     def kill(self) -> None:
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None and self._exit is not None and not self._exit.done():
             self._process.kill()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -172,3 +197,15 @@ class EntityProcess(asyncio.Protocol):
         self._hello.exception()
         if not self.ended.done():
             self.ended.set_result(None)
+
+
+async def _end_of(process: ForkServerProcess | SpawnProcess) -> int | None:
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_reader(process.sentinel, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(process.sentinel)
+    await loop.run_in_executor(_STARTER, process.join)
+    return process.exitcode

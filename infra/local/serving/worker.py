@@ -6,61 +6,76 @@ so that no served entity outlives the workspace, however that ended.
 
 from __future__ import annotations
 
-import argparse
-import ctypes
 import gc
 import logging
+import multiprocessing
 import os
 import signal
 import socket
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra.local.serving.frames import Frame, FrameBuffer, pack
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from infra.local.serving.scoring import Answer, Call, Scorer
 
+_REPOSITORY = Path(__file__).parents[3]
 _LARGEST_BATCH = 32
 _RECEIVE_BYTES = 256 * 1024
 _log = logging.getLogger("served_entity")
 
 
-def main() -> None:
-    arguments = _arguments()
-    _end_with_parent()
+def main(
+    connection: socket.socket,
+    model: str,
+    concurrency: int,
+    environment: Mapping[str, str],
+    build_log: Path,
+    service_log: Path,
+) -> None:
+    """Serve until the other end of the connection closes."""
+    os.environ.clear()
+    os.environ.update(environment)
+    _redirect_output(build_log)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the workspace, which ends this
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    multiprocessing.current_process().daemon = False  # a model may have processes of its own
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # A served model is all there is in its container: it must not find this repository.
-    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path.cwd()]
-    connection = socket.socket(fileno=arguments.socket)
+    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != _REPOSITORY]
     try:
-        scorer, fields = _load(arguments.model)
+        scorer, fields = _load(model)
     except BaseException as error:
         _log.exception("Loading the model failed")
         _send(connection, {"failed": f"{type(error).__name__}: {error}"})
         raise SystemExit(1) from error
-    _log.info("Model loaded from %s", arguments.model)
+    _log.info("Model loaded from %s", model)
     # What the frameworks have loaded stays: without this, collecting the garbage of requests
     # would walk through all of it again and again (measured: three times slower at 8 clients).
     gc.collect()
     gc.freeze()
-    _redirect_output(arguments.service_log)
+    _redirect_output(service_log)
     _send(connection, {"ready": True, **fields})
     if scorer.batches:
         _serve_batches(connection, scorer)
     else:
-        _serve_concurrently(connection, scorer, arguments.concurrency)
+        _serve_concurrently(connection, scorer, concurrency)
 
 
 def _load(model: str) -> tuple[Scorer, dict[str, Any]]:
     import mlflow.pyfunc
+    import numpy as np
 
     from infra.local.serving.scoring import Scorer
 
+    np.random.seed()  # forks of one template would all draw the same numbers
     loaded = mlflow.pyfunc.load_model(model)
     signature = loaded.metadata.signature
     return Scorer(loaded), {"signature": signature.to_dict() if signature else None}
@@ -130,34 +145,19 @@ def _send(connection: socket.socket, fields: dict[str, Any]) -> None:
     connection.sendall(b"".join(pack(fields)))
 
 
-def _redirect_output(service_log: Path) -> None:
-    """What is printed until now is the build log; from now on it is the service log."""
+def _redirect_output(log: Path) -> None:
+    """What is printed until the model is loaded is the build log; after that, the service log."""
     sys.stdout.flush()
     sys.stderr.flush()
-    descriptor = os.open(service_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for stream in (1, 2):
         os.dup2(descriptor, stream)
     os.close(descriptor)
 
 
 def _end_with_parent() -> None:
-    """Also while the model is loading or computing, when nobody reads the socket (Linux)."""
-    if sys.platform != "linux":
-        return
-    set_parent_death_signal = 1
-    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
-    if os.getppid() == 1:
-        raise SystemExit("the workspace is gone")
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="served entity")
-    parser.add_argument("--socket", type=int, required=True)
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--service-log", type=Path, required=True)
-    parser.add_argument("--concurrency", type=int, required=True)
-    return parser.parse_args()
-
-
-if __name__ == "__main__":
-    main()
+    """Also while the model is loading or computing, when nobody reads the socket."""
+    workspace = multiprocessing.parent_process()
+    if workspace is not None:
+        wait([workspace.sentinel])
+        os._exit(1)

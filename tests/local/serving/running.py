@@ -97,15 +97,21 @@ class RunningWorkspace:
         )
         assert response.status_code == 200, response.text
 
-    def workers(self) -> dict[int, str]:
-        """Command lines of the served entities' processes, by process id."""
-        found = {}
-        for folder in Path("/proc").iterdir():
+    def workers(self) -> set[int]:
+        """Process ids of the served entities: forks of the workspace's template."""
+        processes = {}
+        for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError, IndexError):
                 status = (folder / "stat").read_text().rpartition(")")[2].split()
-                if int(status[1]) == self.process.pid and status[0] != "Z":
-                    found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
-        return found
+                if status[0] != "Z":
+                    command = (folder / "cmdline").read_text().replace("\0", " ")
+                    processes[int(folder.name)] = int(status[1]), command
+        templates = {
+            pid
+            for pid, (parent, command) in processes.items()
+            if parent == self.process.pid and "multiprocessing.forkserver" in command
+        }
+        return {pid for pid, (parent, _) in processes.items() if parent in templates}
 
     def kill(self) -> None:
         self.process.kill()

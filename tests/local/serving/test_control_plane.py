@@ -282,3 +282,15 @@ def test_an_update_takes_its_set_time_and_refuses_another_meanwhile(
         )
         assert done["config"]["config_version"] == 2
         assert "pending_config" not in done
+
+
+@pytest.mark.parametrize(("seconds", "update"), [("120", "NOT_UPDATING"), ("0", "IN_PROGRESS")])
+def test_a_look_during_an_update_waits_for_its_end_but_no_longer_than_set(
+    registry: str, tmp_path: Path, seconds: str, update: str
+) -> None:
+    with started(tmp_path, registry, "--settle-seconds", seconds) as start:
+        workspace = start()
+        body = {"name": "settling", "config": config(entity(PROBE))}
+        assert workspace.client.post(ENDPOINTS, json=body, timeout=60).status_code == 200
+        looked = workspace.client.get(f"{ENDPOINTS}/settling", timeout=180).json()
+        assert looked["state"]["config_update"] == update
