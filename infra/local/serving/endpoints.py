@@ -175,8 +175,9 @@ class Endpoints:
         return self.get(endpoint.name)
 
     async def update_config(self, name: str, spec: ConfigSpec) -> Endpoint:
-        states.refuse_while_updating(self.get(name), "config")
-        await self._refuse_unservable(spec)
+        endpoint = self.get(name)
+        states.refuse_while_updating(endpoint, "config")
+        await self._refuse_unservable(spec, endpoint.active)
         endpoint = states.begin_update(
             self.get(name), spec, creator=self._creator, now_ms=_now_ms(), new_id=_new_id
         )
@@ -383,9 +384,16 @@ class Endpoints:
                 f"Serving endpoint with name {name} already exists",
             )
 
-    async def _refuse_unservable(self, config: ConfigSpec) -> None:
+    async def _refuse_unservable(self, config: ConfigSpec, active: Config | None = None) -> None:
+        served = (
+            {(entity.spec.entity_name, entity.spec.entity_version) for entity in active.entities}
+            if active is not None
+            else set()
+        )
         for entity in config.served_entities:
-            await self._model_path(entity)
+            # What is served already needs no look into the registry: moving traffic costs nothing.
+            if (entity.entity_name, entity.entity_version) not in served:
+                await self._model_path(entity)
             self._variables(entity)
 
     async def _model_path(self, entity: ServedEntity) -> str:

@@ -10,11 +10,17 @@ import os
 
 from infra.local.serving.process import base_environment
 
-os.environ.clear()
 # NumPy reads its number of threads here and never again; every thread would be one to fork.
-os.environ.update(base_environment(threads=1))
+_variables = base_environment(threads=1)
+os.environ.clear()
+os.environ.update(_variables)
 
-from infra.local.serving import scoring  # noqa: F401 - for what it imports, after the above
+from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches  # noqa: E402
+
+from infra.local.serving import scoring  # noqa: E402, F401 - for what it imports
+
+# Loading a model looks through all that is installed, and MLflow remembers what it has found.
+warn_dependency_requirement_mismatches(["numpy"])
 
 # Collecting garbage in a fork would write to, and so copy, every page that it shares with others.
 gc.collect()
