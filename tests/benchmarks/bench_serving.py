@@ -65,6 +65,7 @@ class Target:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Measured:
+    requests: int
     rate: float
     p50_ms: float
     p95_ms: float
@@ -123,6 +124,7 @@ def measure(target: Target, clients: int, seconds: float) -> Measured:
     started_at = time.perf_counter()
     latencies = asyncio.run(run())
     return Measured(
+        requests=len(latencies),
         rate=len(latencies) / (time.perf_counter() - started_at),
         p50_ms=statistics.median(latencies) * 1000,
         p95_ms=latencies[int(len(latencies) * 0.95)] * 1000,
@@ -271,11 +273,19 @@ def bench_model(registry: str, folder: Path, model: str, seconds: float) -> None
         plain, logged = target(workspace, "plain"), target(workspace, "logged")
         measure(plain, 1, 1)
         single = measure(plain, 1, seconds)
-        # In pairs, so that what else runs on the machine meets both; in turn first.
+        # In pairs, so that what else runs on the machine meets both; in turn first. Delivery is
+        # waited for, so that none of it falls into the turn of the endpoint without a table.
         pairs = []
+        rows = 0
         for turn in range(ROUNDS):
             order = (plain, logged) if turn % 2 else (logged, plain)
-            rates = {it.path: measure(it, CLIENTS, seconds).rate for it in order}
+            rates = {}
+            for it in order:
+                measured = measure(it, CLIENTS, seconds)
+                rates[it.path] = measured.rate
+                if it is logged:
+                    rows += measured.requests
+                    await_rows(workspace, f"local.gold.{name}_payload", rows)
             pairs.append((rates[plain.path], rates[logged.path]))
     rate = statistics.median(plain for plain, _ in pairs)
     cost = statistics.median(1 - logged / plain for plain, logged in pairs)
@@ -294,6 +304,17 @@ def bench_model(registry: str, folder: Path, model: str, seconds: float) -> None
         f"{cost:.1%}",
         "<= 10 %",
     )
+
+
+def await_rows(workspace: RunningWorkspace, table: str, rows: int) -> None:
+    """Return when the inference table has that many rows: as many as requests were answered."""
+    found = eventually(
+        lambda: workspace.sql(f"SELECT count(*) FROM {table}"),
+        lambda result: result == [[str(rows)]],
+        seconds=300,
+    )
+    if found != [[str(rows)]]:
+        raise RuntimeError(f"{table} has {found} rows, and {rows} requests were answered")
 
 
 def bench_workspace(registry: str, folder: Path) -> None:
