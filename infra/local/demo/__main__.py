@@ -94,7 +94,9 @@ def _demonstrate(client: WorkspaceClient, *, films: int, epochs: int | None) -> 
     step(f"cdktf deploy {environment.serving_stack}")
     deploy("serving", str(file))
 
+    step("Declare both experiments, before the first X-ray is sent")
     experiment.declare(environment, versions, since=datetime.now(UTC))
+
     step(f"Send {films} X-rays to {environment.ab_test.endpoint}")
     answers = asyncio.run(requests.ask_all(client, environment.ab_test.endpoint, films))
     requests.show_answers(answers)
