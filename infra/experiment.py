@@ -69,6 +69,16 @@ def _different(columns: tuple[str, ...]) -> tuple[str, ...]:
     return columns
 
 
+def _said(text: str) -> str:
+    if not text.strip() or len(text.splitlines()) > 1:
+        raise broken_rule(
+            "one line that says what the challenger is better at outside of the metrics",
+            'write it, for example: benefit = "it answers in half the time"; without such a '
+            "benefit remove the key, and the primary metric has to be better",
+        )
+    return text
+
+
 Moment = Annotated[datetime, AfterValidator(_in_utc)]
 Probability = Annotated[
     float, _number(0, 1, "a number between 0 and 1", "write a share, for example: 0.9 for 90 %")
@@ -200,7 +210,11 @@ class Experiment(Declaration):
     primary_metric: Annotated[Metric, one_of(*get_args(Metric))] = Field(
         examples=['primary_metric = "sensitivity"']
     )
-    """What the challenger has to be better at."""
+    """What the challenger has to be better at, unless there is a benefit."""
+    benefit: Annotated[str, AfterValidator(_said)] | None = None
+    """What the challenger is better at outside of the metrics, such as its cost. With it, not
+    being worse by the margins is enough for a promotion. No number can check it: people do, when
+    they review the experiment, and the decision repeats it."""
     margins: Margins = Field(examples=["[margins]"])
     alpha: Alpha = 0.05
     maximum_labels: Labels = Field(examples=["maximum_labels = 4000"])
@@ -223,9 +237,14 @@ class Experiment(Declaration):
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the content, hexadecimal: of values, not of comments or their order."""
-        content = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(content.encode()).hexdigest()
+        """SHA-256 over the content, hexadecimal: of values, not of comments or their order.
+
+        An optional key that is not there is no content, so that an experiment keeps the hash that
+        it was frozen by when such a key is invented later.
+        """
+        content = self.model_dump(mode="json", exclude_none=True)
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def start(self) -> datetime:

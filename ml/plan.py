@@ -234,6 +234,7 @@ def _write(
         "experiment": {"name": experiment.name, "digest": experiment.digest},
         "truth": asdict(truth),
         "margins": experiment.margins.model_dump(),
+        "benefit": experiment.benefit,
         "alpha": experiment.alpha,
         "maximum_labels": experiment.maximum_labels,
         "films_per_day": given.films_per_day,
@@ -291,6 +292,12 @@ def _show(
         f"{given.films_per_day} films a day; {given.runs} runs.",
         soft_wrap=True,
     )
+    if experiment.benefit:
+        console.print(
+            "Not to be worse by the margins is enough for a promotion, for the benefit that is "
+            f'declared: "{experiment.benefit}".',
+            soft_wrap=True,
+        )
     table = Table("", *(plan.way for plan in plans))
     rows: list[tuple[str, Callable[[Plan], str]]] = [
         (

@@ -19,7 +19,7 @@ from ml.verdict.judgement import Arm, Judgement
 if TYPE_CHECKING:
     from infra.experiment import Experiment, Split
 
-METHOD: Final[Mapping[str, str]] = {
+METHOD: Final = {
     "intervals": "confidence sequences by betting, two-sided, all looks together "
     "(Waudby-Smith and Ramdas 2024; mixture of constant bets, Orabona and Jun 2024)",
     "differences": "inverse propensity of the split in force, per request; inverse sampling "
@@ -31,12 +31,21 @@ METHOD: Final[Mapping[str, str]] = {
     "sample ratio": "sequential multinomial test (Lindon and Malek 2022)",
 }
 
+_BY_BENEFIT: Final = (
+    "intersection-union of two non-inferiorities (Berger 1982); a benefit that was declared before "
+    "the test stands in for a superiority"
+)
 _PACKAGES: Final = ("duckdb", "numpy", "scipy", "statsmodels", "ville")
 
 
 def software() -> dict[str, str]:
     """The versions that numbers may depend on."""
     return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
+
+
+def method(experiment: "Experiment") -> Mapping[str, str]:
+    """How a verdict on the experiment is reached."""
+    return METHOD | {"verdict": _BY_BENEFIT} if experiment.benefit else METHOD
 
 
 def decision(
@@ -58,7 +67,7 @@ def decision(
         **arms_and_experiment(experiment),
         splits=tuple(split.model_dump(mode="json") for split in splits),
         data=data,
-        method={**METHOD, "alpha": f"{experiment.alpha:g}"},
+        method={**method(experiment), "alpha": f"{experiment.alpha:g}"},
         software=software(),
         findings=tuple(FindingRecord(**asdict(finding)) for finding in judgement.ruling.findings),
         numbers=numbers(judgement),

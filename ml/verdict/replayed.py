@@ -9,7 +9,7 @@ from ml.verdict.decision import DataRecord, Decision, FindingRecord
 from ml.verdict.judgement import Path
 from ml.verdict.metrics import CHALLENGER, CHAMPION
 from ml.verdict.paired import Answers, PairedJudgement
-from ml.verdict.record import METHOD, arms_and_experiment, figures, software
+from ml.verdict.record import arms_and_experiment, figures, method, software
 from ml.verdict.report import Plot, page
 from ml.verdict.rule import promotion_limits
 from ml.verdict.tables import Table, parts, text
@@ -39,7 +39,7 @@ def decision(
             origin={"films": source}, digest=answers.digest, query_digest="", assumed=()
         ),
         method={
-            **{key: METHOD[key] for key in ("intervals", "verdict")},
+            **{key: method(experiment)[key] for key in ("intervals", "verdict")},
             "differences": "paired: both arms answered every film",
             "auc": "paired DeLong, asymptotic confidence sequence; no condition of the verdict",
             "McNemar, DeLong p": "exact, and normal; for one look; no condition of the verdict",

@@ -2,7 +2,9 @@
 
 PROMOTE is an intersection of three: sensitivity and specificity not inferior by more than their
 margins, and the primary metric superior. Each holds at its own alpha, because all are needed
-(intersection-union test; Berger 1982). reference: peers-and-statistics.md, section 4.2, step E4.
+(intersection-union test; Berger 1982). In the place of the superiority an experiment may declare a
+benefit outside of the metrics before the test begins; then the other two are the intersection.
+reference: peers-and-statistics.md, section 4.2, step E4.
 """
 
 from collections.abc import Mapping
@@ -78,6 +80,11 @@ def _verdict(
     if specificity and specificity.high < -experiment.margins.specificity:
         return Verdict.ROLLBACK, "The challenger's specificity is worse by more than its margin."
     if all(condition.holds for condition in conditions):
+        if experiment.benefit:
+            return Verdict.PROMOTE, (
+                "The promotion rests on non-inferiority: neither metric is worse by its margin. "
+                f'The benefit that was declared before the test: "{experiment.benefit}".'
+            )
         return Verdict.PROMOTE, (
             f"Neither metric is worse by its margin, and {experiment.primary_metric} is better."
         )
@@ -86,7 +93,7 @@ def _verdict(
     if total >= experiment.maximum_labels:
         return Verdict.KEEP, (
             f"The test is over with {total} labels, and the challenger has not been shown "
-            "to be better."
+            + ("not to be worse by a margin." if experiment.benefit else "to be better.")
         )
     open_ = next(condition for condition in conditions if not condition.holds)
     return Verdict.INCONCLUSIVE, open_.because
@@ -105,7 +112,13 @@ def _conditions(
         ),
         _above("sensitivity", gains, -margins.sensitivity, "not inferior"),
         _above("specificity", gains, -margins.specificity, "not inferior"),
-        _above(experiment.primary_metric, gains, 0.0, "superior"),
+        Finding(
+            condition="a benefit was declared before the test",
+            holds=True,
+            because=experiment.benefit,
+        )
+        if experiment.benefit
+        else _above(experiment.primary_metric, gains, 0.0, "superior"),
     )
 
 
@@ -132,4 +145,4 @@ def promotion_limits(experiment: "Experiment") -> dict[Metric, float]:
         "sensitivity": -experiment.margins.sensitivity,
         "specificity": -experiment.margins.specificity,
     }
-    return limits | {experiment.primary_metric: 0.0}
+    return limits if experiment.benefit else limits | {experiment.primary_metric: 0.0}

@@ -23,6 +23,7 @@ from ml.verdict.metrics import (
     paired_difference,
 )
 from ml.verdict.prospect import Truth
+from ml.verdict.rule import promotion_limits
 
 if TYPE_CHECKING:
     from infra.experiment import Experiment
@@ -98,16 +99,16 @@ def simulate(
         for metric, moments in gained.items()
     }
     alpha, margins = experiment.alpha / 2, experiment.margins
-    primary = evidence[experiment.primary_metric]
-    promoted = (
-        evidence["sensitivity"].exceeds(-margins.sensitivity, alpha)
-        & evidence["specificity"].exceeds(-margins.specificity, alpha)
-        & primary.exceeds(0.0, alpha)
-    )
     rolled_back = evidence["sensitivity"].falls_below(0.0, alpha) | evidence[
         "specificity"
     ].falls_below(-margins.specificity, alpha)
-    kept = primary.falls_below(0.0, alpha)
+    promoted = ~rolled_back & np.logical_and.reduce(
+        [
+            evidence[metric].exceeds(limit, alpha)
+            for metric, limit in promotion_limits(experiment).items()
+        ]
+    )
+    kept = evidence[experiment.primary_metric].falls_below(0.0, alpha)
     shape = (runs, design.days)
     # The day on which the maximum is reached is the last one.
     before = np.concatenate([np.zeros((runs, 1)), total[:, :-1]], axis=1)
@@ -142,18 +143,12 @@ def _fixed_sample(
     experiment: "Experiment", evidence: Mapping[Metric, Evidence]
 ) -> NDArray[np.bool_]:
     """The same conditions by Wald's test of the same estimating equations."""
-    limits: dict[Metric, list[float]] = {
-        "sensitivity": [-experiment.margins.sensitivity],
-        "specificity": [-experiment.margins.specificity],
-    }
-    limits.setdefault(experiment.primary_metric, []).append(0.0)
     needed = norm.ppf(1 - experiment.alpha / 2)
     passed = []
-    for metric, values in limits.items():
+    for metric, limit in promotion_limits(experiment).items():
         found = evidence[metric]
-        for value in values:
-            moments = found.u - value * found.v
-            deviation = np.sqrt(found.counts @ moments**2)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                passed.append(found.counts @ moments / deviation > needed)
+        moments = found.u - limit * found.v
+        deviation = np.sqrt(found.counts @ moments**2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            passed.append(found.counts @ moments / deviation > needed)
     return np.asarray(np.logical_and.reduce(passed))

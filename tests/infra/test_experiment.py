@@ -82,6 +82,18 @@ class TestTheHash:
 
         assert load(elsewhere).digest == load("pneumonia_ab").digest
 
+    def test_a_key_that_is_invented_later_leaves_it_as_it_was(self) -> None:
+        """Frozen before there was `benefit`: a decision of that time still fits its file."""
+        frozen = "6363017fc13fbf282e2854456ab08694efec1ed20ea3baafbbd60e3564fbf724"
+
+        assert load("pneumonia_ab").digest == frozen
+
+    def test_a_benefit_is_part_of_it(self, changed) -> None:
+        some = load(changed("primary_metric ", 'benefit = "it is faster"\nprimary_metric '))
+        other = load(changed("primary_metric ", 'benefit = "it is cheaper"\nprimary_metric '))
+
+        assert len({some.digest, other.digest, load("pneumonia_ab").digest}) == 3
+
 
 class TestRefusals:
     def test_all_problems_are_reported_at_once(self, tmp_path: Path) -> None:
@@ -113,6 +125,22 @@ class TestRefusals:
     )
     def test_a_wrong_value_says_its_rule(self, changed, old: str, new: str, message: str) -> None:
         assert message in problems(changed(old, new))
+
+    @pytest.mark.parametrize(
+        ("value", "rule"),
+        [
+            ('""', "one line that says what the challenger is better at"),
+            ('"  "', "one line that says what the challenger is better at"),
+            (r'"it is\nfaster"', "one line that says what the challenger is better at"),
+            ("true", "a text"),
+        ],
+    )
+    def test_a_benefit_says_what_it_is(self, changed, value: str, rule: str) -> None:
+        said = problems(changed("primary_metric ", f"benefit = {value}\nprimary_metric "))
+
+        assert "trial.toml: benefit = " in said
+        assert f"rule:    {rule}" in said
+        assert "way out: " in said
 
     def test_the_arms_are_two_versions(self, changed) -> None:
         same = changed('"pneumonia_poc_classifier_pytorch"', '"pneumonia_poc_classifier"')

@@ -1,8 +1,8 @@
 """`make demo`: the whole road on one machine, through the same commands that a user would type.
 
 Workspace, platform, ingestion, training, the endpoint, real X-rays to it, its payload table by SQL,
-the views of the analysis, readers' verdicts through the feedback endpoint, and a change of the
-traffic split while requests keep flowing.
+the views of the analysis, readers' verdicts through the feedback endpoint, a change of the traffic
+split while requests keep flowing, and a promotion by the decision of a replay.
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ def _demonstrate(client: WorkspaceClient, *, films: int, epochs: int | None) -> 
     step(f"cdktf deploy {environment.serving_stack}")
     deploy("serving", str(file))
 
+    step("Declare both experiments, before the first X-ray is sent")
     experiment.declare(environment, versions, since=datetime.now(UTC))
+
     step(f"Send {films} X-rays to {environment.ab_test.endpoint}")
     answers = asyncio.run(requests.ask_all(client, environment.ab_test.endpoint, films))
     requests.show_answers(answers)

@@ -146,6 +146,15 @@ class TestRefusal:
         with pytest.raises(Refused, match="frozen"):
             promote(environment(20), decision, experiment=experiment, now=NOW)
 
+    def test_of_a_benefit_that_was_declared_after_the_decision(
+        self, environment: Write, decide: Write, experiment: Path
+    ) -> None:
+        decision = decide()
+        experiment.write_text(f'benefit = "it is faster"\n{EXPERIMENT}')
+
+        with pytest.raises(Refused, match="frozen"):
+            promote(environment(20), decision, experiment=experiment, now=NOW)
+
     def test_of_old_evidence(self, refused: Callable[..., str]) -> None:
         message = refused(now=AS_OF + timedelta(days=8))
 

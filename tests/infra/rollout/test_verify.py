@@ -71,21 +71,38 @@ def compared(rows: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     return experiment, folder / "decision.json"
 
 
-@pytest.fixture(scope="module")
-def replayed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """An experiment and a decision on 200 films, by the command."""
-    folder = tmp_path_factory.mktemp("replayed")
-    experiment = folder / "trial.toml"
-    experiment.write_text(EXPERIMENT)
+def replay(folder: Path, experiment: str, probabilities: Callable[[int], str]) -> tuple[Path, Path]:
+    """An experiment and the decision on the answers to films, every second one with pneumonia."""
+    file = folder / "trial.toml"
+    file.write_text(experiment)
     rows = [
-        f"film-{film},{'NORMAL' if film % 2 else 'PNEUMONIA'},1.0,"
-        f"{0.1 if film % 2 or film % 10 == 0 else 0.9},{0.1 if film % 2 else 0.9}"
-        for film in range(200)
+        f"film-{film},{'NORMAL' if film % 2 else 'PNEUMONIA'},1.0,{probabilities(film)}"
+        for film in range(600)
     ]
     head = "film,ground_truth,sampling_probability,champion,challenger"
     (folder / "answers.csv").write_text("\n".join([head, *rows, ""]))
-    run("ml.replay", str(experiment), "--answers", f"{folder}/answers.csv", output=folder)
-    return experiment, folder / "decision.json"
+    run("ml.replay", str(file), "--answers", f"{folder}/answers.csv", output=folder)
+    return file, folder / "decision.json"
+
+
+@pytest.fixture(scope="module")
+def replayed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A challenger that finds more."""
+    return replay(
+        tmp_path_factory.mktemp("replayed"),
+        EXPERIMENT,
+        lambda film: f"{0.1 if film % 2 or film % 10 == 0 else 0.9},{0.1 if film % 2 else 0.9}",
+    )
+
+
+@pytest.fixture(scope="module")
+def replayed_for_a_benefit(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A challenger that calls every film as the champion does, and is faster."""
+    return replay(
+        tmp_path_factory.mktemp("benefit"),
+        f'benefit = "it is faster"\n{EXPERIMENT}',
+        lambda film: "0.1,0.1" if film % 2 else "0.9,0.9",
+    )
 
 
 @pytest.mark.slow
@@ -158,6 +175,25 @@ class TestAReplay:
         experiment, decision = replayed
 
         verify(Evidence.read(decision), environment(50), experiment=experiment)
+
+    def test_that_promotes_for_a_declared_benefit_is_judged_again(
+        self, replayed_for_a_benefit: tuple[Path, Path], environment: Write
+    ) -> None:
+        experiment, decision = replayed_for_a_benefit
+
+        done = promote(environment(20), decision, experiment=experiment)
+        verified = verify(Evidence.read(done.record), environment(50), experiment=experiment)
+
+        assert "rests on non-inferiority" in verified.evidence.decision.reason
+        assert '"it is faster"' in verified.evidence.decision.reason
+
+    def test_that_promotes_for_a_benefit_is_refused_where_none_is_declared(
+        self, replayed_for_a_benefit: tuple[Path, Path], environment: Write, experiment: Path
+    ) -> None:
+        _, decision = replayed_for_a_benefit
+
+        with pytest.raises(Refused, match=r"experiment\.digest"):
+            verify(Evidence.read(decision), environment(50), experiment=experiment)
 
     def test_whose_answers_say_something_else_is_refused(
         self, replayed: tuple[Path, Path], environment: Write, tmp_path: Path

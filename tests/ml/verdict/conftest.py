@@ -50,7 +50,7 @@ specificity = 0.85
 
 @pytest.fixture
 def experiment(tmp_path: Path) -> Callable[..., Path]:
-    """Writes an experiment file; keywords change its values."""
+    """Writes an experiment file; keywords change its values, and may declare a benefit."""
 
     def write(**values: Any) -> Path:
         known = {
@@ -64,7 +64,9 @@ def experiment(tmp_path: Path) -> Callable[..., Path]:
             "challenger": 50,
         }
         file = tmp_path / "trial.toml"
-        file.write_text(EXPERIMENT.format(**(known | values)))
+        benefit = values.pop("benefit", None)
+        declared = f'benefit = "{benefit}"\n' if benefit else ""
+        file.write_text(declared + EXPERIMENT.format(**(known | values)))
         return file
 
     return write

@@ -101,6 +101,17 @@ def test_the_report_needs_nothing_but_itself(some_films, experiment, command):
     assert "Not a medical device" in page
 
 
+def test_people_read_which_benefit_was_declared(some_films, experiment, command, capsys):
+    folder = command(experiment(maturity=0, benefit="it needs <half> the time"))
+
+    declared = "a benefit was declared before the test"
+    assert f"yes {declared}: it needs <half> the time" in capsys.readouterr().out
+    assert (
+        f"<td>{declared}</td><td>yes</td><td>it needs &lt;half&gt; the time</td>"
+        in (folder / "report.html").read_text()
+    )
+
+
 def test_it_says_how_many_more_labels_it_takes(some_films, experiment, command, capsys):
     command(experiment(maturity=0))
 

@@ -65,6 +65,14 @@ def test_equal_arms_are_hardly_ever_promoted(plan):
     assert "too small" in shown
 
 
+def test_with_a_declared_benefit_equal_arms_are(plan):
+    record, shown = plan("--sensitivity", "0.9", "0.9", benefit="it is faster")
+
+    assert record["benefit"] == "it is faster"
+    assert record["plans"][1]["promoted"] > 0.8
+    assert 'for the benefit that is declared: "it is faster"' in shown
+
+
 def test_a_seed_gives_the_same_plan(plan, tmp_path):
     first, _ = plan("--seed", "3")
     picture = (tmp_path / "plan" / "plan.svg").read_bytes()

@@ -22,6 +22,13 @@ def trial(experiment):
     return load(experiment(maximum=6000, audit=0.5))
 
 
+@pytest.fixture
+def trial_for_a_benefit(experiment):
+    from infra.experiment import load
+
+    return load(experiment(maximum=6000, audit=0.5, benefit="it answers in half the time"))
+
+
 def share(happened) -> tuple[float, float, float]:
     """A share of the runs, with its interval of 95 %."""
     from statsmodels.stats.proportion import proportion_confint
@@ -62,6 +69,45 @@ def test_nor_is_one_that_is_as_much_worse_as_its_margin_forbids(trial, replay):
 
     assert high <= 0.05
     assert peeking > 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("replay", [False, True], ids=["live", "replay"])
+@pytest.mark.parametrize("metric", ["sensitivity", "specificity"])
+def test_nor_is_such_a_one_for_a_declared_benefit(trial_for_a_benefit, metric, replay):
+    """Worse by exactly its margin in one metric, far better in the other, 80 daily looks.
+
+    Counted is every run in which any look says PROMOTE, also after a ROLLBACK had ended it.
+    """
+    others = {"sensitivity": (0.75, 0.95), "specificity": (0.75, 0.95)}
+    truth = Truth(prevalence=0.5, **others | {metric: (0.85, 0.80)})
+    design = Design(films_per_day=100, days=80, replay=replay)
+    runs = simulate(trial_for_a_benefit, truth, design, runs=RUNS, seed=7)
+
+    promoted, low, high = share(runs.promoted.any(axis=1))
+    peeking, *_ = share(runs.fixed_sample.any(axis=1))
+    print(
+        f"\n{metric} at the margin, for a benefit: promoted {promoted:.2%} ({low:.2%} to "
+        f"{high:.2%}), one-look test {peeking:.2%}"
+    )
+
+    assert high <= 0.05
+    assert peeking > 0.05
+
+
+@pytest.mark.slow
+def test_an_equal_arm_is_promoted_for_a_declared_benefit(trial_for_a_benefit):
+    design = Design(films_per_day=100, days=30, replay=True)
+    runs = simulate(trial_for_a_benefit, ALIKE, design, runs=RUNS, seed=8)
+
+    promoted, low, high = share(runs.promotion_day < design.days)
+    stop = np.median(runs.labels_at(runs.promotion_day))
+    print(
+        f"\nA/A for a benefit: promoted {promoted:.1%} ({low:.1%} to {high:.1%}), median stop "
+        f"{stop:.0f} labels in a replay"
+    )
+
+    assert low > 0.8
 
 
 @pytest.mark.slow
@@ -111,21 +157,32 @@ def test_an_arm_that_misses_more_is_rolled_back(trial):
     assert not (runs.promotion_day < 60).any()
 
 
-def test_the_simulated_rule_is_the_rule(trial):
+@pytest.mark.parametrize(
+    ("declared", "sensitivity", "films_per_day"),
+    [
+        ("trial", (0.8, 0.95), 100),
+        ("trial_for_a_benefit", (0.95, 0.95), 100),
+        ("trial_for_a_benefit", (0.97, 0.95), 4000),
+    ],
+    ids=["better", "equal, for a benefit", "worse within its margin, for a benefit"],
+)
+def test_the_simulated_rule_is_the_rule(request, declared, sensitivity, films_per_day):
     """The verdict of every day of some runs, by the code that judges real rows."""
     from ml.verdict.betting import Evidence
     from ml.verdict.metrics import METRICS, difference, gain
     from ml.verdict.rule import rule
 
-    arms = Truth(prevalence=0.5, sensitivity=(0.8, 0.95), specificity=(0.85, 0.85))
+    trial = request.getfixturevalue(declared).model_copy(update={"maximum_labels": 100_000})
+    arms = Truth(prevalence=0.5, sensitivity=sensitivity, specificity=(0.85, 0.85))
     films = arms.live(0.5, 1.0, trial.audit_share)
     expected = Truth.expected(trial)
-    design = Design(films_per_day=100, days=25)
-    runs = simulate(trial, arms, design, runs=20, seed=6)
+    design = Design(films_per_day=films_per_day, days=25)
+    runs = simulate(trial, arms, design, runs=10, seed=6)
     every = np.append(films.n, 1 - films.n.sum())
-    counts = np.random.default_rng(6).multinomial(100, every, size=(20, 25))[..., :-1].cumsum(1)
+    drawn = np.random.default_rng(6).multinomial(films_per_day, every, size=(10, 25))
+    counts = drawn[..., :-1].cumsum(1)
 
-    for run in range(20):
+    for run in range(10):
         for day in (4, 14, 24):
             n = counts[run, day].astype(float)
             gains = {}
@@ -136,6 +193,7 @@ def test_the_simulated_rule_is_the_rule(trial):
             labels = tuple(int(n[films.arm == arm].sum()) for arm in (0, 1))
             verdict = rule(trial, gains, labels=labels, total=sum(labels), gates=()).verdict
             assert (verdict == "PROMOTE") == runs.promoted[run, day]
+            assert (verdict == "ROLLBACK") == runs.rolled_back[run, day]
 
 
 def test_a_seed_gives_the_same_runs(trial):

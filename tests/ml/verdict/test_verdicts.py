@@ -115,6 +115,108 @@ def test_an_arm_with_few_labels_is_not_promoted(compare, experiment, log):
     assert "2000" in decision.reason
 
 
+class TestADeclaredBenefit:
+    """What makes it enough not to be worse."""
+
+    BENEFIT = "it answers in half the time"
+    ALIKE = {"TP": 950, "FN": 50, "TN": 950, "FP": 50}  # noqa: RUF012
+
+    def test_without_one_an_equal_challenger_is_not_promoted(self, compare, experiment, log):
+        log.films(CHAMPION, self.ALIKE)
+        log.films(CHALLENGER, self.ALIKE)
+        log.end()
+
+        assert compare(experiment()).verdict == "INCONCLUSIVE"
+
+    def test_with_one_it_is_and_the_decision_says_what_it_rests_on(self, compare, experiment, log):
+        log.films(CHAMPION, self.ALIKE)
+        log.films(CHALLENGER, self.ALIKE)
+        log.end()
+
+        decision = compare(experiment(benefit=self.BENEFIT))
+
+        assert decision.verdict == "PROMOTE"
+        assert "rests on non-inferiority" in decision.reason
+        assert self.BENEFIT in decision.reason
+        declared = finding(decision, "a benefit was declared before the test")
+        assert declared.because == self.BENEFIT
+        assert "a benefit that was declared before the test" in decision.method["verdict"]
+        assert "sensitivity superior" not in [it.condition for it in decision.findings]
+
+    @pytest.mark.parametrize(
+        ("metric", "worse"),
+        [
+            ("sensitivity", ALIKE | {"TP": 930, "FN": 70}),
+            ("specificity", ALIKE | {"TN": 930, "FP": 70}),
+        ],
+    )
+    def test_each_metric_has_to_be_shown_not_to_be_worse(
+        self, compare, experiment, log, metric, worse
+    ):
+        log.films(CHAMPION, self.ALIKE)
+        log.films(CHALLENGER, worse)
+        log.end()
+
+        decision = compare(experiment(benefit=self.BENEFIT))
+
+        assert decision.verdict == "INCONCLUSIVE"
+        assert not finding(decision, f"{metric} not inferior").holds
+
+    def test_a_challenger_that_misses_more_is_rolled_back_within_its_margin_too(
+        self, compare, experiment, log
+    ):
+        log.films(CHAMPION, {"TP": 38_000, "FN": 2_000, "TN": 950, "FP": 50})
+        log.films(CHALLENGER, {"TP": 37_000, "FN": 3_000, "TN": 950, "FP": 50})
+        log.end()
+
+        decision = compare(experiment(benefit=self.BENEFIT))
+
+        assert finding(decision, "sensitivity not inferior").holds
+        assert decision.verdict == "ROLLBACK"
+
+    def test_few_labels_are_too_few_with_it_as_well(self, compare, experiment, log):
+        log.films(CHAMPION, self.ALIKE)
+        log.films(CHALLENGER, self.ALIKE)
+        log.end()
+
+        decision = compare(experiment(benefit=self.BENEFIT, minimum=2001))
+
+        assert decision.verdict == "INCONCLUSIVE"
+        assert "2001" in decision.reason
+
+    def test_a_broken_split_stops_the_test_with_it_as_well(self, compare, experiment, log):
+        log.films(CHAMPION, {outcome: 2 * n for outcome, n in self.ALIKE.items()})
+        log.films(CHALLENGER, self.ALIKE)
+        log.end()
+
+        decision = compare(experiment(benefit=self.BENEFIT))
+
+        assert decision.verdict == "INCONCLUSIVE"
+        assert "sample-ratio mismatch" in decision.reason
+
+    def test_when_the_labels_are_spent_the_champion_stays(self, compare, experiment, log):
+        log.films(CHAMPION, {"TP": 190, "FN": 10, "TN": 190, "FP": 10})
+        log.films(CHALLENGER, {"TP": 190, "FN": 10, "TN": 190, "FP": 10})
+        log.end()
+
+        decision = compare(experiment(benefit=self.BENEFIT, maximum=800))
+
+        assert decision.verdict == "KEEP"
+        assert "not been shown not to be worse by a margin" in decision.reason
+
+    def test_it_takes_fewer_labels_by_what_is_needed(self, compare, experiment, log):
+        log.films(CHAMPION, {"TP": 90, "FN": 10, "TN": 80, "FP": 20})
+        log.films(CHALLENGER, {"TP": 91, "FN": 9, "TN": 80, "FP": 20})
+        log.end()
+
+        needed, with_it = (
+            compare(experiment(**declared)).numbers["labels needed"]["as_observed"]
+            for declared in ({}, {"benefit": self.BENEFIT})
+        )
+
+        assert with_it < needed / 4
+
+
 class TestSampleRatio:
     def test_a_mismatch_stops_everything_and_says_so(self, compare, experiment, log):
         log.films(CHAMPION, {name: 2 * n for name, n in FAIR.items()})
