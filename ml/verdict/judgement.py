@@ -40,6 +40,7 @@ from ml.verdict.metrics import (
     share,
 )
 from ml.verdict.prospect import Truth
+from ml.verdict.recalibration import Recalibration, recalibration
 from ml.verdict.requirement import multiple
 from ml.verdict.rule import Ruling, promotion_limits, rule
 from ml.verdict.sample_ratio import SampleRatio
@@ -60,6 +61,7 @@ class Arm:
     pending: int
     figures: Figures
     calibration: Calibration | None
+    recalibration: Recalibration
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +171,8 @@ def _arm(experiment: "Experiment", tally: Tally, arm: int) -> Arm:
     figures["predicted minus observed"] = mean(
         experiment, scores.probability - scores.sick, scores, lowest=-1.0
     )
+    recalibrated = recalibration(experiment, scores)
+    figures |= recalibrated.figures
     figures["latency p50 ms"] = quantile(*tally.latencies(arm), 0.5, alpha)
     figures["latency p95 ms"] = quantile(*tally.latencies(arm), 0.95, alpha)
     figures["label lag p50 h"] = quantile(*tally.lags(arm), 0.5, alpha)
@@ -182,6 +186,7 @@ def _arm(experiment: "Experiment", tally: Tally, arm: int) -> Arm:
         pending=tally.pending(arm),
         figures=figures,
         calibration=calibration(scores, experiment, alpha),
+        recalibration=recalibrated,
     )
 
 

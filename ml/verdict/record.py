@@ -26,6 +26,9 @@ METHOD: Final[Mapping[str, str]] = {
     "probability of the reading, per film (Horvitz and Thompson 1952)",
     "auc, brier, predicted minus observed": "asymptotic confidence sequences "
     "(Waudby-Smith et al. 2024) of DeLong's and of weighted means; no condition of the verdict",
+    "calibration intercept, slope": "logistic recalibration, the intercept at a slope of 1 (Van "
+    "Calster et al. 2016); asymptotic confidence sequences of the robust variance; no condition "
+    "of the verdict",
     "latency, label lag": "order statistics, for one look; no condition of the verdict",
     "verdict": "intersection-union of two non-inferiorities and one superiority (Berger 1982)",
     "sample ratio": "sequential multinomial test (Lindon and Malek 2022)",
@@ -146,4 +149,5 @@ def _arm(arm: Arm) -> dict[str, Any]:
         "figures": figures(arm.figures)
         | {"calibration error": asdict(arm.calibration.error) if arm.calibration else None},
         "calibration": [asdict(bin_) for bin_ in arm.calibration.bins] if arm.calibration else [],
+        "recalibration": arm.recalibration.not_estimable or "estimated",
     }

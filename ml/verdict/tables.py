@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ml.verdict.betting import Interval
 from ml.verdict.judgement import Judgement, Needed
 from ml.verdict.metrics import CHALLENGER, CHAMPION
+from ml.verdict.recalibration import Recalibration
 from ml.verdict.tally import Standing
 
 ARMS = ("champion", "challenger")
@@ -84,7 +85,21 @@ def arms(judgement: Judgement) -> Table:
             *(text(arm.calibration.error if arm.calibration else None) for arm in judgement.arms),
         )
     )
-    return Table(title="The arms", heads=("figure", champion.name, challenger.name), rows=rows)
+    return Table(
+        title="The arms",
+        heads=("figure", champion.name, challenger.name),
+        rows=rows,
+        note=not_estimable({arm.name: arm.recalibration for arm in judgement.arms}),
+    )
+
+
+def not_estimable(found: Mapping[str, Recalibration]) -> str:
+    """Why an arm has no calibration intercept or slope; empty where every arm has both."""
+    return " ".join(
+        f"Calibration of {arm}: {it.not_estimable}."
+        for arm, it in found.items()
+        if it.not_estimable
+    )
 
 
 def verification(judgement: Judgement) -> Table:
