@@ -53,7 +53,8 @@ def options() -> argparse.ArgumentParser:
         "--data",
         type=Path,
         metavar="FILE",
-        help="a Parquet file of labelled rows instead of a workspace",
+        help="a file of labelled rows instead of a workspace: Parquet, or a DuckDB database with a "
+        "table or view named labelled",
     )
     parser.add_argument(
         "--splits",
@@ -191,10 +192,11 @@ def _verify(
 
 def _rows(given: argparse.Namespace, experiment: "Experiment") -> "tuple[Rows, str | None]":
     """The rows, and the environment whose workspace has them; None for a file."""
-    from ml.verdict.source import ParquetFile, WorkspaceViews
+    from ml.verdict.files import labelled_file
+    from ml.verdict.source import WorkspaceViews
 
     if given.data is not None:
-        return ParquetFile(given.data, experiment.subgroups), None
+        return labelled_file(given.data, experiment.subgroups), None
     from infra.environment import load
     from infra.views import Analysis
     from ml.warehouse import Warehouse

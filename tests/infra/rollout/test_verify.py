@@ -136,6 +136,24 @@ class TestADecision:
         with pytest.raises(Refused, match=r"labelled\.parquet.*verify --data FILE"):
             verify(Evidence.read(decision), environment(50), experiment=experiment)
 
+    def test_made_from_a_database_is_verified_from_it_and_from_no_copy_of_its_rows(
+        self, compared: tuple[Path, Path], rows: Path, environment: Write, tmp_path: Path
+    ) -> None:
+        import duckdb
+
+        experiment, _ = compared
+        database = tmp_path / "labelled.duckdb"
+        with duckdb.connect(str(database)) as connection:
+            connection.execute(f"CREATE TABLE labelled AS SELECT * FROM '{rows}'")
+        run("ml.compare", str(experiment), "--data", str(database), output=tmp_path)
+        decision = Evidence.read(tmp_path / "decision.json")
+
+        done = verify(decision, environment(50), experiment=experiment, data=database)
+
+        assert done.software == {}
+        with pytest.raises(Refused, match=r"data\.origin\.file"):
+            verify(decision, environment(50), experiment=experiment, data=rows)
+
     def test_that_cannot_be_made_again_says_what_the_command_said(
         self, compared: tuple[Path, Path], environment: Write, tmp_path: Path
     ) -> None:
