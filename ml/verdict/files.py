@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from ml.command import UserError
 from ml.verdict.queries import Queries, used
 from ml.verdict.rows import assumed, missing, projection
-from ml.verdict.source import Counted, typed
+from ml.verdict.source import Counted, texts, typed
 
 if TYPE_CHECKING:
     import duckdb
@@ -87,6 +87,13 @@ class LabelledFile(ABC):
         # Once, because every count goes through all of them.
         self._execute(f"CREATE OR REPLACE TEMP TABLE cases AS {queries.cases}", parameters)
         return {name: self._run(text, parameters) for name, text in queries.counts().items()}
+
+    def logged(self, queries: Queries, ids: Sequence[str]) -> set[str]:
+        return {
+            prediction_id
+            for text in texts(ids)
+            for (prediction_id,) in self._execute(queries.logged, {"ids": text}).fetchall()
+        }
 
     def _run(self, statement: str, parameters: Mapping[str, str]) -> Counted:
         arrays = self._execute(statement, parameters).fetchnumpy()

@@ -29,6 +29,7 @@ from ml.verdict.gates import (
     readers_saw_what_was_chosen,
     split_is_intact,
 )
+from ml.verdict.journals import Journaled
 from ml.verdict.metrics import (
     CHALLENGER,
     CHAMPION,
@@ -103,6 +104,7 @@ class Judgement:
     agreement: Agreement | None
     standings: Mapping[Standing, int]
     not_blind: int
+    journaled: Journaled | None
     subgroups: Mapping[str, Mapping[str, tuple[Figures, ...]]]
     days: tuple[date, ...]
     paths: tuple[Path, ...]
@@ -141,6 +143,7 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
         agreement=_agreement(tally, alpha),
         standings={standing: tally.standing(standing) for standing in Standing},
         not_blind=tally.not_blind(),
+        journaled=tally.journaled,
         subgroups={
             column: {
                 value: tuple(_figures_of(experiment, cells, arm) for arm in (CHAMPION, CHALLENGER))

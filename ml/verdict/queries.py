@@ -53,6 +53,11 @@ class Queries:
         return _filled_in("extent", rows=self.rows)
 
     @property
+    def logged(self) -> str:
+        """Which of the ids in `:ids`, with spaces between them, the rows have."""
+        return _filled_in("logged", rows=self.rows)
+
+    @property
     def cases(self) -> str:
         """The rows, with what the readers of an answer agree on."""
         subgroups = self.experiment.subgroups

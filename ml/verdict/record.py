@@ -1,6 +1,7 @@
 """A judgement as numbers for machines: plain mappings, each figure with its n and interval."""
 
 import platform
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -14,6 +15,7 @@ from ml.verdict.decision import (
     ExperimentRecord,
     FindingRecord,
 )
+from ml.verdict.journals import UNLOGGED, Journaled
 from ml.verdict.judgement import Arm, Judgement
 
 if TYPE_CHECKING:
@@ -120,6 +122,7 @@ def numbers(judgement: Judgement) -> dict[str, Any]:
             "verdicts that were not blind": judgement.not_blind,
         },
         "rows": {str(standing): n for standing, n in judgement.standings.items()},
+        **({"journals": _journaled(judgement.journaled)} if judgement.journaled else {}),
         "subgroups": {
             column: {
                 value: {"champion": figures(arms[0]), "challenger": figures(arms[1])}
@@ -138,6 +141,15 @@ def numbers(judgement: Judgement) -> dict[str, Any]:
 def figures(values: Mapping[str, Interval | None]) -> dict[str, Any]:
     """Figures by name; null for one that the films cannot give."""
     return {name: asdict(value) if value else None for name, value in values.items()}
+
+
+def _journaled(journaled: Journaled) -> dict[str, Any]:
+    arms = Counter(it.arm or "arm not known" for it in journaled.unlogged)
+    return {
+        "answers": journaled.answers,
+        UNLOGGED: len(journaled.unlogged),
+        "by arm": dict(sorted(arms.items())),
+    }
 
 
 def _arm(arm: Arm) -> dict[str, Any]:

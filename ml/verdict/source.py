@@ -4,7 +4,7 @@ Both run the same statements; `ml.verdict.files` has those of a file.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -25,6 +25,9 @@ Counted = Mapping[str, NDArray[Any]]
 
 _ORPHANS_COLUMNS: Final = ("blind", "sampling_probability")
 """Columns that a verdict has by itself, without its prediction."""
+
+_IDS_AT_ONCE: Final = 10_000
+"""Of at most some 50 letters each: half a megabyte."""
 
 _TYPES: Final[Mapping[str, str]] = {
     "propensity": "float64",
@@ -57,6 +60,9 @@ class Rows(Protocol):
 
     def counts(self, queries: Queries, parameters: Mapping[str, str]) -> dict[str, Counted]:
         """What the queries count."""
+
+    def logged(self, queries: Queries, ids: Sequence[str]) -> set[str]:
+        """Those of the ids under which a request is logged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +187,13 @@ class WorkspaceViews:
             for name, text in queries.counts().items()
         }
 
+    def logged(self, queries: Queries, ids: Sequence[str]) -> set[str]:
+        return {
+            str(row["prediction_id"])
+            for text in texts(ids)
+            for row in self._warehouse.execute(queries.logged, ids=text)
+        }
+
     def _run(self, statement: str, parameters: Mapping[str, str]) -> Counted:
         rows = self._warehouse.execute(statement, **used(statement, parameters))
         names = _selected(statement)
@@ -212,6 +225,12 @@ def _value(name: str, row: "Row") -> object:
             return int(text)
         case _:
             return text
+
+
+def texts(ids: Sequence[str]) -> Iterator[str]:
+    """The ids as values of a parameter, each of a size that a statement takes."""
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        yield " ".join(ids[start : start + _IDS_AT_ONCE])
 
 
 def typed(name: str, values: object) -> NDArray[Any]:

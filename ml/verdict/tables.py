@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ml.verdict.betting import Interval
+from ml.verdict.decision import NONE_GIVEN
+from ml.verdict.journals import UNLOGGED
 from ml.verdict.judgement import Judgement, Needed
 from ml.verdict.metrics import CHALLENGER, CHAMPION
 from ml.verdict.recalibration import Recalibration
@@ -140,6 +142,12 @@ def remains(judgement: Judgement) -> Table:
                 if n or standing in (Standing.WITHOUT_AN_ARM, Standing.WITHOUT_A_PREDICTION)
             ),
             ("verdicts that were not blind, and do not count", str(judgement.not_blind)),
+            (
+                UNLOGGED,
+                f"{len(found.unlogged)} of {found.answers} that journals know"
+                if (found := judgement.journaled)
+                else f"journals: {NONE_GIVEN}",
+            ),
         ],
     )
 

@@ -16,6 +16,7 @@ from infra.rollout.evidence import Evidence, record_of
 from infra.rollout.promote import promote
 from infra.rollout.refusal import Refused
 from infra.rollout.verify import Move, evidence_of, moves, verify
+from ml.journal import Journal, Prediction, Sent
 from ml.verdict.decision import Verdict
 from tests.infra.rollout.conftest import EXPERIMENT
 
@@ -69,6 +70,36 @@ def compared(rows: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     experiment.write_text(EXPERIMENT.replace("2026-03-02T00:00:00Z", START.isoformat()))
     run("ml.compare", str(experiment), "--data", str(rows), output=folder)
     return experiment, folder / "decision.json"
+
+
+def answer(journal: Path, request_id: str) -> None:
+    """A client of the endpoint that the environment declares has been answered."""
+    sent = Sent(request_id=request_id, image_id="film", sent_at=START + timedelta(hours=1))
+    target = "https://clinic.example/serving-endpoints/ab/invocations"
+    with Journal(journal) as opened:
+        opened.sending(target, sent)
+        opened.answered(
+            Prediction(
+                **vars(sent),
+                answered_at=sent.sent_at,
+                arm="keras-1",
+                probability=0.9,
+                databricks_request_id="",
+            )
+        )
+
+
+@pytest.fixture
+def journaled(
+    compared: tuple[Path, Path], rows: Path, environment: Write, tmp_path: Path
+) -> tuple[Path, Path, Path]:
+    """The experiment, the decision on its rows with a journal, and that journal."""
+    experiment, _ = compared
+    journal = tmp_path / "predictions.db"
+    answer(journal, "request-0-keras-1")
+    given = ("--data", str(rows), "--journal", str(journal), "--environment", str(environment(50)))
+    run("ml.compare", str(experiment), *given, output=tmp_path)
+    return experiment, tmp_path / "decision.json", journal
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +184,52 @@ class TestADecision:
         assert done.software == {}
         with pytest.raises(Refused, match=r"data\.origin\.file"):
             verify(decision, environment(50), experiment=experiment, data=rows)
+
+    def test_made_with_a_clients_journal_needs_that_journal(
+        self, journaled: tuple[Path, Path, Path], rows: Path, environment: Write
+    ) -> None:
+        experiment, decision, journal = journaled
+        evidence, of = Evidence.read(decision), environment(50)
+
+        done = verify(evidence, of, experiment=experiment, data=rows, journals=[journal])
+
+        assert done.software == {}
+        with pytest.raises(Refused, match="verify --journal FILE"):
+            verify(evidence, of, experiment=experiment, data=rows)
+
+    def test_made_with_a_journal_is_refused_where_that_says_something_else(
+        self, journaled: tuple[Path, Path, Path], rows: Path, environment: Write, tmp_path: Path
+    ) -> None:
+        experiment, decision, journal = journaled
+        longer = Path(shutil.copy(journal, tmp_path / "longer.db"))
+        answer(longer, "request-2-keras-1")
+
+        with pytest.raises(Refused, match=r"data\.origin\.journals"):
+            verify(
+                Evidence.read(decision),
+                environment(50),
+                experiment=experiment,
+                data=rows,
+                journals=[longer],
+            )
+
+    def test_made_without_journals_is_verified_beside_one_that_was_made_with_them(
+        self,
+        compared: tuple[Path, Path],
+        journaled: tuple[Path, Path, Path],
+        rows: Path,
+        environment: Write,
+    ) -> None:
+        experiment, decision = compared
+        _, _, journal = journaled
+
+        verify(
+            Evidence.read(decision),
+            environment(50),
+            experiment=experiment,
+            data=rows,
+            journals=[journal],
+        )
 
     def test_that_cannot_be_made_again_says_what_the_command_said(
         self, compared: tuple[Path, Path], environment: Write, tmp_path: Path
