@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ml.verdict.source import Rows, WorkspaceViews
     from ml.verdict.tally import Tally
 
-DECISION, REPORT = "decision.json", "report.html"
+DECISION, REPORT, JOURNAL = "decision.json", "report.html", "journal.csv"
 
 _EPILOG = """\
 The verdict is PROMOTE, KEEP, ROLLBACK or INCONCLUSIVE; infra/experiments/README.md says when. It
@@ -65,7 +65,7 @@ def options() -> argparse.ArgumentParser:
         default=[],
         metavar="FILE",
         help="a journal of python -m ml.predict: its answers that the log does not have are "
-        "counted; may be given several times",
+        f"counted, and those of the experiment go into {JOURNAL}; may be given several times",
     )
     parser.add_argument(
         "--splits",
@@ -116,7 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = _decided(given, experiment, in_force, given.as_of)
         page = report(experiment, found.judgement, found.tally, found.decision)
     folder = given.output or Path(".local", "decisions", experiment.name)
-    write(folder, found.decision, page)
+    journaled = found.tally.journaled
+    write(folder, found.decision, page, journal=journaled.text() if journaled else None)
     _show(console, found.judgement, found.decision, folder)
     return 0
 
@@ -164,12 +165,15 @@ def decide(
     return Found(decision=made, judgement=judgement, tally=tally)
 
 
-def write(folder: Path, made: "Decision", page: str) -> None:
-    """Writes both files. Raises UserError."""
+def write(folder: Path, made: "Decision", page: str, *, journal: str | None = None) -> None:
+    """Writes both files, and the journals' answers that the decision was made with. Raises
+    UserError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / DECISION).write_text(made.text(), encoding="utf-8")
         (folder / REPORT).write_text(page, encoding="utf-8")
+        if journal is not None:
+            (folder / JOURNAL).write_text(journal, encoding="utf-8")
     except OSError as error:
         raise UserError(
             f"--output {folder}: cannot be written: {error.strerror}. Choose another folder."

@@ -78,14 +78,6 @@ def parser() -> argparse.ArgumentParser:
     verifying.add_argument(
         "--data", type=Path, metavar="FILE", help="the file that the decision was made from"
     )
-    verifying.add_argument(
-        "--journal",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="a journal of a client that the decision was made with; may be given several times",
-    )
     back = add("rollback", _rollback, "write the last deployed file")
     back.add_argument(
         "--to", metavar="COMMIT", help="this commit's file, without asking the workspace"
@@ -193,13 +185,7 @@ def _verify(given: argparse.Namespace) -> int:
         steps = (last_step(file.path, arm.served_entity_name, arm.traffic) for arm in arms)
         chosen = [step for step in steps if step]
     for evidence in chosen:
-        done = verify(
-            evidence,
-            given.environment,
-            experiment=given.experiment,
-            data=given.data,
-            journals=given.journal,
-        )
+        done = verify(evidence, given.environment, experiment=given.experiment, data=given.data)
         decision = evidence.decision
         print(
             f"{evidence.file}: verified: {decision.verdict} for "

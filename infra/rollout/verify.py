@@ -1,7 +1,8 @@
 """A decision made again from the data, and compared byte for byte: what CI runs on a change.
 
 `ml` judges; this starts `python -m ml.compare` as a process, for a replay `python -m ml.replay`
-with the answers that were kept, and compares what it writes.
+with the answers that were kept, and compares what it writes. What clients' journals said is kept
+too.
 """
 
 import subprocess
@@ -22,7 +23,7 @@ from infra.rollout.evidence import Evidence, last_step, record_of
 from infra.rollout.ramp import next_step
 from infra.rollout.refusal import Refused
 from infra.traffic import ALL_TRAFFIC
-from ml.verdict.decision import JOURNALS, NONE_GIVEN, Decision, differences
+from ml.verdict.decision import JOURNALS, Decision, differences
 
 MOST_DIFFERENCES: Final = 20
 _DECISION: Final = "decision.json"
@@ -109,13 +110,10 @@ def verify(
     *,
     experiment: str | Path | None = None,
     data: Path | None = None,
-    journals: Sequence[Path] = (),
 ) -> Verified:
     """Raises Refused where the data say something else than the decision."""
     of = evidence.experiment(experiment)
-    again = _again(
-        evidence, of, environment, experiment_file=experiment, data=data, journals=journals
-    )
+    again = _again(evidence, of, environment, experiment_file=experiment, data=data)
     recorded = evidence.decision
     # Where it was read from is checked by name (a path is another text on another machine), and
     # kept answers do not tell which films they are of.
@@ -155,22 +153,14 @@ def _again(
     *,
     experiment_file: str | Path | None,
     data: Path | None,
-    journals: Sequence[Path],
 ) -> Decision:
     recorded = evidence.decision
-    answers = evidence.answers
-    origin = dict(recorded.data.origin)
-    # Those of another decision of the same change say nothing of one that was made without.
-    with_journals = origin.pop(JOURNALS, NONE_GIVEN) != NONE_GIVEN
+    answers, journal = evidence.answers, evidence.journal
     if answers is None and recorded.environment is None and data is None:
+        origin = (value for name, value in recorded.data.origin.items() if name != JOURNALS)
         raise Refused(
             f"{evidence.file}: environment is missing: it was made from a file "
-            f"({', '.join(origin.values())}). Give that file: verify --data FILE."
-        )
-    if with_journals and not journals:
-        raise Refused(
-            f"{evidence.file}: data.origin.{JOURNALS}: it was made with journals of clients, which "
-            "say what the log has lost. Give them: verify --journal FILE."
+            f"({', '.join(origin)}). Give that file: verify --data FILE."
         )
     if answers:
         command = ["ml.replay", "--answers", str(answers)]
@@ -178,8 +168,7 @@ def _again(
         command = ["ml.compare", "--environment", str(environment)]
         command += ["--as-of", recorded.as_of.astimezone(UTC).isoformat()] if recorded.as_of else []
         command += ["--data", str(data)] if data else []
-        for journal in journals if with_journals else ():
-            command += ["--journal", str(journal)]
+        command += ["--journal", str(journal)] if journal else []
     of = str(experiment_file or experiment.name)
     with tempfile.TemporaryDirectory() as folder:
         _run([sys.executable, "-m", *command, "--output", folder, of])

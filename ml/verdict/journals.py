@@ -4,7 +4,9 @@ The table is filled by best effort. What it has lost shows nowhere in it; a clie
 requests down before it sends them (`ml.journal`) knows what it was answered.
 """
 
+import csv
 import hashlib
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,23 +23,46 @@ if TYPE_CHECKING:
     from infra.experiment import Experiment
 
 UNLOGGED: Final = "answers that only a client's journal knows"
+KEPT_SUFFIX: Final = ".csv"
+"""Of a file with the answers that a decision was made with; any other one is a whole journal."""
+
+_COLUMNS: Final = ("request_id", "target", "sent_at", "arm", "probability", "databricks_request_id")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Journaled:
     """The mature answers of an experiment that its clients' journals know."""
 
-    answers: int
-    digest: str
-    """SHA-256 over these answers, in whichever journals they are: what a journal has besides them,
-    or gets later, does not change it."""
+    target: str
+    known: tuple[Prediction, ...]
+    """By their ids."""
     unlogged: tuple[Prediction, ...]
     """Those of them that the log does not have."""
 
     @property
+    def answers(self) -> int:
+        """How many are known."""
+        return len(self.known)
+
+    @property
     def origin(self) -> str:
-        """For the record of the data."""
-        return f"{self.answers} answers, SHA-256 {self.digest}"
+        """For the record of the data: a digest over these answers, in whichever journals they are.
+        What a journal has besides them, or gets later, does not change it."""
+        return f"{self.answers} answers, SHA-256 {hashlib.sha256(self.text().encode()).hexdigest()}"
+
+    def text(self) -> str:
+        """These answers as a journal of their own, for whoever makes the decision again."""
+        written = io.StringIO()
+        rows = csv.writer(written, lineterminator="\n")
+        rows.writerow(_COLUMNS)
+        for it in self.known:
+            rows.writerow(
+                (
+                    *(it.request_id, self.target, it.sent_at.isoformat(), it.arm),
+                    *(repr(it.probability), it.databricks_request_id),
+                )
+            )
+        return written.getvalue()
 
     def lost(self, arm: str, *, called: bool) -> int:
         """Unlogged answers of an arm that called so; of an unknown arm, they may be this one's."""
@@ -57,9 +82,10 @@ class Journals:
         answers: dict[str, Prediction] = {}
         targets: set[str] = set()
         for file in files:
-            entries = answered(file)
+            is_kept = file.suffix == KEPT_SUFFIX
+            entries = _kept(file) if is_kept else answered(file)
             here = {target for target, _ in entries if self._is_asked(target, endpoint, host)}
-            if not here:
+            if not here and (entries or not is_kept):  # a decision may have known of none
                 named = ", ".join(sorted({target for target, _ in entries})) or "no endpoint"
                 raise UserError(
                     f"{file}: no answer of {self._endpoint}, whose traffic is compared; it has "
@@ -73,6 +99,7 @@ class Journals:
                 f"--journal: answers of several workspaces: {', '.join(sorted(targets))}. Say "
                 "which one is meant: [workspace] host of the environment file."
             )
+        self._target = next(iter(targets), self._endpoint)
         self._answers = [answers[name] for name in sorted(answers)]
 
     def compared(
@@ -85,8 +112,8 @@ class Journals:
         ids = [name for it in known for name in (it.request_id, it.databricks_request_id) if name]
         there = rows.logged(queries, ids)
         return Journaled(
-            answers=len(known),
-            digest=_digest(known),
+            target=self._target,
+            known=tuple(known),
             unlogged=tuple(
                 it for it in known if not {it.request_id, it.databricks_request_id} & there
             ),
@@ -116,15 +143,28 @@ def _path(endpoint: str) -> str:
     return f"/serving-endpoints/{endpoint}/invocations"
 
 
-def _digest(answers: Sequence[Prediction]) -> str:
-    hashed = hashlib.sha256()
-    for it in answers:
-        entry = (
-            it.request_id,
-            it.sent_at.isoformat(),
-            it.arm,
-            repr(it.probability),
-            it.databricks_request_id,
-        )
-        hashed.update("\0".join(entry).encode() + b"\0")
-    return hashed.hexdigest()
+def _kept(file: Path) -> list[tuple[str, Prediction]]:
+    """The answers that a decision was made with, as `Journaled.text` writes them."""
+    try:
+        with file.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+        return [
+            (
+                row["target"],
+                Prediction(
+                    request_id=row["request_id"],
+                    image_id="",
+                    sent_at=(sent_at := datetime.fromisoformat(row["sent_at"])),
+                    answered_at=sent_at,
+                    arm=row["arm"],
+                    probability=float(row["probability"]),
+                    databricks_request_id=row["databricks_request_id"],
+                ),
+            )
+            for row in rows
+        ]
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise UserError(
+            f"{file}: cannot be read as the answers of a journal: {error!r}. python -m ml.compare "
+            "writes them beside its decision; give it the journal itself."
+        ) from error

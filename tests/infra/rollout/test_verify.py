@@ -92,14 +92,14 @@ def answer(journal: Path, request_id: str) -> None:
 @pytest.fixture
 def journaled(
     compared: tuple[Path, Path], rows: Path, environment: Write, tmp_path: Path
-) -> tuple[Path, Path, Path]:
-    """The experiment, the decision on its rows with a journal, and that journal."""
+) -> tuple[Path, Path]:
+    """The experiment, and the decision on its rows with the journal of a client."""
     experiment, _ = compared
     journal = tmp_path / "predictions.db"
     answer(journal, "request-0-keras-1")
     given = ("--data", str(rows), "--journal", str(journal), "--environment", str(environment(50)))
     run("ml.compare", str(experiment), *given, output=tmp_path)
-    return experiment, tmp_path / "decision.json", journal
+    return experiment, tmp_path / "decision.json"
 
 
 @pytest.fixture(scope="module")
@@ -185,51 +185,34 @@ class TestADecision:
         with pytest.raises(Refused, match=r"data\.origin\.file"):
             verify(decision, environment(50), experiment=experiment, data=rows)
 
-    def test_made_with_a_clients_journal_needs_that_journal(
-        self, journaled: tuple[Path, Path, Path], rows: Path, environment: Write
+    def test_made_with_a_clients_journal_is_made_again_with_what_that_said_then(
+        self, journaled: tuple[Path, Path], rows: Path, environment: Write
     ) -> None:
-        experiment, decision, journal = journaled
-        evidence, of = Evidence.read(decision), environment(50)
+        experiment, decision = journaled
+        answer(decision.with_name("predictions.db"), "request-2-keras-1")
 
-        done = verify(evidence, of, experiment=experiment, data=rows, journals=[journal])
+        done = verify(Evidence.read(decision), environment(50), experiment=experiment, data=rows)
 
         assert done.software == {}
-        with pytest.raises(Refused, match="verify --journal FILE"):
-            verify(evidence, of, experiment=experiment, data=rows)
 
-    def test_made_with_a_journal_is_refused_where_that_says_something_else(
-        self, journaled: tuple[Path, Path, Path], rows: Path, environment: Write, tmp_path: Path
+    def test_made_with_a_journal_that_was_changed_since_is_refused(
+        self, journaled: tuple[Path, Path], rows: Path, environment: Write
     ) -> None:
-        experiment, decision, journal = journaled
-        longer = Path(shutil.copy(journal, tmp_path / "longer.db"))
-        answer(longer, "request-2-keras-1")
+        experiment, decision = journaled
+        kept = decision.with_name("journal.csv")
+        kept.write_text(kept.read_text().replace("request-0-keras-1", "request-2-keras-1"))
 
         with pytest.raises(Refused, match=r"data\.origin\.journals"):
-            verify(
-                Evidence.read(decision),
-                environment(50),
-                experiment=experiment,
-                data=rows,
-                journals=[longer],
-            )
+            verify(Evidence.read(decision), environment(50), experiment=experiment, data=rows)
 
-    def test_made_without_journals_is_verified_beside_one_that_was_made_with_them(
-        self,
-        compared: tuple[Path, Path],
-        journaled: tuple[Path, Path, Path],
-        rows: Path,
-        environment: Write,
+    def test_made_with_a_journal_of_which_nothing_is_left_is_refused(
+        self, journaled: tuple[Path, Path], rows: Path, environment: Write
     ) -> None:
-        experiment, decision = compared
-        _, _, journal = journaled
+        experiment, decision = journaled
+        decision.with_name("journal.csv").unlink()
 
-        verify(
-            Evidence.read(decision),
-            environment(50),
-            experiment=experiment,
-            data=rows,
-            journals=[journal],
-        )
+        with pytest.raises(Refused, match=r"origin\.journals = 1 answers.*journal\.csv"):
+            verify(Evidence.read(decision), environment(50), experiment=experiment, data=rows)
 
     def test_that_cannot_be_made_again_says_what_the_command_said(
         self, compared: tuple[Path, Path], environment: Write, tmp_path: Path

@@ -266,6 +266,41 @@ class TestTheBytes:
         assert decided(client.file).data.origin["journals"] != before
 
 
+class TestTheAnswersThatAreKeptBesideADecision:
+    def kept(self, folder: Path, client: Client, experiment: Path) -> Path:
+        from infra.experiment import load
+        from ml.compare import decide
+
+        trial = load(experiment)
+        found = decide(
+            trial,
+            [trial.split],
+            labelled_file(folder / "rows.parquet", ()),
+            as_of=None,
+            environment=None,
+            journals=Journals([client.file], "ab-test", HOST),
+        )
+        file = folder / "journal.csv"
+        file.write_text(found.tally.journaled.text())
+        return file
+
+    @pytest.mark.parametrize("hours", [1, 479], ids=["mature", "too young"])
+    def test_give_the_decision_that_the_journal_gave(self, experiment, decided, tmp_path, hours):
+        client = Client(tmp_path / "other.db")
+        client.is_answered("never-logged", CHALLENGER, 0.1 + 0.2, hours=hours)
+        before = decided(client.file).text()
+        kept = self.kept(tmp_path, client, experiment())
+
+        assert decided(kept).text() == before
+
+    def test_are_refused_where_they_are_something_else(self, tmp_path):
+        file = tmp_path / "journal.csv"
+        file.write_text("film\nfilm-1\n")
+
+        with pytest.raises(UserError, match=r"journal\.csv: cannot be read as the answers of a j"):
+            Journals([file], "ab-test", HOST)
+
+
 class TestTheJournal:
     def test_is_read_while_a_client_writes_it(self, client, decided):
         with Journal(client.file):
