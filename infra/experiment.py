@@ -193,7 +193,8 @@ class Tolerances(Declaration):
     unresolved: Tolerance = 0.1
     """The share of films chosen for readers that may be without a truth when they are mature."""
     orphans: Tolerance = 0.02
-    """The share of verdicts and answers that may have lost their arm or their prediction."""
+    """The share of verdicts and answers that may have lost their arm or their prediction, and of
+    the answers that clients' journals know that may have lost their row in the log."""
 
 
 class Experiment(Declaration):

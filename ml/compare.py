@@ -13,13 +13,15 @@ from ml.command import UserError, add_environment_option, run
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from infra.environment import Environment
     from infra.experiment import Experiment, Split
     from ml.verdict.decision import Decision
+    from ml.verdict.journals import Journals
     from ml.verdict.judgement import Judgement
-    from ml.verdict.source import Rows
+    from ml.verdict.source import Rows, WorkspaceViews
     from ml.verdict.tally import Tally
 
-DECISION, REPORT = "decision.json", "report.html"
+DECISION, REPORT, JOURNAL = "decision.json", "report.html", "journal.csv"
 
 _EPILOG = """\
 The verdict is PROMOTE, KEEP, ROLLBACK or INCONCLUSIVE; infra/experiments/README.md says when. It
@@ -53,7 +55,17 @@ def options() -> argparse.ArgumentParser:
         "--data",
         type=Path,
         metavar="FILE",
-        help="a Parquet file of labelled rows instead of a workspace",
+        help="a file of labelled rows instead of a workspace: Parquet, or a DuckDB database with a "
+        "table or view named labelled",
+    )
+    parser.add_argument(
+        "--journal",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a journal of python -m ml.predict: its answers that the log does not have are "
+        f"counted, and those of the experiment go into {JOURNAL}; may be given several times",
     )
     parser.add_argument(
         "--splits",
@@ -101,11 +113,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with status(console, f"Judging {experiment.name}"):
         from ml.verdict.report import report
 
-        rows, environment = _rows(given, experiment)
-        found = decide(experiment, in_force, rows, as_of=given.as_of, environment=environment)
+        found = _decided(given, experiment, in_force, given.as_of)
         page = report(experiment, found.judgement, found.tally, found.decision)
     folder = given.output or Path(".local", "decisions", experiment.name)
-    write(folder, found.decision, page)
+    journaled = found.tally.journaled
+    write(folder, found.decision, page, journal=journaled.text() if journaled else None)
     _show(console, found.judgement, found.decision, folder)
     return 0
 
@@ -126,9 +138,10 @@ def decide(
     *,
     as_of: datetime | None,
     environment: str | None,
+    journals: "Journals | None" = None,
 ) -> Found:
     """The decision on labelled rows. Raises UserError for rows that cannot be judged."""
-    from ml.verdict.decision import DataRecord
+    from ml.verdict.decision import JOURNALS, NONE_GIVEN, DataRecord
     from ml.verdict.judgement import judge
     from ml.verdict.queries import Queries
     from ml.verdict.record import decision
@@ -137,10 +150,11 @@ def decide(
 
     queries = Queries(rows=rows.select, experiment=experiment, splits=in_force)
     counts = count(rows, queries, as_of)
-    tally = Tally(counts=counts)
+    journaled = journals.compared(experiment, rows, queries, counts.as_of) if journals else None
+    tally = Tally(counts=counts, journaled=journaled)
     judgement = judge(experiment, in_force, tally)
     data = DataRecord(
-        origin=rows.origin,
+        origin={**rows.origin, JOURNALS: journaled.origin if journaled else NONE_GIVEN},
         digest=counts.digest,
         query_digest=counts.query_digest,
         assumed=rows.assumed,
@@ -151,12 +165,15 @@ def decide(
     return Found(decision=made, judgement=judgement, tally=tally)
 
 
-def write(folder: Path, made: "Decision", page: str) -> None:
-    """Writes both files. Raises UserError."""
+def write(folder: Path, made: "Decision", page: str, *, journal: str | None = None) -> None:
+    """Writes both files, and the journals' answers that the decision was made with. Raises
+    UserError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / DECISION).write_text(made.text(), encoding="utf-8")
         (folder / REPORT).write_text(page, encoding="utf-8")
+        if journal is not None:
+            (folder / JOURNAL).write_text(journal, encoding="utf-8")
     except OSError as error:
         raise UserError(
             f"--output {folder}: cannot be written: {error.strerror}. Choose another folder."
@@ -172,8 +189,7 @@ def _verify(
     from ml.verdict.decision import Decision, differences
 
     claimed = Decision.read(given.verify)
-    rows, environment = _rows(given, experiment)
-    made = decide(experiment, in_force, rows, as_of=claimed.as_of, environment=environment).decision
+    made = _decided(given, experiment, in_force, claimed.as_of).decision
     other = differences(claimed, made)
     for line in other:
         console.print(f"  {line}", soft_wrap=True)
@@ -189,18 +205,45 @@ def _verify(
     return 1 if other else 0
 
 
-def _rows(given: argparse.Namespace, experiment: "Experiment") -> "tuple[Rows, str | None]":
-    """The rows, and the environment whose workspace has them; None for a file."""
-    from ml.verdict.source import ParquetFile, WorkspaceViews
-
-    if given.data is not None:
-        return ParquetFile(given.data, experiment.subgroups), None
+def _decided(
+    given: argparse.Namespace,
+    experiment: "Experiment",
+    in_force: "Sequence[Split]",
+    as_of: datetime | None,
+) -> Found:
+    """The decision on the rows that were given: a file's, or those of a workspace."""
     from infra.environment import load
+    from ml.verdict.files import labelled_file
+
+    rows: Rows
+    if given.data is not None:
+        rows = labelled_file(given.data, experiment.subgroups)
+        journals = None
+        if given.journal:
+            environment = load(given.environment)
+            journals = _journals(given, environment, environment.workspace.host)
+        return decide(experiment, in_force, rows, as_of=as_of, environment=None, journals=journals)
+    environment = load(given.environment)
+    rows, host = _views(given, environment, experiment)
+    return decide(
+        experiment,
+        in_force,
+        rows,
+        as_of=as_of,
+        environment=environment.name,
+        journals=_journals(given, environment, host),
+    )
+
+
+def _views(
+    given: argparse.Namespace, environment: "Environment", experiment: "Experiment"
+) -> "tuple[WorkspaceViews, str]":
+    """The rows of an environment's workspace, and where that is."""
     from infra.views import Analysis
+    from ml.verdict.source import WorkspaceViews
     from ml.warehouse import Warehouse
     from ml.workspace import connect
 
-    environment = load(given.environment)
     analysis = Analysis.of(environment)
     if analysis is None:
         raise UserError(
@@ -210,7 +253,15 @@ def _rows(given: argparse.Namespace, experiment: "Experiment") -> "tuple[Rows, s
         )
     client = connect(environment)
     warehouse = Warehouse.named(client, given.warehouse or environment.warehouse_name)
-    return WorkspaceViews(warehouse, analysis, experiment.subgroups), environment.name
+    return WorkspaceViews(warehouse, analysis, experiment.subgroups), str(client.config.host)
+
+
+def _journals(
+    given: argparse.Namespace, environment: "Environment", host: str | None
+) -> "Journals | None":
+    from ml.verdict.journals import Journals
+
+    return Journals(given.journal, environment.ab_test.endpoint, host) if given.journal else None
 
 
 def _moment(text: str) -> datetime:

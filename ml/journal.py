@@ -8,7 +8,7 @@ endpoint. A power failure may take the last entries; it leaves the file whole.
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -153,6 +153,33 @@ class Journal:
                 f"{self.file}: the journal cannot be used: {error}. Nothing is sent that it does "
                 "not hold; name another file with --journal, or remove this one if it is none."
             ) from error
+
+
+def answered(file: Path) -> list[tuple[str, Prediction]]:
+    """Every answered request of a journal, with its target; nothing is written.
+
+    Raises JournalError.
+    """
+    if not file.is_file():
+        raise JournalError(
+            f"{file}: there is no such journal. python -m ml.predict writes {DEFAULT_JOURNAL}, "
+            "unless its --journal names another file."
+        )
+    # Without a log of its own nobody writes to the file, and SQLite need not make one to read it.
+    mode = "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "immutable=1"
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?{mode}", uri=True)) as database:
+            rows = database.execute(
+                "SELECT target, request_id, image_id, sent_at, answered_at, arm, probability, "
+                "databricks_request_id FROM request ORDER BY request_id"
+            ).fetchall()
+    except sqlite3.Error as error:
+        raise JournalError(
+            f"{file}: cannot be read as a journal: {error}. Name a file that python -m ml.predict "
+            "has written, with the files beside it whose names begin like its own."
+        ) from error
+    entries = [(target, _entry(*row)) for target, *row in rows]
+    return [(target, entry) for target, entry in entries if isinstance(entry, Prediction)]
 
 
 def now() -> datetime:

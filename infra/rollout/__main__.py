@@ -76,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_experiment(verifying)
     verifying.add_argument(
-        "--data", type=Path, metavar="FILE", help="the Parquet file that the decision was made from"
+        "--data", type=Path, metavar="FILE", help="the file that the decision was made from"
     )
     back = add("rollback", _rollback, "write the last deployed file")
     back.add_argument(

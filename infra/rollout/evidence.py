@@ -10,7 +10,7 @@ from infra.environment import Environment
 from infra.experiment import Experiment
 from infra.experiment import load as load_experiment
 from infra.rollout.refusal import Refused
-from ml.verdict.decision import Decision, Verdict
+from ml.verdict.decision import JOURNALS, NONE_GIVEN, Decision, Verdict
 
 OLDEST_DAYS: Final = 7
 """Older evidence says nothing about the films of today: readers, machines and patients change."""
@@ -18,7 +18,11 @@ OLDEST_DAYS: Final = 7
 ANSWERS: Final = ".answers.csv"
 """What a replay's answers are called where its decision is kept, in place of `.json`."""
 
+JOURNAL: Final = ".journal.csv"
+"""What the journals' answers are called there, where a decision was made with journals."""
+
 _REPLAYED: Final = "answers.csv"
+_JOURNALED: Final = "journal.csv"
 _INSTEAD: Final = {
     Verdict.KEEP: "the champion stays: remove the challenger, or start another experiment",
     Verdict.ROLLBACK: "take the challenger's traffic away: python -m infra.rollout rollback",
@@ -54,15 +58,31 @@ class Evidence:
         """
         if self.decision.mode != "replay":
             return None
-        kept = self.file.with_suffix(ANSWERS)
-        answers = kept if kept.is_file() else self.file.with_name(_REPLAYED)
-        if not answers.is_file():
+        return self._beside(ANSWERS, _REPLAYED, "mode = replay", "python -m ml.replay")
+
+    @property
+    def journal(self) -> Path | None:
+        """Of a decision made with clients' journals: the file with their answers, which lies
+        beside the decision.
+
+        Raises Refused where it does not.
+        """
+        given = self.decision.data.origin.get(JOURNALS, NONE_GIVEN)
+        if given == NONE_GIVEN:
+            return None
+        said = f"data.origin.{JOURNALS} = {given}"
+        return self._beside(JOURNAL, _JOURNALED, said, "python -m ml.compare")
+
+    def _beside(self, suffix: str, name: str, said: str, command: str) -> Path:
+        kept = self.file.with_suffix(suffix)
+        found = kept if kept.is_file() else self.file.with_name(name)
+        if not found.is_file():
             raise Refused(
-                f"{self.file}: mode = replay, but neither {kept.name} nor {_REPLAYED} lies beside "
-                "it, so that nobody could make it again. python -m ml.replay writes both files "
-                "into one folder: leave them there."
+                f"{self.file}: {said}, but neither {kept.name} nor {name} lies beside it, so that "
+                f"nobody could make it again. {command} writes both files into one folder: leave "
+                "them there."
             )
-        return answers
+        return found
 
     @property
     def digest(self) -> str:

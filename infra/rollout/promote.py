@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from infra.rollout.environment_file import EnvironmentFile, replace
-from infra.rollout.evidence import ANSWERS, Evidence, last_step, record_of
+from infra.rollout.evidence import ANSWERS, JOURNAL, Evidence, last_step, record_of
 from infra.rollout.ramp import next_step
 from infra.rollout.refusal import Refused
 from infra.traffic import ALL_TRAFFIC
@@ -30,8 +30,8 @@ def promote(
     experiment: str | Path | None = None,
     now: datetime | None = None,
 ) -> Promotion:
-    """Writes the next step into the environment file and the decision beside it, of a replay with
-    the answers that it was made of.
+    """Writes the next step into the environment file and the decision beside it, with the
+    answers of a replay, or of clients' journals, that it was made of.
 
     At 100 percent the next step swaps the roles: no request moves, so that it rests on the
     decision that gave everything. Raises Refused before anything is written.
@@ -53,12 +53,13 @@ def promote(
         percent = _step(file, challenger)
         file.set_traffic(challenger, percent)
     file.edited()
-    answers = evidence.answers
+    beside = {ANSWERS: evidence.answers, JOURNAL: evidence.journal}
     record = record_of(file.path, arm.served_entity_name, percent)
     if not (swaps and last):
         replace(record, evidence.content)
-        if answers:
-            replace(record.with_suffix(ANSWERS), answers.read_bytes())
+        for suffix, kept in beside.items():
+            if kept:
+                replace(record.with_suffix(suffix), kept.read_bytes())
     file.save()
     return Promotion(
         difference=file.difference,

@@ -1,7 +1,8 @@
 """A decision made again from the data, and compared byte for byte: what CI runs on a change.
 
 `ml` judges; this starts `python -m ml.compare` as a process, for a replay `python -m ml.replay`
-with the answers that were kept, and compares what it writes.
+with the answers that were kept, and compares what it writes. What clients' journals said is kept
+too.
 """
 
 import subprocess
@@ -22,7 +23,7 @@ from infra.rollout.evidence import Evidence, last_step, record_of
 from infra.rollout.ramp import next_step
 from infra.rollout.refusal import Refused
 from infra.traffic import ALL_TRAFFIC
-from ml.verdict.decision import Decision, differences
+from ml.verdict.decision import JOURNALS, Decision, differences
 
 MOST_DIFFERENCES: Final = 20
 _DECISION: Final = "decision.json"
@@ -154,11 +155,12 @@ def _again(
     data: Path | None,
 ) -> Decision:
     recorded = evidence.decision
-    answers = evidence.answers
+    answers, journal = evidence.answers, evidence.journal
     if answers is None and recorded.environment is None and data is None:
+        origin = (value for name, value in recorded.data.origin.items() if name != JOURNALS)
         raise Refused(
             f"{evidence.file}: environment is missing: it was made from a file "
-            f"({', '.join(recorded.data.origin.values())}). Give that file: verify --data FILE."
+            f"({', '.join(origin)}). Give that file: verify --data FILE."
         )
     if answers:
         command = ["ml.replay", "--answers", str(answers)]
@@ -166,6 +168,7 @@ def _again(
         command = ["ml.compare", "--environment", str(environment)]
         command += ["--as-of", recorded.as_of.astimezone(UTC).isoformat()] if recorded.as_of else []
         command += ["--data", str(data)] if data else []
+        command += ["--journal", str(journal)] if journal else []
     of = str(experiment_file or experiment.name)
     with tempfile.TemporaryDirectory() as folder:
         _run([sys.executable, "-m", *command, "--output", folder, of])

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
     """Where an estimate lies at the worst and at the best of what is not known: the truth
-    of unresolved films, and the arm of verdicts that have lost their prediction."""
+    of unresolved films and of those whose answer only a client's journal knows, and the arm of
+    verdicts that have lost their prediction."""
 
     low: float
     high: float
@@ -64,7 +65,15 @@ def _unknown(experiment: "Experiment", tally: Tally, arm: int, called: bool) -> 
     films = tally.mature(arm, called)
     all_are_read = (experiment.review_share if called else experiment.audit_share) == 1
     unknown = films["truth"] <= UNRESOLVED if all_are_read else films["truth"] == UNRESOLVED
-    return float((films["n"] / films["sampling"])[unknown].sum())
+    return float((films["n"] / films["sampling"])[unknown].sum()) + _unlogged(
+        experiment, tally, arm, called
+    )
+
+
+def _unlogged(experiment: "Experiment", tally: Tally, arm: int, called: bool) -> int:
+    """No reader was ever given these."""
+    served = (experiment.champion, experiment.challenger)[arm].served_entity_name
+    return tally.journaled.lost(served, called=called) if tally.journaled else 0
 
 
 def _weight(films: Mapping[str, NDArray[Any]]) -> float:

@@ -19,6 +19,10 @@ DIGITS: Final = 6
 """Decimals of the numbers: more than the data can tell, fewer than two machines could differ in."""
 
 
+JOURNALS: Final = "journals"
+"""Of the origin of the data: what clients' journals know of the experiment, or that none spoke."""
+NONE_GIVEN: Final = "none given"
+
 _LONGEST_LINE: Final = 300
 
 

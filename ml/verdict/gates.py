@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ml.verdict.betting import Interval, Moments, at_one_look
+from ml.verdict.journals import UNLOGGED
 from ml.verdict.metrics import CHALLENGER, CHAMPION, share
 from ml.verdict.rule import Finding
 from ml.verdict.sample_ratio import SampleRatio
@@ -145,25 +146,36 @@ def readers_saw_what_was_chosen(
 
 
 def few_orphans(experiment: "Experiment", tally: Tally) -> tuple[Finding, ...]:
-    """Whether answers have their arm, and verdicts their prediction."""
+    """Whether answers have their arm, verdicts their prediction, and the answers that journals
+    know their row: of those alone, because of other clients' answers nobody knows it."""
     tolerated = experiment.tolerances.orphans
     films, labels = tally.standing(Standing.FILM), tally.labels(CHAMPION) + tally.labels(CHALLENGER)
     without_arm = tally.standing(Standing.WITHOUT_AN_ARM)
     without_prediction = tally.standing(Standing.WITHOUT_A_PREDICTION)
+    orphans: list[tuple[str, str, int, int]] = [
+        ("answers have their arm", str(Standing.WITHOUT_AN_ARM), without_arm, films),
+        (
+            "verdicts have their prediction",
+            str(Standing.WITHOUT_A_PREDICTION),
+            without_prediction,
+            labels,
+        ),
+    ]
+    if journaled := tally.journaled:
+        unlogged = len(journaled.unlogged)
+        orphans.append(
+            (
+                "answers have their row in the log",
+                UNLOGGED,
+                unlogged,
+                journaled.answers - unlogged,
+            )
+        )
     return tuple(
         Finding(
             condition=condition,
             holds=lost <= tolerated * (lost + kept),
-            because=f"{lost} {standing}, beside {kept} that are whole; "
-            f"{tolerated:.1%} are tolerated.",
+            because=f"{lost} {what}, beside {kept} that are whole; {tolerated:.1%} are tolerated.",
         )
-        for condition, standing, lost, kept in (
-            ("answers have their arm", Standing.WITHOUT_AN_ARM, without_arm, films),
-            (
-                "verdicts have their prediction",
-                Standing.WITHOUT_A_PREDICTION,
-                without_prediction,
-                labels,
-            ),
-        )
+        for condition, what, lost, kept in orphans
     )

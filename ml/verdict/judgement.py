@@ -29,6 +29,7 @@ from ml.verdict.gates import (
     readers_saw_what_was_chosen,
     split_is_intact,
 )
+from ml.verdict.journals import Journaled
 from ml.verdict.metrics import (
     CHALLENGER,
     CHAMPION,
@@ -40,6 +41,7 @@ from ml.verdict.metrics import (
     share,
 )
 from ml.verdict.prospect import Truth
+from ml.verdict.recalibration import Recalibration, recalibration
 from ml.verdict.requirement import multiple
 from ml.verdict.rule import Ruling, promotion_limits, rule
 from ml.verdict.sample_ratio import SampleRatio
@@ -60,6 +62,7 @@ class Arm:
     pending: int
     figures: Figures
     calibration: Calibration | None
+    recalibration: Recalibration
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +104,7 @@ class Judgement:
     agreement: Agreement | None
     standings: Mapping[Standing, int]
     not_blind: int
+    journaled: Journaled | None
     subgroups: Mapping[str, Mapping[str, tuple[Figures, ...]]]
     days: tuple[date, ...]
     paths: tuple[Path, ...]
@@ -139,6 +143,7 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
         agreement=_agreement(tally, alpha),
         standings={standing: tally.standing(standing) for standing in Standing},
         not_blind=tally.not_blind(),
+        journaled=tally.journaled,
         subgroups={
             column: {
                 value: tuple(_figures_of(experiment, cells, arm) for arm in (CHAMPION, CHALLENGER))
@@ -169,6 +174,8 @@ def _arm(experiment: "Experiment", tally: Tally, arm: int) -> Arm:
     figures["predicted minus observed"] = mean(
         experiment, scores.probability - scores.sick, scores, lowest=-1.0
     )
+    recalibrated = recalibration(experiment, scores)
+    figures |= recalibrated.figures
     figures["latency p50 ms"] = quantile(*tally.latencies(arm), 0.5, alpha)
     figures["latency p95 ms"] = quantile(*tally.latencies(arm), 0.95, alpha)
     figures["label lag p50 h"] = quantile(*tally.lags(arm), 0.5, alpha)
@@ -182,6 +189,7 @@ def _arm(experiment: "Experiment", tally: Tally, arm: int) -> Arm:
         pending=tally.pending(arm),
         figures=figures,
         calibration=calibration(scores, experiment, alpha),
+        recalibration=recalibrated,
     )
 
 

@@ -30,6 +30,7 @@ from ml.verdict.metrics import (
     paired_difference,
     share,
 )
+from ml.verdict.recalibration import Recalibration, recalibration
 from ml.verdict.requirement import multiple
 from ml.verdict.rule import Ruling, promotion_limits, rule
 
@@ -118,6 +119,7 @@ class PairedJudgement:
     positives: int
     figures: tuple[Figures, Figures]
     calibrations: tuple[Calibration | None, Calibration | None]
+    recalibrations: tuple[Recalibration, Recalibration]
     gains: Figures
     discordance: Mapping[Metric, Discordance]
     auc_p: float | None
@@ -147,17 +149,22 @@ def judge_pairs(experiment: "Experiment", answers: Answers) -> PairedJudgement:
     ruling = rule(experiment, gains, labels=(n, n), total=n, gates=())
     difference = paired_area_difference(*answers.probabilities, answers.sick, 1 / answers.sampling)
     times = multiple(found, promotion_limits(experiment), alpha / 2)
+    recalibrations = (
+        recalibration(experiment, answers.scores(CHAMPION)),
+        recalibration(experiment, answers.scores(CHALLENGER)),
+    )
     return PairedJudgement(
         films=n,
         positives=int(answers.sick.sum()),
         figures=(
-            _figures(experiment, answers, CHAMPION),
-            _figures(experiment, answers, CHALLENGER),
+            _figures(experiment, answers, CHAMPION) | recalibrations[CHAMPION].figures,
+            _figures(experiment, answers, CHALLENGER) | recalibrations[CHALLENGER].figures,
         ),
         calibrations=(
             calibration(answers.scores(CHAMPION), experiment, alpha),
             calibration(answers.scores(CHALLENGER), experiment, alpha),
         ),
+        recalibrations=recalibrations,
         gains=gains
         | {
             "auc": in_the_limit(

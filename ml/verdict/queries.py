@@ -24,7 +24,7 @@ REPLAY_PREFIX: Final = "replay-"
 
 _DECIMALS, _FEW_DECIMALS, _MANY_ROWS = 6, 4, 1_000_000
 """Of the probabilities that AUC, Brier score and calibration are made of: of millions of films,
-four decimals move them by less than a tenth of what chance does."""
+four decimals move them by less than a tenth of what chance does. Near 0 and 1 there are more."""
 
 COUNTS: Final = (
     "violations",
@@ -51,6 +51,11 @@ class Queries:
     def extent(self) -> str:
         """How many rows there are, and when the last thing happened."""
         return _filled_in("extent", rows=self.rows)
+
+    @property
+    def logged(self) -> str:
+        """Which of the ids in `:ids`, with spaces between them, the rows have."""
+        return _filled_in("logged", rows=self.rows)
 
     @property
     def cases(self) -> str:

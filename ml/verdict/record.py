@@ -1,6 +1,7 @@
 """A judgement as numbers for machines: plain mappings, each figure with its n and interval."""
 
 import platform
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -14,6 +15,7 @@ from ml.verdict.decision import (
     ExperimentRecord,
     FindingRecord,
 )
+from ml.verdict.journals import UNLOGGED, Journaled
 from ml.verdict.judgement import Arm, Judgement
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ METHOD: Final = {
     "probability of the reading, per film (Horvitz and Thompson 1952)",
     "auc, brier, predicted minus observed": "asymptotic confidence sequences "
     "(Waudby-Smith et al. 2024) of DeLong's and of weighted means; no condition of the verdict",
+    "calibration intercept, slope": "logistic recalibration, the intercept at a slope of 1 (Van "
+    "Calster et al. 2016); asymptotic confidence sequences of the robust variance; no condition "
+    "of the verdict",
     "latency, label lag": "order statistics, for one look; no condition of the verdict",
     "verdict": "intersection-union of two non-inferiorities and one superiority (Berger 1982)",
     "sample ratio": "sequential multinomial test (Lindon and Malek 2022)",
@@ -126,6 +131,7 @@ def numbers(judgement: Judgement) -> dict[str, Any]:
             "verdicts that were not blind": judgement.not_blind,
         },
         "rows": {str(standing): n for standing, n in judgement.standings.items()},
+        **({"journals": _journaled(judgement.journaled)} if judgement.journaled else {}),
         "subgroups": {
             column: {
                 value: {"champion": figures(arms[0]), "challenger": figures(arms[1])}
@@ -146,6 +152,15 @@ def figures(values: Mapping[str, Interval | None]) -> dict[str, Any]:
     return {name: asdict(value) if value else None for name, value in values.items()}
 
 
+def _journaled(journaled: Journaled) -> dict[str, Any]:
+    arms = Counter(it.arm or "arm not known" for it in journaled.unlogged)
+    return {
+        "answers": journaled.answers,
+        UNLOGGED: len(journaled.unlogged),
+        "by arm": dict(sorted(arms.items())),
+    }
+
+
 def _arm(arm: Arm) -> dict[str, Any]:
     return {
         "requests": arm.requests,
@@ -155,4 +170,5 @@ def _arm(arm: Arm) -> dict[str, Any]:
         "figures": figures(arm.figures)
         | {"calibration error": asdict(arm.calibration.error) if arm.calibration else None},
         "calibration": [asdict(bin_) for bin_ in arm.calibration.bins] if arm.calibration else [],
+        "recalibration": arm.recalibration.not_estimable or "estimated",
     }

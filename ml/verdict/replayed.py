@@ -12,7 +12,7 @@ from ml.verdict.paired import Answers, PairedJudgement
 from ml.verdict.record import arms_and_experiment, figures, method, software
 from ml.verdict.report import Plot, page
 from ml.verdict.rule import promotion_limits
-from ml.verdict.tables import Table, parts, text
+from ml.verdict.tables import Table, not_estimable, parts, text
 
 if TYPE_CHECKING:
     from infra.experiment import Experiment
@@ -39,7 +39,10 @@ def decision(
             origin={"films": source}, digest=answers.digest, query_digest="", assumed=()
         ),
         method={
-            **{key: method(experiment)[key] for key in ("intervals", "verdict")},
+            **{
+                key: method(experiment)[key]
+                for key in ("intervals", "verdict", "calibration intercept, slope")
+            },
             "differences": "paired: both arms answered every film",
             "auc": "paired DeLong, asymptotic confidence sequence; no condition of the verdict",
             "McNemar, DeLong p": "exact, and normal; for one look; no condition of the verdict",
@@ -92,6 +95,7 @@ def tables(experiment: "Experiment", judgement: PairedJudgement) -> list[Table]:
                 (name, *(text(arm[name]) for arm in judgement.figures))
                 for name in judgement.figures[CHAMPION]
             ],
+            note=not_estimable(dict(zip(names, judgement.recalibrations, strict=True))),
         ),
     ]
 
@@ -163,8 +167,8 @@ def _numbers(judgement: PairedJudgement) -> dict[str, Any]:
         "films": judgement.films,
         "positives": judgement.positives,
         "gains": figures(judgement.gains),
-        "champion": {"figures": _arm(judgement, CHAMPION)},
-        "challenger": {"figures": _arm(judgement, CHALLENGER)},
+        "champion": _arm(judgement, CHAMPION),
+        "challenger": _arm(judgement, CHALLENGER),
         "discordance": {name: asdict(it) for name, it in judgement.discordance.items()},
         "DeLong p": judgement.auc_p,
         "labels needed": judgement.labels_needed,
@@ -173,6 +177,8 @@ def _numbers(judgement: PairedJudgement) -> dict[str, Any]:
 
 def _arm(judgement: PairedJudgement, arm: int) -> dict[str, Any]:
     found = judgement.calibrations[arm]
-    return figures(judgement.figures[arm]) | {
-        "calibration error": asdict(found.error) if found else None
+    return {
+        "figures": figures(judgement.figures[arm])
+        | {"calibration error": asdict(found.error) if found else None},
+        "recalibration": judgement.recalibrations[arm].not_estimable or "estimated",
     }

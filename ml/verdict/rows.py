@@ -2,7 +2,7 @@
 
 An answer that nobody has read has one row without a `ground_truth`; a verdict whose prediction is
 not in the log has one without `request_time` and `arm`. Whatever has these columns can be judged:
-the views of a workspace, or a Parquet file.
+the views of a workspace, a Parquet file, a table of DuckDB.
 """
 
 from collections.abc import Sequence

@@ -1,14 +1,12 @@
-"""Where the labelled rows are: a workspace's views, or a Parquet file. Counted there, not here.
+"""Where the labelled rows are: a workspace's views, or a file. Counted there, not here.
 
-Both run the same statements. A file is read by DuckDB, into which sqlglot translates them.
+Both run the same statements; `ml.verdict.files` has those of a file.
 """
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
@@ -16,22 +14,20 @@ from numpy.typing import NDArray
 
 from ml.command import UserError
 from ml.verdict.queries import Queries, used, workspace_rows
-from ml.verdict.rows import COLUMNS, assumed, missing, projection
+from ml.verdict.rows import COLUMNS, assumed, projection
 
 if TYPE_CHECKING:
-    import duckdb
-
     from infra.views import Analysis
     from ml.warehouse import Row, Warehouse
 
 Counted = Mapping[str, NDArray[Any]]
 """A result by column."""
 
-_MEMORY: Final = "1GB"
-"""What DuckDB may hold before it writes to disk; the rest of the process needs its share too."""
-
 _ORPHANS_COLUMNS: Final = ("blind", "sampling_probability")
 """Columns that a verdict has by itself, without its prediction."""
+
+_IDS_AT_ONCE: Final = 10_000
+"""Of at most some 50 letters each: half a megabyte."""
 
 _TYPES: Final[Mapping[str, str]] = {
     "propensity": "float64",
@@ -64,6 +60,9 @@ class Rows(Protocol):
 
     def counts(self, queries: Queries, parameters: Mapping[str, str]) -> dict[str, Counted]:
         """What the queries count."""
+
+    def logged(self, queries: Queries, ids: Sequence[str]) -> set[str]:
+        """Those of the ids under which a request is logged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,70 +134,6 @@ def _refuse(rows: Rows, queries: Queries, violations: Mapping[str, int]) -> None
         raise UserError(f"{_named(rows)}: " + "\n".join(broken))
 
 
-class ParquetFile:
-    """Labelled rows in a Parquet file."""
-
-    def __init__(self, file: Path, subgroups: Sequence[str]) -> None:
-        import duckdb
-
-        if not file.is_file():
-            raise UserError(f"{file}: there is no such file. --data takes a Parquet file.")
-        self._file = file
-        self._connection = duckdb.connect()
-        self._connection.execute("SET TimeZone = 'UTC'")
-        self._connection.execute(f"SET memory_limit = '{_MEMORY}'")
-        with self._explained():
-            logged = self._connection.read_parquet(str(file))
-        lacking = missing(logged.columns, subgroups)
-        if lacking:
-            raise UserError(
-                f"{file}: no column {', '.join(lacking)}; it has {', '.join(logged.columns)}. "
-                "infra/experiments/README.md says what a row holds."
-            )
-        logged.create_view("logged_rows")
-        self.select = f"SELECT {projection(logged.columns, subgroups)} FROM logged_rows"  # noqa: S608 - declared names
-        self.assumed = assumed(logged.columns)
-
-    @property
-    def origin(self) -> Mapping[str, str]:
-        with self._file.open("rb") as stream:
-            return {
-                "file": self._file.name,
-                "sha256": hashlib.file_digest(stream, "sha256").hexdigest(),
-            }
-
-    def extent(self, queries: Queries) -> Counted:
-        return self._run(queries.extent, queries.parameters(datetime.now(UTC)))
-
-    def counts(self, queries: Queries, parameters: Mapping[str, str]) -> dict[str, Counted]:
-        # Once, because every count goes through all of them.
-        self._execute(f"CREATE OR REPLACE TEMP TABLE cases AS {queries.cases}", parameters)
-        return {name: self._run(text, parameters) for name, text in queries.counts().items()}
-
-    def _run(self, statement: str, parameters: Mapping[str, str]) -> Counted:
-        arrays = self._execute(statement, parameters).fetchnumpy()
-        return {name: _typed(name, values) for name, values in arrays.items()}
-
-    def _execute(
-        self, statement: str, parameters: Mapping[str, str]
-    ) -> "duckdb.DuckDBPyConnection":
-        import sqlglot
-
-        (translated,) = sqlglot.transpile(statement, read="databricks", write="duckdb")
-        with self._explained():
-            return self._connection.execute(translated, used(statement, parameters))
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        import duckdb
-
-        try:
-            yield
-        except duckdb.Error as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UserError(f"{self._file}: cannot be read as labelled rows: {reason}") from error
-
-
 class WorkspaceViews:
     """Labelled rows in the views of an environment's workspace."""
 
@@ -252,10 +187,17 @@ class WorkspaceViews:
             for name, text in queries.counts().items()
         }
 
+    def logged(self, queries: Queries, ids: Sequence[str]) -> set[str]:
+        return {
+            str(row["prediction_id"])
+            for text in texts(ids)
+            for row in self._warehouse.execute(queries.logged, ids=text)
+        }
+
     def _run(self, statement: str, parameters: Mapping[str, str]) -> Counted:
         rows = self._warehouse.execute(statement, **used(statement, parameters))
         names = _selected(statement)
-        return {name: _typed(name, [_value(name, row) for row in rows]) for name in names}
+        return {name: typed(name, [_value(name, row) for row in rows]) for name in names}
 
     def _columns(self, table: str) -> tuple[str, ...]:
         described = self._warehouse.execute(f"DESCRIBE TABLE {table}")
@@ -285,7 +227,14 @@ def _value(name: str, row: "Row") -> object:
             return text
 
 
-def _typed(name: str, values: object) -> NDArray[Any]:
+def texts(ids: Sequence[str]) -> Iterator[str]:
+    """The ids as values of a parameter, each of a size that a statement takes."""
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        yield " ".join(ids[start : start + _IDS_AT_ONCE])
+
+
+def typed(name: str, values: object) -> NDArray[Any]:
+    """A result's column in its type."""
     return np.asarray(values).astype(_TYPES.get(name, "int64"))
 
 

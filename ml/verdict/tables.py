@@ -4,8 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ml.verdict.betting import Interval
+from ml.verdict.decision import NONE_GIVEN
+from ml.verdict.journals import UNLOGGED
 from ml.verdict.judgement import Judgement, Needed
 from ml.verdict.metrics import CHALLENGER, CHAMPION
+from ml.verdict.recalibration import Recalibration
 from ml.verdict.tally import Standing
 
 ARMS = ("champion", "challenger")
@@ -84,7 +87,21 @@ def arms(judgement: Judgement) -> Table:
             *(text(arm.calibration.error if arm.calibration else None) for arm in judgement.arms),
         )
     )
-    return Table(title="The arms", heads=("figure", champion.name, challenger.name), rows=rows)
+    return Table(
+        title="The arms",
+        heads=("figure", champion.name, challenger.name),
+        rows=rows,
+        note=not_estimable({arm.name: arm.recalibration for arm in judgement.arms}),
+    )
+
+
+def not_estimable(found: Mapping[str, Recalibration]) -> str:
+    """Why an arm has no calibration intercept or slope; empty where every arm has both."""
+    return " ".join(
+        f"Calibration of {arm}: {it.not_estimable}."
+        for arm, it in found.items()
+        if it.not_estimable
+    )
 
 
 def verification(judgement: Judgement) -> Table:
@@ -125,6 +142,12 @@ def remains(judgement: Judgement) -> Table:
                 if n or standing in (Standing.WITHOUT_AN_ARM, Standing.WITHOUT_A_PREDICTION)
             ),
             ("verdicts that were not blind, and do not count", str(judgement.not_blind)),
+            (
+                UNLOGGED,
+                f"{len(found.unlogged)} of {found.answers} that journals know"
+                if (found := judgement.journaled)
+                else f"journals: {NONE_GIVEN}",
+            ),
         ],
     )
 

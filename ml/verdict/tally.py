@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ml.verdict.betting import Floats
 from ml.verdict.cells import Cells
 from ml.verdict.discrimination import Scores
+from ml.verdict.journals import Journaled
 from ml.verdict.metrics import CHALLENGER, CHAMPION
 from ml.verdict.sample_ratio import SampleRatio, sample_ratio
 from ml.verdict.source import Counted, Counts
@@ -54,6 +55,8 @@ class Tally:
     """Everything that was counted of an experiment."""
 
     counts: Counts
+    journaled: Journaled | None = None
+    """What the journals of clients know; None where none was given."""
 
     @cached_property
     def days(self) -> tuple[date, ...]:

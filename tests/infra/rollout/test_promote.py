@@ -237,6 +237,21 @@ class TestAReplay:
 
         assert done.record.with_name("torch-2-50.answers.csv").read_text() == "film\n"
 
+    def test_is_no_different_from_a_decision_with_what_journals_said(
+        self, environment: Write, decide: Write, experiment: Path
+    ) -> None:
+        origin = {"view": "labelled", "journals": "1 answers, SHA-256 0"}
+        data = {"origin": origin, "digest": "0", "query_digest": "0", "assumed": ()}
+        decision = decide(data=data)
+        file = environment(20)
+        with pytest.raises(Refused, match=r"origin\.journals.*journal\.csv"):
+            promote(file, decision, experiment=experiment, now=NOW)
+        decision.with_name("journal.csv").write_text("request_id\n")
+
+        done = promote(file, decision, experiment=experiment, now=NOW)
+
+        assert done.record.with_name("torch-2-50.journal.csv").read_text() == "request_id\n"
+
     def test_without_its_answers_is_refused(
         self, environment: Write, decide: Write, experiment: Path
     ) -> None:

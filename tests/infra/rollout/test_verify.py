@@ -16,6 +16,7 @@ from infra.rollout.evidence import Evidence, record_of
 from infra.rollout.promote import promote
 from infra.rollout.refusal import Refused
 from infra.rollout.verify import Move, evidence_of, moves, verify
+from ml.journal import Journal, Prediction, Sent
 from ml.verdict.decision import Verdict
 from tests.infra.rollout.conftest import EXPERIMENT
 
@@ -69,6 +70,36 @@ def compared(rows: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     experiment.write_text(EXPERIMENT.replace("2026-03-02T00:00:00Z", START.isoformat()))
     run("ml.compare", str(experiment), "--data", str(rows), output=folder)
     return experiment, folder / "decision.json"
+
+
+def answer(journal: Path, request_id: str) -> None:
+    """A client of the endpoint that the environment declares has been answered."""
+    sent = Sent(request_id=request_id, image_id="film", sent_at=START + timedelta(hours=1))
+    target = "https://clinic.example/serving-endpoints/ab/invocations"
+    with Journal(journal) as opened:
+        opened.sending(target, sent)
+        opened.answered(
+            Prediction(
+                **vars(sent),
+                answered_at=sent.sent_at,
+                arm="keras-1",
+                probability=0.9,
+                databricks_request_id="",
+            )
+        )
+
+
+@pytest.fixture
+def journaled(
+    compared: tuple[Path, Path], rows: Path, environment: Write, tmp_path: Path
+) -> tuple[Path, Path]:
+    """The experiment, and the decision on its rows with the journal of a client."""
+    experiment, _ = compared
+    journal = tmp_path / "predictions.db"
+    answer(journal, "request-0-keras-1")
+    given = ("--data", str(rows), "--journal", str(journal), "--environment", str(environment(50)))
+    run("ml.compare", str(experiment), *given, output=tmp_path)
+    return experiment, tmp_path / "decision.json"
 
 
 def replay(folder: Path, experiment: str, probabilities: Callable[[int], str]) -> tuple[Path, Path]:
@@ -152,6 +183,53 @@ class TestADecision:
 
         with pytest.raises(Refused, match=r"labelled\.parquet.*verify --data FILE"):
             verify(Evidence.read(decision), environment(50), experiment=experiment)
+
+    def test_made_from_a_database_is_verified_from_it_and_from_no_copy_of_its_rows(
+        self, compared: tuple[Path, Path], rows: Path, environment: Write, tmp_path: Path
+    ) -> None:
+        import duckdb
+
+        experiment, _ = compared
+        database = tmp_path / "labelled.duckdb"
+        with duckdb.connect(str(database)) as connection:
+            connection.execute(f"CREATE TABLE labelled AS SELECT * FROM '{rows}'")
+        run("ml.compare", str(experiment), "--data", str(database), output=tmp_path)
+        decision = Evidence.read(tmp_path / "decision.json")
+
+        done = verify(decision, environment(50), experiment=experiment, data=database)
+
+        assert done.software == {}
+        with pytest.raises(Refused, match=r"data\.origin\.file"):
+            verify(decision, environment(50), experiment=experiment, data=rows)
+
+    def test_made_with_a_clients_journal_is_made_again_with_what_that_said_then(
+        self, journaled: tuple[Path, Path], rows: Path, environment: Write
+    ) -> None:
+        experiment, decision = journaled
+        answer(decision.with_name("predictions.db"), "request-2-keras-1")
+
+        done = verify(Evidence.read(decision), environment(50), experiment=experiment, data=rows)
+
+        assert done.software == {}
+
+    def test_made_with_a_journal_that_was_changed_since_is_refused(
+        self, journaled: tuple[Path, Path], rows: Path, environment: Write
+    ) -> None:
+        experiment, decision = journaled
+        kept = decision.with_name("journal.csv")
+        kept.write_text(kept.read_text().replace("request-0-keras-1", "request-2-keras-1"))
+
+        with pytest.raises(Refused, match=r"data\.origin\.journals"):
+            verify(Evidence.read(decision), environment(50), experiment=experiment, data=rows)
+
+    def test_made_with_a_journal_of_which_nothing_is_left_is_refused(
+        self, journaled: tuple[Path, Path], rows: Path, environment: Write
+    ) -> None:
+        experiment, decision = journaled
+        decision.with_name("journal.csv").unlink()
+
+        with pytest.raises(Refused, match=r"origin\.journals = 1 answers.*journal\.csv"):
+            verify(Evidence.read(decision), environment(50), experiment=experiment, data=rows)
 
     def test_that_cannot_be_made_again_says_what_the_command_said(
         self, compared: tuple[Path, Path], environment: Write, tmp_path: Path

@@ -157,7 +157,7 @@ def compare(log: Log) -> Callable[..., Any]:
         from infra import experiment
         from ml.compare import decide
         from ml.verdict.decision import Decision
-        from ml.verdict.source import ParquetFile
+        from ml.verdict.files import ParquetFile
 
         trial = experiment.load(file)
         found = decide(

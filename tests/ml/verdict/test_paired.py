@@ -54,6 +54,19 @@ def test_a_better_arm_is_promoted_on_a_few_hundred_films(trial):
     assert judgement.figures[0]["sensitivity"].value == pytest.approx(305 / 360)
 
 
+def test_each_arm_has_its_calibration_intercept_and_slope(trial):
+    from ml.verdict.recalibration import recalibration
+
+    films = answers(BETTER)
+    judgement = judge_pairs(trial, films)
+
+    for arm in (0, 1):
+        alone = recalibration(trial, films.scores(arm))
+        assert alone.slope.n == 722
+        assert judgement.figures[arm]["calibration slope"] == alone.slope
+        assert judgement.figures[arm]["calibration intercept"] == alone.intercept
+
+
 def test_the_other_way_round_it_is_rolled_back(trial):
     found = answers(BETTER)
     swapped = Answers(

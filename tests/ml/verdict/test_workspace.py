@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ml.verdict.source import ParquetFile, WorkspaceViews
+from ml.verdict.files import ParquetFile
+from ml.verdict.source import WorkspaceViews
 from tests.infra.analysis.conftest import ab_test  # noqa: F401 - a fixture
 from tests.local.lake.server import shared_workspace  # noqa: F401 - a fixture
 from tests.ml.verdict.conftest import CHALLENGER, CHAMPION, START
