@@ -36,7 +36,11 @@ class RunningWorkspace:
 
     def __post_init__(self) -> None:
         self.client = httpx.Client(
-            base_url=self.host, headers={"Authorization": f"Bearer {self.token}"}, timeout=240
+            base_url=self.host,
+            headers={"Authorization": f"Bearer {self.token}"},
+            timeout=240,
+            # uvicorn hangs up after 5 s: a connection must not be used at that very moment.
+            limits=httpx.Limits(keepalive_expiry=2),
         )
 
     def create(self, name: str, *entities: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -97,13 +101,32 @@ class RunningWorkspace:
         )
         assert response.status_code == 200, response.text
 
+    def served_entity_ids(self, endpoint: str) -> list[str]:
+        """Of all that the endpoint serves or has served."""
+        rows = eventually(
+            lambda: self.sql(
+                "SELECT DISTINCT served_entity_id FROM system.serving.served_entities "
+                f"WHERE endpoint_name = '{endpoint}'"
+            )
+        )
+        return [identity for [identity] in rows]
+
+    def workers_of(self, endpoint: str) -> dict[int, str]:
+        """As `workers`, of one endpoint: those of a deleted one may still be ending."""
+        identities = self.served_entity_ids(endpoint)
+        return {
+            pid: command
+            for pid, command in self.workers().items()
+            if any(identity in command for identity in identities)
+        }
+
     def workers(self) -> dict[int, str]:
         """Command lines of the served entities' processes, by process id."""
         found = {}
         for folder in Path("/proc").iterdir():
-            with contextlib.suppress(OSError, IndexError):
-                status = (folder / "stat").read_text().rpartition(")")[2].split()
-                if int(status[1]) == self.process.pid and status[0] != "Z":
+            with contextlib.suppress(OSError, ValueError):
+                state, parent, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
+                if int(parent) == self.process.pid and state != "Z":
                     found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
         return found
 
@@ -115,7 +138,7 @@ class RunningWorkspace:
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         self.client.close()
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=120)
 
 
 @contextlib.contextmanager
@@ -152,6 +175,15 @@ def started(folder: Path, registry: str, *options: str) -> Iterator[Callable[[],
         for workspace in running:
             if workspace.process.poll() is None:
                 workspace.kill()
+
+
+def runs(pid: int) -> bool:
+    """Whether a process has not ended, be it that nobody has asked for its status yet."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
 
 
 def entity(
