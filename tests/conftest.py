@@ -5,9 +5,17 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # jsii says at every start that Node.js 20 has reached its end of life; the value is the version.
 os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
+
+
+# What fails here fails everywhere and again, and a busy machine is no failure.
+settings.register_profile(
+    "reproducible", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("reproducible")
 
 
 def pytest_configure(config: pytest.Config) -> None:
