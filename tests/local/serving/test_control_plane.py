@@ -255,7 +255,7 @@ def test_a_body_that_is_not_json_is_malformed(workspace: RunningWorkspace) -> No
 def test_nothing_is_answered_without_the_token(
     workspace: RunningWorkspace, headers: dict[str, str], status: int, code: str, path: str
 ) -> None:
-    response = httpx.get(workspace.host + path, headers=headers)
+    response = httpx.get(workspace.host + path, headers=headers, timeout=60)
     assert response.status_code == status
     assert response.json()["error_code"] == code
     assert set(response.json()) == {"error_code", "message"}

@@ -311,6 +311,7 @@ def test_basic_authentication_with_the_user_token_is_accepted(
         f"{workspace.host}/serving-endpoints/{ab}/invocations",
         json={"inputs": [IMAGE]},
         headers={"Authorization": f"Basic {credentials}"},
+        timeout=60,
     )
     assert response.status_code == 200
 

@@ -29,7 +29,7 @@ def refused(*options: str) -> str:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert result.returncode != 0
@@ -89,7 +89,7 @@ def test_a_token_that_others_could_read_is_closed_again(
 
 def test_an_idle_workspace_uses_less_than_400_mb(start: Callable[[], RunningWorkspace]) -> None:
     workspace = start()
-    assert httpx.get(f"{workspace.host}/health").status_code == 200
+    assert httpx.get(f"{workspace.host}/health", timeout=60).status_code == 200
     status = Path(f"/proc/{workspace.process.pid}/status").read_text()
     resident = re.search(r"VmRSS:\s+(\d+) kB", status)
     assert resident
