@@ -20,8 +20,8 @@ settings.load_profile("reproducible")
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: starts other programs; seconds, not milliseconds")
-    # A developer's own tracking server is not for tests.
-    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+    # A developer's own tracking server and workspace are not for tests.
+    for name in [name for name in os.environ if name.startswith(("MLFLOW_", "DATABRICKS_"))]:
         del os.environ[name]
 
 
