@@ -39,8 +39,6 @@ class RunningWorkspace:
             base_url=self.host,
             headers={"Authorization": f"Bearer {self.token}"},
             timeout=240,
-            # uvicorn hangs up after 5 s: a connection must not be used at that very moment.
-            limits=httpx.Limits(keepalive_expiry=2),
         )
 
     def create(self, name: str, *entities: dict[str, Any], **fields: Any) -> dict[str, Any]:

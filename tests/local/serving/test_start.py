@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import signal
 import socket
 import stat
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,6 +96,19 @@ def test_an_idle_workspace_uses_less_than_400_mb(start: Callable[[], RunningWork
     resident = re.search(r"VmRSS:\s+(\d+) kB", status)
     assert resident
     assert int(resident[1]) < 400 * 1024
+
+
+def test_a_request_that_waits_for_a_stalled_workspace_is_answered(
+    start: Callable[[], RunningWorkspace],
+) -> None:
+    workspace = start()
+    assert workspace.client.get("/health").status_code == 200
+    with ThreadPoolExecutor(1) as pool:
+        workspace.process.send_signal(signal.SIGSTOP)
+        asked = pool.submit(workspace.client.get, "/health")  # on the connection of the first
+        time.sleep(6)
+        workspace.process.send_signal(signal.SIGCONT)
+        assert asked.result().status_code == 200
 
 
 def test_the_first_models_may_be_created_all_at_once(start: Callable[[], RunningWorkspace]) -> None:
