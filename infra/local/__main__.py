@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _BACKLOG = 2048
 _SHUTDOWN_SECONDS = 10
+_KEEP_ALIVE_SECONDS = 120
+"""Longer than clients keep an idle connection (Go: 90), so that it is they who hang up. uvicorn's
+5 would also break off a request that was sent while the machine was busy, or asleep, so long."""
 
 
 class CanNotStart(RuntimeError):
@@ -55,6 +58,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
                 log_level="warning",
                 access_log=False,
                 timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 backlog=_BACKLOG,
                 server_header=False,
             )

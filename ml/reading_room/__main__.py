@@ -18,6 +18,8 @@ LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8190
 _JOURNALS = Path(".local/reading-room")
 _SHUTDOWN_SECONDS = 5
+_KEEP_ALIVE_SECONDS = 120
+"""Longer than the pauses of a reader: a connection that ends just then would lose what is saved."""
 _PATIENCE_SECONDS = 10
 """For which a call to the workspace tries again: a reader waits for it."""
 
@@ -102,6 +104,7 @@ def _serve(given: argparse.Namespace) -> None:
                 # Names a client by the proxy's word; nothing here depends on it.
                 proxy_headers=False,
                 timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             )
         ).run(sockets=[listener])
 

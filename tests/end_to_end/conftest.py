@@ -90,7 +90,7 @@ def workspace(tmp_path: Path, empty_registry: Path) -> Iterator[Workspace]:
             yield Workspace(host=host, token=token, client=client)
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -63,12 +63,7 @@ def refusal_of(file: Path) -> InvalidEnvironment | None:
     return None
 
 
-@settings(
-    max_examples=100,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     changes=st.lists(
         st.tuples(st.sampled_from(KEYS.split()), st.none() | VALUES), min_size=1, max_size=4

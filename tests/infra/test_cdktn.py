@@ -45,7 +45,7 @@ def python() -> Path:
         [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)],
         [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), *PACKAGES],
     ):
-        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
         if result.returncode:
             pytest.skip(
                 f"NOT SHOWN: the move to cdktn needs {', '.join(PACKAGES)}, which could not be "

@@ -40,7 +40,7 @@ def test_delong_is_that_of_mlstatkit(ties):
     assert (auc.value, auc.low, auc.high) == pytest.approx((value, low, high), abs=1e-9)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     cases=st.lists(st.integers(0, 8), min_size=2, max_size=30),
     controls=st.lists(st.integers(0, 8), min_size=2, max_size=30),

@@ -2,14 +2,16 @@
 
 import json
 import re
+import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.local.serving.running import eventually
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("ml.train_keras", "ml.train_torch")
@@ -79,14 +81,16 @@ def test_another_seed_is_not_the_same(trained, run_command):
     ],
 )
 def test_a_wrong_option_is_refused_at_once(command, options, message, run_command, tmp_path):
-    started = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     refused = run_command("-m", command, *options, cwd=tmp_path)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
 
     assert refused.status in {1, 2}
     assert message in refused.err
     assert "Traceback" not in refused.err
     assert not (tmp_path / ".local").exists()
-    assert time.monotonic() - started < 10  # half a second on a machine at rest
+    # Half a second of a processor: the wall clock would measure who else is at work here.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 5
 
 
 def test_help_and_refusals_import_no_framework(command):
@@ -126,13 +130,17 @@ def test_an_interruption_is_one_line_and_registers_nothing(tmp_path):
             stdout=out,
             stderr=err,
         )
-        deadline = time.monotonic() + 200
-        while "epoch 1/500" not in (tmp_path / "out").read_text():
+        try:
+            eventually(
+                lambda: (
+                    "epoch 1/500" in (tmp_path / "out").read_text() or process.poll() is not None
+                )
+            )
             assert process.poll() is None, (tmp_path / "err").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
-        status = process.wait(timeout=60)
+            process.send_signal(signal.SIGINT)
+            status = process.wait(timeout=240)
+        finally:
+            process.kill()
 
     assert status == 130
     assert (tmp_path / "err").read_text().strip() == (

@@ -87,7 +87,7 @@ class FeedbackSandbox(Sandbox):
             f"SELECT 1 FROM local.gold.{self.table}_payload "
             f"WHERE client_request_id = '{request_id}'"
         )
-        return bool(eventually(lambda: self.workspace.sql(statement), seconds=30))
+        return bool(eventually(lambda: self.workspace.sql(statement)))
 
     def _create_what_the_platform_stack_creates(self) -> None:
         client = self.workspace.client

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.end_to_end.serving.sandbox import Sandbox
-from tests.local.serving.running import ENDPOINTS, entity
+from tests.local.serving.running import ENDPOINTS, entity, eventually
 
 MODELS = "/api/2.1/unity-catalog/models"
 
@@ -296,8 +295,8 @@ class TestWait:
             },
         )
         made.start()
-        while sandbox.workspace.client.get(f"{ENDPOINTS}/{sandbox.endpoint}").is_error:
-            time.sleep(0.01)
+        path = f"{ENDPOINTS}/{sandbox.endpoint}"
+        assert eventually(lambda: sandbox.workspace.client.get(path).is_success)
 
         waited = sandbox.rollout("wait")
 

@@ -82,8 +82,8 @@ def test_the_split_that_is_deployed_is_the_split_that_is_drawn(deployed: Sandbox
 
     arms = [deployed.ask().headers["served-model-name"] for _ in range(300)]
 
-    # 30 expected; outside of 10 to 60 once in 100,000 times.
-    assert 10 <= arms.count("torch-1") <= 60
+    # 30 expected; outside of 5 to 70 once in 10^9 times.
+    assert 5 <= arms.count("torch-1") <= 70
 
 
 def test_the_old_file_rolls_a_deployment_back(deployed: Sandbox) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from infra.local.lake import Lake
 
-START_SECONDS = 20
+START_SECONDS = 120
 
 
 @dataclass

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sys
 import time
+import uuid
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -47,6 +49,12 @@ class Probe(mlflow.pyfunc.PythonModel):
             case "sleep":
                 time.sleep(float(argument))
                 return "slept"
+            case "hold":
+                folder = Path(argument)
+                (folder / f"held-{uuid.uuid4()}").touch()
+                while not (folder / "go").exists():
+                    time.sleep(0.01)
+                return "released"
             case "long":
                 return "x" * int(argument)
             case "die":

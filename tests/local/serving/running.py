@@ -36,7 +36,9 @@ class RunningWorkspace:
 
     def __post_init__(self) -> None:
         self.client = httpx.Client(
-            base_url=self.host, headers={"Authorization": f"Bearer {self.token}"}, timeout=240
+            base_url=self.host,
+            headers={"Authorization": f"Bearer {self.token}"},
+            timeout=240,
         )
 
     def create(self, name: str, *entities: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -97,21 +99,42 @@ class RunningWorkspace:
         )
         assert response.status_code == 200, response.text
 
-    def workers(self) -> set[int]:
-        """Process ids of the served entities: forks of the workspace's template."""
-        processes = {}
-        for folder in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError, IndexError):
-                status = (folder / "stat").read_text().rpartition(")")[2].split()
-                if status[0] != "Z":
-                    command = (folder / "cmdline").read_text().replace("\0", " ")
-                    processes[int(folder.name)] = int(status[1]), command
-        templates = {
-            pid
-            for pid, (parent, command) in processes.items()
-            if parent == self.process.pid and "multiprocessing.forkserver" in command
+    def served_entity_ids(self, endpoint: str) -> list[str]:
+        """Of all that the endpoint serves or has served."""
+        rows = eventually(
+            lambda: self.sql(
+                "SELECT DISTINCT served_entity_id FROM system.serving.served_entities "
+                f"WHERE endpoint_name = '{endpoint}'"
+            )
+        )
+        return [identity for [identity] in rows]
+
+    def workers_of(self, endpoint: str) -> dict[int, str]:
+        """As `workers`, of one endpoint: those of a deleted one may still be ending."""
+        identities = self.served_entity_ids(endpoint)
+        return {
+            pid: log
+            for pid, log in self.workers().items()
+            if any(identity in log for identity in identities)
         }
-        return {pid for pid, (parent, _) in processes.items() if parent in templates}
+
+    def workers(self) -> dict[int, str]:
+        """Log files of the served entities' processes, by process id.
+
+        They are forks of the workspace's template, and have its command line.
+        """
+        children: dict[int, list[int]] = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError, ValueError):
+                state, parent, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
+                if state != "Z":
+                    children.setdefault(int(parent), []).append(int(folder.name))
+        found = {}
+        for template in children.get(self.process.pid, []):
+            for pid in children.get(template, []):
+                with contextlib.suppress(OSError):
+                    found[pid] = str(Path(f"/proc/{pid}/fd/1").readlink())
+        return found
 
     def kill(self) -> None:
         self.process.kill()
@@ -121,7 +144,7 @@ class RunningWorkspace:
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         self.client.close()
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=120)
 
 
 @contextlib.contextmanager
@@ -158,6 +181,15 @@ def started(folder: Path, registry: str, *options: str) -> Iterator[Callable[[],
         for workspace in running:
             if workspace.process.poll() is None:
                 workspace.kill()
+
+
+def runs(pid: int) -> bool:
+    """Whether a process has not ended, be it that nobody has asked for its status yet."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
 
 
 def entity(

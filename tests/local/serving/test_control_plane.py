@@ -127,14 +127,14 @@ def test_a_model_that_can_not_be_loaded_fails_the_update_and_says_why(
 
 def test_traffic_moves_without_a_new_process(workspace: RunningWorkspace, ab: str) -> None:
     before = workspace.get(ab)
-    workers = workspace.workers()
+    workers = workspace.workers_of(ab)
     entities = before["config"]["served_entities"]
     body = config(*entities, split=[90, 10])
     response = workspace.client.put(f"{ENDPOINTS}/{ab}/config", json=body)
     assert response.json()["state"]["config_update"] == "NOT_UPDATING"
     after = workspace.get(ab)
     assert after["config"]["config_version"] == before["config"]["config_version"] + 1
-    assert workspace.workers() == workers
+    assert workspace.workers_of(ab) == workers
     workspace.client.put(f"{ENDPOINTS}/{ab}/config", json=config(*entities))
 
 
@@ -255,7 +255,7 @@ def test_a_body_that_is_not_json_is_malformed(workspace: RunningWorkspace) -> No
 def test_nothing_is_answered_without_the_token(
     workspace: RunningWorkspace, headers: dict[str, str], status: int, code: str, path: str
 ) -> None:
-    response = httpx.get(workspace.host + path, headers=headers)
+    response = httpx.get(workspace.host + path, headers=headers, timeout=60)
     assert response.status_code == status
     assert response.json()["error_code"] == code
     assert set(response.json()) == {"error_code", "message"}
@@ -264,7 +264,7 @@ def test_nothing_is_answered_without_the_token(
 def test_an_update_takes_its_set_time_and_refuses_another_meanwhile(
     registry: str, tmp_path: Path
 ) -> None:
-    with started(tmp_path, registry, "--state-seconds", "3") as start:
+    with started(tmp_path, registry, "--state-seconds", "5") as start:
         workspace = start()
         workspace.create("timed", entity(PROBE))
         body = config(entity(PROBE), entity(PROBE, "2"), split=[50, 50])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import signal
 import socket
 import stat
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +31,7 @@ def refused(*options: str) -> str:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert result.returncode != 0
@@ -89,11 +91,24 @@ def test_a_token_that_others_could_read_is_closed_again(
 
 def test_an_idle_workspace_uses_less_than_400_mb(start: Callable[[], RunningWorkspace]) -> None:
     workspace = start()
-    assert httpx.get(f"{workspace.host}/health").status_code == 200
+    assert httpx.get(f"{workspace.host}/health", timeout=60).status_code == 200
     status = Path(f"/proc/{workspace.process.pid}/status").read_text()
     resident = re.search(r"VmRSS:\s+(\d+) kB", status)
     assert resident
     assert int(resident[1]) < 400 * 1024
+
+
+def test_a_request_that_waits_for_a_stalled_workspace_is_answered(
+    start: Callable[[], RunningWorkspace],
+) -> None:
+    workspace = start()
+    assert workspace.client.get("/health").status_code == 200
+    with ThreadPoolExecutor(1) as pool:
+        workspace.process.send_signal(signal.SIGSTOP)
+        asked = pool.submit(workspace.client.get, "/health")  # on the connection of the first
+        time.sleep(6)
+        workspace.process.send_signal(signal.SIGCONT)
+        assert asked.result().status_code == 200
 
 
 def test_the_first_models_may_be_created_all_at_once(start: Callable[[], RunningWorkspace]) -> None:

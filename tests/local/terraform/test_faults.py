@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -158,7 +159,8 @@ def test_a_fault_while_destroying_leaves_the_rest_for_the_next_time(
 
 
 def test_retries_end_and_say_what_the_server_said(deployed: Any, server: Any) -> None:
-    deployed.provider["retry_timeout_seconds"] = 2
+    # Attempt 2 comes after at most 1.75 s, attempt 3 would come after at least 3.1 s.
+    deployed.provider["retry_timeout_seconds"] = 3
     server.answer = lambda _: FAULTS["429"]
     deployed.write(**FIRST)
 
@@ -181,13 +183,13 @@ def test_a_slow_answer_is_waited_for(deployed: Any, workspace: Any, server: Any)
 
 
 def test_no_answer_in_time_is_a_fault_like_any_other(deployed: Any, server: Any) -> None:
-    import time
-
     deployed.provider |= {"http_timeout_seconds": 1, "retry_timeout_seconds": 1}
-    server.answer = lambda _: (time.sleep(2), (200, {}))[1]
+    given_up = threading.Event()
+    server.answer = lambda _: (given_up.wait(), (200, {}))[1]
     deployed.write(**FIRST)
 
     output = " ".join(deployed.apply(check=False).split())
+    given_up.set()
     assert "request timed out after 1 s of inactivity" in output
     assert "POST /api/2.0/serving-endpoints" in output
 

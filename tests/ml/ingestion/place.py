@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
 START_SECONDS = 120
-STOP_SECONDS = 30
+STOP_SECONDS = 120
 
 
 @contextmanager

@@ -41,6 +41,15 @@ version        = 1
 authentication = "token"
 """
 SIZE = 28
+# The command. How long it makes a reader wait for an endpoint is not for a busy machine to decide.
+PATIENT = """
+import sys
+from ml.command import run
+from ml.reading_room import __main__, delivery
+
+delivery.PATIENCE_SECONDS = 60
+sys.exit(run("ml.reading_room", __main__.main))
+"""
 _grains = itertools.count(1)
 
 
@@ -85,7 +94,6 @@ class Clinic:
         seen = eventually(
             lambda: self.workspace.sql(f"SELECT count(*) FROM {view}"),
             lambda rows: bool(rows) and int(rows[0][0]) >= count,
-            seconds=60,
         )
         assert int(seen[0][0]) >= count, seen
 
@@ -228,7 +236,7 @@ def _deploy(workspace: RunningWorkspace, folder: Path) -> Clinic:
     )
     clinic.predict("warm-up", 0.5)
     payload = clinic.analysis.filled_in("$payload")
-    eventually(lambda: workspace.sql(f"SELECT count(*) FROM {payload}"), seconds=60)
+    eventually(lambda: workspace.sql(f"SELECT count(*) FROM {payload}"))
     clinic.create_views()
     clinic.logged(1)
     return clinic
@@ -294,7 +302,7 @@ class OpenRoom:
         headers = {"Sec-Fetch-Site": "same-origin"}
         if reader is not None:
             headers["X-Forwarded-Email"] = reader
-        return Reader(http=httpx.Client(base_url=self.url, headers=headers, timeout=60))
+        return Reader(http=httpx.Client(base_url=self.url, headers=headers, timeout=240))
 
     def kill(self) -> None:
         self.process.kill()
@@ -345,7 +353,7 @@ def opened(environment: Path, folder: Path, token: str, *options: str) -> Iterat
     with log.open("w") as output:
         process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "ml.reading_room", "--port", "0"),
+                *(sys.executable, "-c", PATIENT, "--port", "0"),
                 *("--environment", str(environment), "--journal", str(journal), *options),
             ],
             stdout=output,
@@ -354,13 +362,13 @@ def opened(environment: Path, folder: Path, token: str, *options: str) -> Iterat
             env={**_without_credentials(), "DATABRICKS_TOKEN": token},
         )
     try:
-        eventually(lambda: "http" in log.read_text() or process.poll() is not None, seconds=60)
+        eventually(lambda: "closes it" in log.read_text() or process.poll() is not None)
         address = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
         assert address, log.read_text()
         yield OpenRoom(url=address[0], process=process, journal=journal, log=log)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
 
 
 def _without_credentials() -> dict[str, str]:

@@ -69,7 +69,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A tab of its own; what it complains of on its console fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 860})
     tab = context.new_page()
-    tab.set_default_timeout(15_000)
+    tab.set_default_timeout(120_000)
     complaints: list[str] = []
     tab.on("console", lambda it: complaints.append(it.text) if it.type == "error" else None)
     tab.on("pageerror", lambda error: complaints.append(str(error)))

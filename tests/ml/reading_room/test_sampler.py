@@ -3,11 +3,13 @@
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from ml.reading_room.sampler import Sampler
 
+REPOSITORY = Path(__file__).parents[3]
 SAMPLER = Sampler(audit_share=0.2, seed=1)
 IDS = [f"request-{number}" for number in range(20_000)]
 
@@ -59,7 +61,7 @@ def test_another_process_draws_the_same_films() -> None:
         capture_output=True,
         text=True,
         check=True,
-        env={"PYTHONHASHSEED": "7", "PYTHONPATH": "."},
+        env={"PYTHONHASHSEED": "7", "PYTHONPATH": str(REPOSITORY)},
     ).stdout.split()
 
     assert there == [it for it in IDS[:300] if SAMPLER.draw(it, called_positive=False)]

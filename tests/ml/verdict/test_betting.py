@@ -101,7 +101,7 @@ def test_a_share_is_like_that_of_ville(n):
     assert (ours.low, ours.high) == pytest.approx(theirs, abs=0.03)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     n=st.integers(1, 300),
     shares=st.tuples(*[st.floats(0, 1)] * 2),
