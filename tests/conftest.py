@@ -1,6 +1,7 @@
 """Shared by every test. Heavy libraries are imported by the fixtures that need them."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -23,6 +24,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # A developer's own tracking server and workspace are not for tests.
     for name in [name for name in os.environ if name.startswith(("MLFLOW_", "DATABRICKS_"))]:
         del os.environ[name]
+    # A shell that runs the tests in the background has them ignore Ctrl-C, and every process that
+    # they start would inherit that. A handler is not inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
