@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from infra.local.terraform.installation import Installation  # noqa: E402 - a script outside of pytest
 from tests.end_to_end.serving.sandbox import ENVIRONMENT  # noqa: E402
-from tests.local.serving.running import ENDPOINTS, PROBE, entity, started  # noqa: E402
+from tests.plugin.workspaces import ENDPOINTS, PROBE, entity, started  # noqa: E402
 
 PROMISE = 1.5
 

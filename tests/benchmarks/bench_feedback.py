@@ -27,7 +27,7 @@ from tests.benchmarks.bench_serving import (  # noqa: E402 - a script outside of
     report,
     target,
 )
-from tests.local.serving.running import (  # noqa: E402
+from tests.plugin.workspaces import (  # noqa: E402
     RunningWorkspace,
     entity,
     gateway,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from tests.end_to_end.conftest import Stack, Workspace
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.programs
 
 CATALOG = "healthcare_catalog_local"
 UNITY = "/api/2.1/unity-catalog"

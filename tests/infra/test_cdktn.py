@@ -28,7 +28,7 @@ REPLACEMENTS = [
     ("from cdktf import", "from cdktn import"),
 ]
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.programs
 
 
 @pytest.fixture(scope="session")

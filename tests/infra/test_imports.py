@@ -38,14 +38,14 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 def test_the_contracts_are_kept(tree: Path) -> None:
     result = lint_imports(tree)
 
     assert result.returncode == 0, result.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 @pytest.mark.parametrize(
     ("module", "line"),
     [

@@ -12,7 +12,7 @@ from infra.environment import load
 
 ROOT = Path(__file__).resolve().parents[2]
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.programs
 
 
 def start(file: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -54,7 +54,7 @@ def synthesized(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(out)): file.read_bytes() for file in sorted(out.rglob("*.json"))}
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 class TestRefusal:
     @pytest.fixture
     def broken(self, tmp_path: Path) -> Path:
@@ -94,7 +94,7 @@ def by_python(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
     return folder, result
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 def test_synthesis_imports_nothing_that_trains(by_python: tuple[Path, Run]) -> None:
     _, result = by_python
 
@@ -104,7 +104,7 @@ def test_synthesis_imports_nothing_that_trains(by_python: tuple[Path, Run]) -> N
     assert imported & HEAVY == set()
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 def test_main_writes_the_three_stacks_of_every_environment(by_python: tuple[Path, Run]) -> None:
     folder, _ = by_python
 
@@ -115,7 +115,7 @@ def test_main_writes_the_three_stacks_of_every_environment(by_python: tuple[Path
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 @pytest.mark.skipif(shutil.which("cdktf") is None, reason="cdktf is not on PATH: make set-up")
 def test_cdktf_synth_writes_the_same_bytes_elsewhere(
     by_python: tuple[Path, Run], tmp_path: Path

@@ -15,7 +15,7 @@ import pytest
 from infra.environment import load
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.programs,
     pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not on PATH"),
 ]
 

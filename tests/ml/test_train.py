@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.local.serving.running import eventually
+from tests.plugin.workspaces import eventually
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("ml.train_keras", "ml.train_torch")

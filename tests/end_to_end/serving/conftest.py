@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.serving.sandbox import Sandbox
-from tests.local.serving.conftest import registry  # noqa: F401 - a fixture
-from tests.local.serving.running import RunningWorkspace, started
+from tests.plugin.workspaces import RunningWorkspace, started
 
 
 @pytest.fixture(scope="session")
 def workspace(
     tmp_path_factory: pytest.TempPathFactory,
-    registry: str,  # noqa: F811 - the fixture
+    registry: str,
 ) -> Iterator[RunningWorkspace]:
     folder = tmp_path_factory.mktemp("workspace")
     with started(folder, registry, "--delivery-seconds", "0.1") as start:

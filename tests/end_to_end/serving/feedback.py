@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from ml.tables import PREDICTION_FEEDBACK
 from tests.end_to_end.serving.sandbox import Sandbox
-from tests.local.serving.running import REPOSITORY, RunningWorkspace, eventually
+from tests.plugin.workspaces import REPOSITORY, RunningWorkspace, eventually
 
 SCOPE = "champion-challenger-sandbox"
 WAREHOUSE = "champion-challenger-sandbox"

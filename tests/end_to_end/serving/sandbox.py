@@ -17,8 +17,8 @@ from typing import Any, Self
 import httpx
 import tomlkit
 
-from tests.local.serving.running import IMAGE, RunningWorkspace
 from tests.local.terraform.repository import Repository
+from tests.plugin.workspaces import IMAGE, RunningWorkspace
 
 PAUSE = 0.02
 """Seconds between two requests of a client, so that the deployment gets processor time too."""

@@ -17,15 +17,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.end_to_end.serving.feedback import FeedbackSandbox
-from tests.local.serving.running import IMAGE, REPOSITORY
 from tests.ml.feedback.conftest import row
+from tests.plugin.workspaces import IMAGE, REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.local.serving.running import RunningWorkspace
+    from tests.plugin.workspaces import RunningWorkspace
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.programs
 
 METACHARACTERS = (
     "'; DROP TABLE local.gold.prediction_feedback; --",

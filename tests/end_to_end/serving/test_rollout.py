@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.serving.sandbox import Sandbox
-from tests.local.serving.running import ENDPOINTS, entity, eventually
+from tests.plugin.workspaces import ENDPOINTS, entity, eventually
 
 MODELS = "/api/2.1/unity-catalog/models"
 

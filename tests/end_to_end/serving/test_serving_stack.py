@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.serving.sandbox import Sandbox
-from tests.local.serving.running import entity, eventually
+from tests.plugin.workspaces import entity, eventually
 
 
 def test_a_deployment_answers_logs_and_leaves_nothing_to_do(sandbox: Sandbox) -> None:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.infra.analysis.conftest import CHALLENGER, CHAMPION
+from tests.plugin.ab_test import CHALLENGER, CHAMPION
 
 if TYPE_CHECKING:
-    from tests.infra.analysis.conftest import ABTestBed
+    from tests.plugin.ab_test import ABTestBed
 
-pytestmark = pytest.mark.slow  # real statements on a real workspace
+pytestmark = pytest.mark.programs  # real statements on a real workspace
 
 
 @pytest.fixture

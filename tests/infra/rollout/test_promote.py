@@ -263,7 +263,7 @@ class TestAReplay:
         assert load(file).ab_test.challengers[0].traffic == 20
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 def test_a_users_mistake_is_one_message_with_status_1(
     environment: Write, decide: Write, experiment: Path
 ) -> None:

@@ -136,7 +136,7 @@ def replayed_for_a_benefit(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     )
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 class TestADecision:
     def test_that_the_rows_confirm_is_verified(
         self, compared: tuple[Path, Path], rows: Path, environment: Write
@@ -245,7 +245,7 @@ class TestADecision:
             )
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 class TestAReplay:
     def test_is_judged_again_by_its_answers(
         self, replayed: tuple[Path, Path], environment: Write
@@ -339,7 +339,7 @@ class TestAChange:
             evidence_of(file, Move(served_entity="torch-2", before=5, after=50), before, "HEAD")
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 class TestInAPullRequest:
     @pytest.fixture
     def repository(self, tmp_path: Path) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.local.lake.server import open_lake, registry_uri, running, served
+from tests.plugin.served import open_lake, registry_uri, running, served
 
 STARTED_WITHIN_SECONDS = 3.0
 IDLE_MEMORY_MB = 400
@@ -21,7 +21,7 @@ IDLE_MEMORY_MB = 400
 SERVER = """
 import sys
 from pathlib import Path
-from tests.local.lake.server import open_lake, running
+from tests.plugin.served import open_lake, running
 lake = open_lake(Path(sys.argv[1]))
 with running(lake) as address:
     print(address, flush=True)
@@ -42,7 +42,7 @@ socket.socket.connect = lambda self, address: (
 )
 subprocess.Popen = refuse
 import httpx
-from tests.local.lake.server import open_lake, running
+from tests.plugin.served import open_lake, running
 lake = open_lake(Path(sys.argv[1]))
 with running(lake) as address:
     url = f"{address}/api/2.0/preview/scim/v2/Me"

@@ -1,57 +1,17 @@
-"""A real workspace in a process of its own, and real registered models for it to serve."""
+"""A real workspace in a process of its own, and endpoints that the tests leave as they were."""
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.local.serving.running import KERAS, PROBE, TORCH, entity, gateway, started
+from tests.plugin.workspaces import KERAS, PROBE, TORCH, entity, gateway, started
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from tests.local.serving.running import RunningWorkspace
-
-
-@pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """URI of a registry; `probe` and `torch` have two versions, the other models one."""
-    folder = tmp_path_factory.mktemp("registry")
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
-    script = Path(__file__).parent / "register_models.py"
-
-    def register(kind: str) -> subprocess.Popen[str]:
-        command = [sys.executable, str(script), uri, str(folder / kind), kind]
-        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder)
-
-    # The first creates the database, the others share it.
-    for kinds in (["probe"], ["torch", "keras"]):
-        for process in [register(kind) for kind in kinds]:
-            _, errors = process.communicate(timeout=300)
-            assert process.returncode == 0, errors
-    with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as database:
-        database.execute(
-            "UPDATE model_versions SET status = 'PENDING_REGISTRATION' WHERE name LIKE '%pending'"
-        )
-        database.commit()
-        [[broken]] = database.execute(
-            "SELECT storage_location FROM model_versions WHERE name LIKE '%broken'"
-        )
-    (Path(broken) / "MLmodel").write_text("flavors: {}\n")
-    return uri
-
-
-@pytest.fixture
-def start(tmp_path: Path, registry: str) -> Iterator[Callable[[], RunningWorkspace]]:
-    """Starts this test's own workspace; again, after it has ended, on the same data."""
-    with started(tmp_path, registry, "--delivery-seconds", "0.1") as start:
-        yield start
+    from tests.plugin.workspaces import RunningWorkspace
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.local.serving.running import ENDPOINTS, PROBE, config, entity
+from tests.plugin.workspaces import ENDPOINTS, PROBE, config, entity
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
-    from tests.local.serving.running import RunningWorkspace
+    from tests.plugin.workspaces import RunningWorkspace
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.local.serving.running import (
+from tests.plugin.workspaces import (
     ENDPOINTS,
     IMAGE,
     PROBE,
@@ -22,7 +22,7 @@ from tests.local.serving.running import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.local.serving.running import RunningWorkspace
+    from tests.plugin.workspaces import RunningWorkspace
 
 
 def test_an_endpoint_shows_what_was_asked_for_and_how_it_is(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.local.serving.running import (
+from tests.plugin.workspaces import (
     ENDPOINTS,
     IMAGE,
     PROBE,
@@ -28,7 +28,7 @@ from tests.local.serving.running import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.local.serving.running import RunningWorkspace
+    from tests.plugin.workspaces import RunningWorkspace
 
 
 class Load:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from scipy.stats import binom
 
-from tests.local.serving.running import (
+from tests.plugin.workspaces import (
     ENDPOINTS,
     IMAGE,
     PROBE,
@@ -27,7 +27,7 @@ from tests.local.serving.running import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.local.serving.running import RunningWorkspace
+    from tests.plugin.workspaces import RunningWorkspace
 
 COLUMN = {"action": "echo:hello"}
 SURELY = 1 - 1e-9

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.local.serving.running import REPOSITORY
+from tests.plugin.workspaces import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.local.serving.running import RunningWorkspace
+    from tests.plugin.workspaces import RunningWorkspace
 
 
 def refused(*options: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.local.serving.running import eventually
+from tests.plugin.workspaces import eventually
 
 # Days of work for any number of cores: whoever waits for its end has cancelled it.
 SLOW = (

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ml.tables import PREDICTION_FEEDBACK
-from tests.local.lake.server import shared_workspace  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
     from ml.feedback.book import ReadingBook
-    from tests.local.lake.server import Served
+    from tests.plugin.served import Served
 
 _NOON = datetime.datetime(2026, 3, 2, 12, 0, tzinfo=datetime.UTC)
 _schemas = itertools.count()
@@ -98,7 +97,7 @@ class Readings:
 
 
 @pytest.fixture
-def readings(shared_workspace: Served) -> Readings:  # noqa: F811 - the imported fixture
+def readings(shared_workspace: Served) -> Readings:
     """An empty table of verdicts; there is no inference table before something is logged."""
     schema = f"feedback_{next(_schemas)}"
     shared_workspace.client.post(

@@ -17,7 +17,7 @@ from tests.ml.feedback.conftest import row
 if TYPE_CHECKING:
     from tests.ml.feedback.conftest import Readings
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.programs
 
 REPOSITORY = Path(__file__).parents[3]
 ENVIRONMENT = """

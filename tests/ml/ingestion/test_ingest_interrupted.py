@@ -46,7 +46,7 @@ sys.exit(run("ml.ingest", ingest.main))
 """
 NEVER = ("upload", 0)
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.programs
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tests.ml.ingestion.command import Ingest
 from tests.ml.ingestion.place import Place
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 @pytest.mark.parametrize("command", ["ml.train_keras", "ml.train_torch"])
 def test_an_arm_is_registered_with_the_parts_as_ingested(
     place: Place,

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.local.serving.conftest import registry  # noqa: F401 - a fixture
-from tests.local.serving.running import (
+from tests.plugin.workspaces import (
     KERAS,
     TORCH,
     RunningWorkspace,
@@ -50,7 +49,7 @@ traffic = 50
 @pytest.fixture(scope="session")
 def workspace(
     tmp_path_factory: pytest.TempPathFactory,
-    registry: str,  # noqa: F811 - the fixture
+    registry: str,
 ) -> Iterator[RunningWorkspace]:
     """A workspace with the endpoint, which logs into `local.gold.predict_payload`."""
     folder = tmp_path_factory.mktemp("workspace")

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.local.serving.running import REPOSITORY, eventually
 from tests.ml.prediction.conftest import ENDPOINT, SIZE
+from tests.plugin.workspaces import REPOSITORY, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.local.serving.running import RunningWorkspace
     from tests.ml.prediction.conftest import Run
+    from tests.plugin.workspaces import RunningWorkspace
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.programs
 
 # The command, which stops itself, all its threads wherever they are, after so many answers.
 STOPPING = """

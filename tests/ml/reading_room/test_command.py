@@ -77,7 +77,7 @@ def test_a_workspace_that_does_not_answer_is_named(run_command: RunCommand, tmp_
     assert f"http://127.0.0.1:{port} does not answer" in ended.err
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 def test_a_port_that_is_taken_is_named(
     clinic: Clinic, run_command: RunCommand, tmp_path: Path
 ) -> None:
@@ -92,7 +92,7 @@ def test_a_port_that_is_taken_is_named(
     assert f"--port {port}" in ended.err
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 def test_a_view_that_is_not_there_yet_is_named_with_the_stack_that_makes_it(
     clinic: Clinic, run_command: RunCommand, tmp_path: Path
 ) -> None:

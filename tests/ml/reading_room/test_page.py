@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.ml.reading_room.clinic import Clinic
     from tests.ml.reading_room.conftest import OpenRoomWith
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.programs
 
 SHOWN = "The next film is shown."
 

@@ -12,15 +12,15 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.local.serving.running import eventually
 from tests.ml.reading_room.clinic import CATALOG, Road, film, text_of
+from tests.plugin.workspaces import eventually
 
 if TYPE_CHECKING:
     from tests.ml.conftest import Arrays
     from tests.ml.reading_room.clinic import Clinic
     from tests.ml.reading_room.conftest import OpenRoomWith
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.programs
 
 ALL = "audit_share = 1"
 TWO = "readers = 2\naudit_share = 1"

@@ -32,7 +32,7 @@ def run(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str
     )
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 def test_the_same_rows_give_the_same_bytes(some_films, experiment, tmp_path):
     trial, data = experiment(maturity=0), some_films.parquet()
 
@@ -185,7 +185,7 @@ class TestVerification:
         assert "data.digest" in capsys.readouterr().out
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 class TestRefusals:
     def test_a_file_that_is_not_there(self, experiment, tmp_path):
         answer = run(experiment(), "--data", tmp_path / "none.parquet")

@@ -115,7 +115,7 @@ class TestTheSameRows:
         assert not list(file.parent.glob("rows.duckdb?*"))
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 def test_the_command_gives_the_same_bytes_again(database, experiment, tmp_path):
     from ml.compare import main
 

@@ -14,15 +14,13 @@ from ml.journal import Journal, Prediction, Sent
 from ml.verdict.files import labelled_file
 from ml.verdict.journals import UNLOGGED, Journals
 from ml.verdict.source import WorkspaceViews
-from tests.infra.analysis.conftest import ab_test  # noqa: F401 - a fixture
-from tests.local.lake.server import shared_workspace  # noqa: F401 - a fixture
 from tests.ml.verdict.conftest import CHALLENGER, CHAMPION, START
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.infra.analysis.conftest import ABTestBed
+    from tests.plugin.ab_test import ABTestBed
 
 HOST = "https://clinic.example"
 TARGET = f"{HOST}/serving-endpoints/ab-test/invocations"
@@ -379,9 +377,9 @@ def test_the_command_names_them_where_people_and_machines_read(
     assert origin["journals"] in page
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 def test_a_workspace_says_the_same_of_its_inference_table(
-    ab_test: ABTestBed,  # noqa: F811 - the imported fixture
+    ab_test: ABTestBed,
     client: Client,
     experiment,
 ) -> None:

@@ -42,7 +42,7 @@ def ingest(place: Place, image_id: str, content: bytes) -> None:  # noqa: F811 -
     )
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 def test_the_majority_of_its_blind_readers_is_a_films_truth(
     place: Place,  # noqa: F811 - the fixture
     experiment,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests.local.serving.conftest import registry  # noqa: F401 - a fixture
 from tests.ml.prediction.conftest import (  # noqa: F401 - fixtures
     ENDPOINT,
     environment,
@@ -19,7 +18,7 @@ from tests.ml.prediction.conftest import (  # noqa: F401 - fixtures
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.local.serving.running import RunningWorkspace
+    from tests.plugin.workspaces import RunningWorkspace
 
 
 @pytest.fixture
@@ -67,7 +66,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 def test_both_arms_answer_every_film(
     replay,
     trial: Path,
@@ -93,7 +92,7 @@ def test_both_arms_answer_every_film(
     )
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 def test_a_second_replay_asks_nothing_and_gives_the_same_bytes(
     replay, trial: Path, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,14 +107,14 @@ def test_a_second_replay_asks_nothing_and_gives_the_same_bytes(
     assert (tmp_path / "out" / "decision.json").read_bytes() == first
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 def test_its_requests_are_marked_as_replayed(
     replay,
     trial: Path,
     films: Path,
     workspace: RunningWorkspace,  # noqa: F811
 ) -> None:
-    from tests.local.serving.running import eventually
+    from tests.plugin.workspaces import eventually
 
     replay(trial, "--data", films, "--films", "3")
 
@@ -129,7 +128,7 @@ def test_its_requests_are_marked_as_replayed(
     assert len(ids) >= 6
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 def test_answers_are_judged_again_without_an_endpoint(
     replay, trial: Path, films: Path, tmp_path: Path
 ) -> None:

@@ -8,12 +8,10 @@ import pytest
 
 from ml.verdict.files import ParquetFile
 from ml.verdict.source import WorkspaceViews
-from tests.infra.analysis.conftest import ab_test  # noqa: F401 - a fixture
-from tests.local.lake.server import shared_workspace  # noqa: F401 - a fixture
 from tests.ml.verdict.conftest import CHALLENGER, CHAMPION, START
 
 if TYPE_CHECKING:
-    from tests.infra.analysis.conftest import ABTestBed
+    from tests.plugin.ab_test import ABTestBed
 
 KINDS = {
     "TP": (0.9, "PNEUMONIA"),
@@ -26,7 +24,7 @@ NOON = 12 * 60  # the bed counts its minutes from noon
 
 
 @pytest.fixture
-def bed(ab_test: ABTestBed) -> ABTestBed:  # noqa: F811 - the imported fixture
+def bed(ab_test: ABTestBed) -> ABTestBed:
     """The counts, one film that two readers judge differently, one unread, one failed request,
     and a verdict on nothing."""
     minute = 0
@@ -91,7 +89,7 @@ def views(bed: ABTestBed):
     return of
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 def test_a_workspace_and_a_file_with_the_same_rows_count_the_same(views, log, experiment):
     import datetime
 
@@ -113,7 +111,7 @@ def test_a_workspace_and_a_file_with_the_same_rows_count_the_same(views, log, ex
     assert from_views.numbers["challenger"]["figures"]["error rate"]["value"] > 0
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 def test_a_subgroup_must_be_a_column_of_the_view(views):
     from ml.command import UserError
 
@@ -142,7 +140,7 @@ prefix = "pneumonia_classifier"
 """
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 def test_the_command_finds_the_views_of_an_environment(
     bed: ABTestBed, experiment, tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,8 +162,8 @@ def test_the_command_finds_the_views_of_an_environment(
     assert main(verified) == 0
 
 
-@pytest.mark.slow
-def test_replayed_requests_are_not_of_the_test(ab_test: ABTestBed, experiment) -> None:  # noqa: F811
+@pytest.mark.programs
+def test_replayed_requests_are_not_of_the_test(ab_test: ABTestBed, experiment) -> None:
     from infra.experiment import load, splits
     from ml.compare import decide
     from ml.warehouse import Warehouse

@@ -1,4 +1,7 @@
-"""A workspace in a process of its own, and what tests ask of it."""
+"""A local workspace as a process of its own, and what tests ask of it. The one launcher.
+
+Whoever does not test the process itself takes `tests.plugin.served`, which is faster.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[2]
 ENDPOINTS = "/api/2.0/serving-endpoints"
 PROBE, TORCH, KERAS = "local.models.probe", "local.models.torch", "local.models.keras"
 IMAGE = [[[0.5]] * 28] * 28
@@ -239,3 +243,22 @@ def eventually(
         if holds(seen) or time.monotonic() > deadline:
             return seen
         time.sleep(0.05)
+
+
+@pytest.fixture
+def start(tmp_path: Path, registry: str) -> Iterator[Callable[[], RunningWorkspace]]:
+    """Starts this test's own workspace; again, after it has ended, on the same data."""
+    with started(tmp_path, registry, "--delivery-seconds", "0.1") as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def workspace_process(
+    tmp_path_factory: pytest.TempPathFactory, registry: str
+) -> Iterator[RunningWorkspace]:
+    """This worker's workspace, with a schema `local.gold`; tests use names of their own in it."""
+    folder = tmp_path_factory.mktemp("workspace")
+    with started(folder, registry, "--delivery-seconds", "0.1") as start:
+        workspace = start()
+        workspace.create_schema("local", "gold")
+        yield workspace

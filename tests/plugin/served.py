@@ -1,7 +1,4 @@
-"""Fixtures: a lake served by a real uvicorn on a loopback port.
-
-Imported by the conftest of each folder that needs them.
-"""
+"""The workspace's data side in this process, served by a real uvicorn on a loopback port."""
 
 from __future__ import annotations
 
@@ -136,7 +133,7 @@ def _warehouse(client: httpx.Client) -> str:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Served]:
+def lake_workspace(tmp_path: Path) -> Iterator[Served]:
     """A new workspace for the test alone."""
     with served(tmp_path) as workspace:
         yield workspace

@@ -16,10 +16,9 @@ import pytest
 
 from infra.views import VIEWS, Analysis
 from ml.tables import PREDICTION_FEEDBACK
-from tests.local.lake.server import shared_workspace  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
-    from tests.local.lake.server import Served
+    from tests.plugin.served import Served
 
 CHAMPION, CHALLENGER = "keras-1", "torch-2"
 _IDS = {CHAMPION: "c" * 32, CHALLENGER: "d" * 32}
@@ -180,7 +179,7 @@ def _value(type_name: str, value: str | None) -> Any:
 
 
 @pytest.fixture
-def ab_test(shared_workspace: Served) -> ABTestBed:  # noqa: F811 - the imported fixture
+def ab_test(shared_workspace: Served) -> ABTestBed:
     """Both arms are served; the views are created when there are rows, as on Databricks."""
     catalog = f"catalog_{next(_catalogs)}"
     client = shared_workspace.client
