@@ -7,7 +7,7 @@ import atexit
 import gc
 import sys
 
-from infra.environment import InvalidEnvironment, load_all
+from infra.declared.environment import InvalidEnvironment, load_all
 
 
 def main() -> None:

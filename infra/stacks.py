@@ -7,21 +7,21 @@ from cdktf_cdktf_provider_databricks.provider import DatabricksProvider
 from cdktf_cdktf_provider_databricks.sql_table import SqlTable
 from constructs import Construct
 
-from infra.access import Grants, access_control, create_secret_scope
-from infra.backends import keep_state
-from infra.catalog import UnityCatalog
-from infra.compute import create_warehouse, find_warehouse
-from infra.dashboard import ABTestDashboard
-from infra.endpoint import ABTest, Feedback
-from infra.environment import Environment
-from infra.feedback import feedback_variables
-from infra.grants import Securable, endpoint_permissions, platform_grants, view_grants
-from infra.jobs import IngestionJob, RetrainingJob
-from infra.platform import HOW_TO_DESTROY, Jobs
-from infra.principal import Principal
-from infra.serving import ModelServingEndpoint
-from infra.tables import FILM_FILES
-from infra.views import VIEWS, Analysis
+from infra.constructs.access import Grants, access_control, create_secret_scope
+from infra.constructs.backends import keep_state
+from infra.constructs.catalog import UnityCatalog
+from infra.constructs.compute import create_warehouse, find_warehouse
+from infra.constructs.dashboard import ABTestDashboard
+from infra.constructs.jobs import IngestionJob, RetrainingJob
+from infra.constructs.serving import ModelServingEndpoint
+from infra.declared.analysis import VIEWS, Analysis
+from infra.declared.endpoint import ABTest, Feedback
+from infra.declared.environment import Environment
+from infra.declared.feedback import feedback_variables
+from infra.declared.grants import Securable, endpoint_permissions, platform_grants, view_grants
+from infra.declared.platform import HOW_TO_DESTROY, Jobs
+from infra.declared.principal import Principal
+from infra.declared.tables import FILM_FILES
 
 
 class _EnvironmentStack(TerraformStack):

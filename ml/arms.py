@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ml.command import add_registry_options, run
+from ml.terminal.command import add_registry_options, run
 
 _STACKS = Path("cdktf.out") / "stacks"
 
@@ -25,14 +25,14 @@ def options() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     given = options().parse_args(arguments)
-    from infra.environment import load
+    from infra.declared.environment import load
 
     environment = load(given.environment)
 
     from rich.console import Console
     from rich.table import Table
 
-    from ml.registry import Registry
+    from ml.registration.registry import Registry
 
     registry = Registry(given.registry)
     table = Table("arm", "model", "version", "AUC", "sensitivity", "specificity", "traffic")

@@ -5,8 +5,8 @@
 ...     prediction = client.predict(Path("film.jpeg"))
 ...     prediction.probability, prediction.call()
 
-Authentication is the Databricks SDK's unified one (see `ml.workspace`). One film a request, so that
-each film has its own draw of the arm and its own request id.
+Authentication is the Databricks SDK's unified one (see `ml.workspace.connection`). One film a
+request, so that each film has its own draw of the arm and its own request id.
 """
 
 import hashlib
@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 import numpy as np
 import orjson
 
-from ml.contract import DEFAULT_IMAGE_SIZE
-from ml.data.films import InvalidData
+from ml.contract.errors import InvalidData
+from ml.contract.serving import DEFAULT_IMAGE_SIZE
 from ml.data.preparation import UnreadableFilm, read
-from ml.endpoint import Answer, Endpoint, EndpointError
 from ml.ingestion.inspection import ID_DIGITS
-from ml.journal import DEFAULT_JOURNAL, Journal, Prediction, Sent, now
+from ml.prediction.journal import DEFAULT_JOURNAL, Journal, Prediction, Sent, now
+from ml.workspace.endpoint import Answer, Endpoint, EndpointError
 
 if TYPE_CHECKING:
     from ml.data.films import Images
@@ -102,8 +102,8 @@ class PredictionClient:
         ``image_size`` None takes the size that the endpoint says, or else DEFAULT_IMAGE_SIZE.
         Raises WorkspaceError, InvalidEnvironment or JournalError.
         """
-        from infra.environment import load
-        from ml.workspace import connect
+        from infra.declared.environment import load
+        from ml.workspace.connection import connect
 
         loaded = load(environment)
         asked = Endpoint(

@@ -8,18 +8,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ml.command import UserError, add_environment_option, run
+from ml.contract.errors import UserError
+from ml.terminal.command import add_environment_option, run
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from infra.environment import Environment
-    from infra.experiment import Experiment, Split
-    from ml.verdict.decision import Decision
-    from ml.verdict.journals import Journals
+    from infra.declared.environment import Environment
+    from infra.declared.experiment import Experiment, Split
+    from ml.contract.decision import Decision
+    from ml.verdict.counting.counts import Rows, WorkspaceViews
+    from ml.verdict.counting.journals import Journals
+    from ml.verdict.counting.tally import Tally
     from ml.verdict.judgement import Judgement
-    from ml.verdict.source import Rows, WorkspaceViews
-    from ml.verdict.tally import Tally
 
 DECISION, REPORT, JOURNAL = "decision.json", "report.html", "journal.csv"
 
@@ -102,8 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = options().parse_args(arguments)
     from rich.console import Console
 
-    from infra.experiment import load, splits
-    from ml.console import status
+    from infra.declared.experiment import load, splits
+    from ml.terminal.progress import status
 
     console = Console(highlight=False, markup=False)
     experiment = load(given.experiment)
@@ -111,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.verify is not None:
         return _verify(given, experiment, in_force, console)
     with status(console, f"Judging {experiment.name}"):
-        from ml.verdict.report import report
+        from ml.verdict.report.html_report import report
 
         found = _decided(given, experiment, in_force, given.as_of)
         page = report(experiment, found.judgement, found.tally, found.decision)
@@ -141,12 +142,12 @@ def decide(
     journals: "Journals | None" = None,
 ) -> Found:
     """The decision on labelled rows. Raises UserError for rows that cannot be judged."""
-    from ml.verdict.decision import JOURNALS, NONE_GIVEN, DataRecord
+    from ml.contract.decision import JOURNALS, NONE_GIVEN, DataRecord
+    from ml.verdict.counting.counts import count
+    from ml.verdict.counting.queries import Queries
+    from ml.verdict.counting.tally import Tally
     from ml.verdict.judgement import judge
-    from ml.verdict.queries import Queries
-    from ml.verdict.record import decision
-    from ml.verdict.source import count
-    from ml.verdict.tally import Tally
+    from ml.verdict.report.decision_record import decision
 
     queries = Queries(rows=rows.select, experiment=experiment, splits=in_force)
     counts = count(rows, queries, as_of)
@@ -186,7 +187,7 @@ def _verify(
     in_force: "Sequence[Split]",
     console: "Console",
 ) -> int:
-    from ml.verdict.decision import Decision, differences
+    from ml.contract.decision import Decision, differences
 
     claimed = Decision.read(given.verify)
     made = _decided(given, experiment, in_force, claimed.as_of).decision
@@ -212,8 +213,8 @@ def _decided(
     as_of: datetime | None,
 ) -> Found:
     """The decision on the rows that were given: a file's, or those of a workspace."""
-    from infra.environment import load
-    from ml.verdict.files import labelled_file
+    from infra.declared.environment import load
+    from ml.verdict.counting.labelled_file import labelled_file
 
     rows: Rows
     if given.data is not None:
@@ -239,10 +240,10 @@ def _views(
     given: argparse.Namespace, environment: "Environment", experiment: "Experiment"
 ) -> "tuple[WorkspaceViews, str]":
     """The rows of an environment's workspace, and where that is."""
-    from infra.views import Analysis
-    from ml.verdict.source import WorkspaceViews
-    from ml.warehouse import Warehouse
-    from ml.workspace import connect
+    from infra.declared.analysis import Analysis
+    from ml.verdict.counting.counts import WorkspaceViews
+    from ml.workspace.connection import connect
+    from ml.workspace.warehouse import Warehouse
 
     analysis = Analysis.of(environment)
     if analysis is None:
@@ -259,7 +260,7 @@ def _views(
 def _journals(
     given: argparse.Namespace, environment: "Environment", host: str | None
 ) -> "Journals | None":
-    from ml.verdict.journals import Journals
+    from ml.verdict.counting.journals import Journals
 
     return Journals(given.journal, environment.ab_test.endpoint, host) if given.journal else None
 
@@ -279,8 +280,8 @@ def _moment(text: str) -> datetime:
 def _show(console: "Console", judgement: "Judgement", made: "Decision", folder: Path) -> None:
     from rich.table import Table
 
-    from ml.verdict.report import remark
-    from ml.verdict.tables import tables
+    from ml.verdict.report.html_report import remark
+    from ml.verdict.report.tabular import tables
 
     for found in tables(judgement):
         table = Table(*found.heads, title=found.title, title_justify="left", caption=found.note)

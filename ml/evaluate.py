@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.command import UserError, add_data_option, add_registry_options, run, whole_number
-from ml.contract import KERAS_MODEL
-from ml.data import source
+from ml.contract.errors import UserError
+from ml.contract.serving import KERAS_MODEL
+from ml.data import loading
 from ml.data.films import PARTS, DataSet, Images
+from ml.terminal.command import add_data_option, add_registry_options, run, whole_number
 
 if TYPE_CHECKING:
     from mlflow.pyfunc import PyFuncModel
     from rich.console import Console
 
-    from ml.report import Report
+    from ml.evaluation.report import Report
 
 _PREDICTED_AT_ONCE = 256
 
@@ -55,23 +56,23 @@ def options() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     given = options().parse_args(arguments)
-    from infra.environment import load
+    from infra.declared.environment import load
 
     name = _full_name(given.model, load(given.environment).full_model_name)
-    path = given.data or source.BUNDLED
-    source.require(path)
+    path = given.data or loading.BUNDLED
+    loading.require(path)
 
     from rich.console import Console
 
-    from ml.console import silenced_natives, status
-    from ml.registry import LOCAL_FOLDER, Registry, image_size
-    from ml.report import report
+    from ml.evaluation.report import report
+    from ml.registration.registry import LOCAL_FOLDER, Registry, image_size
+    from ml.terminal.progress import silenced_natives, status
 
     console = Console(highlight=False)
     with status(console, f"Loading {name} version {given.version}"), silenced_natives():
         model = Registry(given.registry).load(name, given.version)
     with status(console, f"Reading {path}"):
-        data = source.load(path, image_size(model, name))
+        data = loading.load(path, image_size(model, name))
     part = _part(data, given.part)
     with status(console, f"Judging {len(data.parts[part])} films"), silenced_natives():
         judged = report(
@@ -131,7 +132,7 @@ def _write(judged: "Report", folder: Path) -> None:
 def _show(judged: "Report", folder: Path, console: "Console") -> None:
     from rich.table import Table
 
-    from ml.report import exclusions, rows
+    from ml.evaluation.report import exclusions, rows
 
     evaluation = judged.evaluation
     console.print(

@@ -20,8 +20,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ml.command import UserError, add_environment_option, run
+from ml.contract.errors import UserError
 from ml.ingestion.refusal import Category, Refusal
+from ml.terminal.command import add_environment_option, run
 
 if TYPE_CHECKING:
     from ml.ingestion.transfer import Outcome
@@ -99,12 +100,12 @@ def _options() -> argparse.ArgumentParser:
 
 
 def _ingest(given: argparse.Namespace, console: Console) -> tuple["Outcome", str]:
-    from infra.environment import load
-    from ml.data.source import BUNDLED
+    from infra.declared.environment import load
+    from ml.data.loading import BUNDLED
     from ml.ingestion.store import FilmStore
     from ml.ingestion.transfer import survey, transfer
-    from ml.warehouse import Warehouse
-    from ml.workspace import connect
+    from ml.workspace.connection import connect
+    from ml.workspace.warehouse import Warehouse
 
     environment = load(given.environment)
     if given.report is not None and not given.report.parent.is_dir():

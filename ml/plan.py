@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from statsmodels.stats.proportion import proportion_confint
 
-from ml.command import UserError, run, whole_number
-from ml.verdict.decision import DIGITS
+from ml.contract.decision import DIGITS
+from ml.contract.errors import UserError
+from ml.terminal.command import run, whole_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.console import Console
 
-    from infra.experiment import Experiment
-    from ml.verdict.prospect import Truth
-    from ml.verdict.simulation import Design, Runs
+    from infra.declared.experiment import Experiment
+    from ml.verdict.planning.simulation import Design, Runs
+    from ml.verdict.planning.truth import Truth
 
 PLAN, PLOT = "plan.json", "plan.svg"
 _MOST_DAYS = 2000
@@ -121,9 +122,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = options().parse_args(arguments)
     from rich.console import Console
 
-    from infra.experiment import load
-    from ml.console import status
-    from ml.verdict.prospect import Truth
+    from infra.declared.experiment import load
+    from ml.terminal.progress import status
+    from ml.verdict.planning.truth import Truth
 
     console = Console(highlight=False, markup=False)
     experiment = _with_margins(load(given.experiment), given)
@@ -155,7 +156,7 @@ def _with_margins(experiment: "Experiment", given: argparse.Namespace) -> "Exper
 def _ways(
     experiment: "Experiment", truth: "Truth", given: argparse.Namespace
 ) -> Iterator[tuple[str, "Design", "Runs"]]:
-    from ml.verdict.simulation import Design, simulate
+    from ml.verdict.planning.simulation import Design, simulate
 
     propensity = experiment.split.propensity
     films = truth.live(propensity, experiment.review_share, experiment.audit_share)
@@ -228,7 +229,7 @@ def _write(
     plans: Sequence[Plan],
     ways: "Sequence[tuple[str, Runs]]",
 ) -> None:
-    from ml.verdict import plots
+    from ml.verdict.report import plots
 
     record = {
         "experiment": {"name": experiment.name, "digest": experiment.digest},

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ml.command import UserError, add_environment_option, run, whole_number
-from ml.contract import DECISION_THRESHOLD
-from ml.journal import DEFAULT_JOURNAL
+from ml.contract.errors import UserError
+from ml.contract.serving import DECISION_THRESHOLD
+from ml.prediction.journal import DEFAULT_JOURNAL
+from ml.terminal.command import add_environment_option, run, whole_number
 
 if TYPE_CHECKING:
     from ml.client import Answered, Film, PredictionClient
@@ -118,7 +119,7 @@ def _probability(text: str) -> float:
 
 def _predict(given: argparse.Namespace) -> int:
     from ml.client import PredictionClient
-    from ml.unlabelled import is_image_id, on_this_machine
+    from ml.prediction.unlabelled import is_image_id, on_this_machine
 
     paths = {name: Path(name) for name in given.films}
     ids = [name for name, path in paths.items() if not path.exists() and is_image_id(name)]
@@ -149,10 +150,10 @@ def _ingested(
 ) -> "list[Film]":
     if not image_ids:
         return []
-    from infra.environment import load
-    from ml.tables import FILMS
-    from ml.unlabelled import ingested
-    from ml.warehouse import Warehouse
+    from infra.declared.environment import load
+    from ml.contract.tables import FILMS
+    from ml.prediction.unlabelled import ingested
+    from ml.workspace.warehouse import Warehouse
 
     loaded = load(environment)
     workspace = client.endpoint.client

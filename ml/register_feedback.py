@@ -9,29 +9,31 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ml import provenance
-from ml.command import add_registry_options, run
-from ml.contract import FEEDBACK_MODEL
+from ml.contract.serving import FEEDBACK_MODEL
+from ml.registration import provenance
+from ml.terminal.command import add_registry_options, run
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
-    from infra.environment import Environment
-    from ml.registry import Registration, Registry
+    from infra.declared.environment import Environment
+    from ml.registration.registry import Registration, Registry
 
 _ML: Final = Path(__file__).parent
 
 MODULES: Final = (
     "__init__.py",
-    "command.py",
-    "contract.py",
-    "tables.py",
-    "warehouse.py",
-    "workspace.py",
+    "contract/__init__.py",
+    "contract/errors.py",
+    "contract/serving.py",
+    "contract/tables.py",
     "feedback/__init__.py",
     "feedback/book.py",
     "feedback/reading.py",
     "feedback/setting.py",
+    "workspace/__init__.py",
+    "workspace/connection.py",
+    "workspace/warehouse.py",
 )
 """What the processor imports of this package, and all of it that goes into the container."""
 
@@ -51,9 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _options().parse_args(arguments)
     from rich.console import Console
 
-    from infra.environment import load
-    from ml.console import silenced_natives, status
-    from ml.registry import Registry
+    from infra.declared.environment import load
+    from ml.registration.registry import Registry
+    from ml.terminal.progress import silenced_natives, status
 
     environment = load(given.environment)
     name = environment.full_model_name(FEEDBACK_MODEL)
@@ -159,10 +161,10 @@ def _passed_through(environment: "Environment") -> list[Any] | None:
         return None
     from mlflow.models.resources import DatabricksSQLWarehouse, DatabricksTable
 
-    from infra.views import Analysis
-    from ml.tables import PREDICTION_FEEDBACK
-    from ml.warehouse import Warehouse
-    from ml.workspace import connect
+    from infra.declared.analysis import Analysis
+    from ml.contract.tables import PREDICTION_FEEDBACK
+    from ml.workspace.connection import connect
+    from ml.workspace.warehouse import Warehouse
 
     warehouse = Warehouse.named(connect(environment), environment.warehouse_name)
     tables = [PREDICTION_FEEDBACK.full_name(environment.catalog)]

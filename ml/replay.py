@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ml.command import UserError, add_environment_option, run, whole_number
-from ml.contract import LABELS
-from ml.data.films import PARTS, InvalidData
+from ml.contract.errors import InvalidData, UserError
+from ml.contract.serving import LABELS
+from ml.data.films import PARTS
+from ml.terminal.command import add_environment_option, run, whole_number
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from infra.experiment import Experiment
+    from infra.declared.experiment import Experiment
     from ml.client import PredictionClient
-    from ml.verdict.logged import LabelledFilm
+    from ml.verdict.counting.logged_films import LabelledFilm
     from ml.verdict.paired import Answers
-    from ml.verdict.tables import Table
+    from ml.verdict.report.tabular import Table
 
 ANSWERS: Final = "answers.csv"
 _COLUMNS: Final = ("film", "ground_truth", "sampling_probability", "champion", "challenger")
@@ -101,10 +102,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = options().parse_args(arguments)
     from rich.console import Console
 
-    from infra.experiment import load
+    from infra.declared.experiment import load
     from ml.compare import write
     from ml.verdict.paired import judge_pairs
-    from ml.verdict.replayed import decision, report, tables
+    from ml.verdict.report.replay import decision, report, tables
 
     console = Console(highlight=False, markup=False)
     experiment = load(given.experiment)
@@ -159,17 +160,17 @@ def _films(
     experiment: "Experiment", given: argparse.Namespace, client: "PredictionClient"
 ) -> "tuple[list[LabelledFilm], str]":
     if given.logged:
-        from ml.verdict.logged import logged_films
+        from ml.verdict.counting.logged_films import logged_films
 
         films = logged_films(experiment, given.environment, given.warehouse, client)
         return films, "films that the arms had answered and readers had read"
     from ml.client import image_id_of
-    from ml.data import source
-    from ml.verdict.logged import LabelledFilm
+    from ml.data import loading
+    from ml.verdict.counting.logged_films import LabelledFilm
 
-    path = Path(given.data) if given.data else source.BUNDLED
-    source.require(path)
-    data = source.load(path, client.image_size)
+    path = Path(given.data) if given.data else loading.BUNDLED
+    loading.require(path)
+    data = loading.load(path, client.image_size)
     held_out = [part for part in reversed(PARTS) if part != "train" and part in data.parts]
     part = given.part or next(iter(held_out), None)
     if part not in data.parts:
@@ -193,9 +194,9 @@ def _answers(
 ) -> "Answers":
     from rich.progress import track
 
-    from ml.journal import Prediction
+    from ml.prediction.journal import Prediction
+    from ml.verdict.counting.queries import REPLAY_PREFIX
     from ml.verdict.paired import Answers
-    from ml.verdict.queries import REPLAY_PREFIX
 
     known = [client.journal.latest(client.endpoint.url) for client in clients]
 

@@ -3,15 +3,15 @@
 import sys
 from collections.abc import Sequence
 
-from ml.command import run
-from ml.contract import KERAS_MODEL
-from ml.train import Arm, train
+from ml.contract.serving import KERAS_MODEL
+from ml.terminal.command import run
+from ml.training.session import Arm, train
 
 ARM = Arm(
     command="ml.train_keras",
     model=KERAS_MODEL,
     framework="TensorFlow",
-    network="ml.models.keras_dense",
+    network="ml.training.networks.keras_dense",
     architecture="densely connected network",
     packages=("tensorflow", "keras", "mlflow", "numpy"),
 )

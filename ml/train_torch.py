@@ -3,15 +3,15 @@
 import sys
 from collections.abc import Sequence
 
-from ml.command import run
-from ml.contract import PYTORCH_MODEL
-from ml.train import Arm, train
+from ml.contract.serving import PYTORCH_MODEL
+from ml.terminal.command import run
+from ml.training.session import Arm, train
 
 ARM = Arm(
     command="ml.train_torch",
     model=PYTORCH_MODEL,
     framework="PyTorch",
-    network="ml.models.torch_residual",
+    network="ml.training.networks.torch_residual",
     architecture="residual network",
     packages=("torch", "mlflow", "numpy"),
 )

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import duckdb
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from infra.local.sql.database import Database
+    from infra.local.storage.database import Database
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _FILE_PREFIXES: Final = ("/api/2.0/fs/", "/api/2.0/dbfs/")

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from minilake.services import identity
 from starlette.routing import Route
 
-from infra.local import clusters, dashboards, jobs, permissions, queries, warehouses
 from infra.local.catalog import model_files, models, namespaces, tables
 from infra.local.emulator import Emulator, state_of
+from infra.local.objects import clusters, dashboards, jobs, permissions, queries, warehouses
 from infra.local.refusal import not_emulated
+from infra.local.serving.inference_tables import LakePayloadSink
 from infra.local.sql import statements
-from infra.local.sql.database import Database
 from infra.local.sql.engine import Engine
-from infra.local.sql.payload import LakePayloadSink
+from infra.local.storage.database import Database
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -26,11 +26,11 @@ from infra.local.serving.api import ROOT as SERVING_ROOT
 from infra.local.serving.api import ServingApi
 from infra.local.serving.delivery import Delivery
 from infra.local.serving.endpoints import Endpoints
+from infra.local.serving.inference_tables import WORKSPACE_ID
 from infra.local.serving.invocations import PREFIX as INVOCATIONS
 from infra.local.serving.invocations import Invocations
 from infra.local.serving.journal import Journal
 from infra.local.serving.store import EndpointStore
-from infra.local.sql.payload import WORKSPACE_ID
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from infra.environment import file_of, load
-from infra.problem import InvalidFile
+from infra.declared.environment import file_of, load
+from infra.declared.problem import InvalidFile
 from infra.rollout.refusal import Refused
 
 AS_IT_SHOULD_BE: Final = 0
@@ -98,7 +98,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status. A user's mistake is one message."""
-    from ml.command import UserError
+    from ml.contract.errors import UserError
 
     given = parser().parse_args(arguments)
     try:
@@ -281,7 +281,7 @@ def _aliases(given: argparse.Namespace) -> int:
 
 
 def _record(given: argparse.Namespace) -> int:
-    from infra.experiment import load as load_experiment
+    from infra.declared.experiment import load as load_experiment
     from infra.rollout.endpoints import live
     from infra.rollout.splits import record
     from infra.rollout.workspace import workspace

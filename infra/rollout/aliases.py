@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.environment import Environment
+from infra.declared.environment import Environment
 from infra.rollout import settings
 from infra.rollout.endpoints import live
 from infra.rollout.environment_file import CHAMPION

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from infra.endpoint import Endpoint, InferenceTable
-from infra.environment import Environment
-from infra.naming import payload_table
+from infra.declared.endpoint import Endpoint, InferenceTable
+from infra.declared.environment import Environment
+from infra.declared.naming import payload_table
+from infra.declared.secret import is_reference
 from infra.rollout import settings
 from infra.rollout.endpoints import (
     FAILED,
@@ -22,7 +23,6 @@ from infra.rollout.pin import require_one_signature, require_ready
 from infra.rollout.refusal import Refused
 from infra.rollout.terraform_state import TerraformState
 from infra.rollout.versions import Registry
-from infra.secret import is_reference
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

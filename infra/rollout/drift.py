@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from infra.endpoint import Endpoint
-from infra.environment import Environment
-from infra.problem import as_toml
+from infra.declared.endpoint import Endpoint
+from infra.declared.environment import Environment
+from infra.declared.problem import as_toml
 from infra.rollout import settings
 from infra.rollout.endpoints import PATH
 from infra.rollout.settings import Settings, Value

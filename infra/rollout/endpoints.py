@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.endpoint import Endpoint
-from infra.environment import Environment
-from infra.feedback import feedback_variables
+from infra.declared.endpoint import Endpoint
+from infra.declared.environment import Environment
+from infra.declared.feedback import feedback_variables
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

@@ -12,8 +12,8 @@ from typing import Any, Final
 import tomlkit
 from tomlkit.items import Item, Table
 
-from infra.environment import Environment, InvalidEnvironment, file_of, load
-from infra.problem import Problem
+from infra.declared.environment import Environment, InvalidEnvironment, file_of, load
+from infra.declared.problem import Problem
 
 CHAMPION: Final = "champion"
 FEEDBACK: Final = "feedback"

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Self
 
-from infra.environment import Environment
-from infra.experiment import Experiment
-from infra.experiment import load as load_experiment
+from infra.declared.environment import Environment
+from infra.declared.experiment import Experiment
+from infra.declared.experiment import load as load_experiment
 from infra.rollout.refusal import Refused
-from ml.verdict.decision import JOURNALS, NONE_GIVEN, Decision, Verdict
+from ml.contract.decision import JOURNALS, NONE_GIVEN, Decision, Verdict
 
 OLDEST_DAYS: Final = 7
 """Older evidence says nothing about the films of today: readers, machines and patients change."""

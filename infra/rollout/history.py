@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.environment import Environment, InvalidEnvironment, load
+from infra.declared.environment import Environment, InvalidEnvironment, load
 from infra.rollout.refusal import Refused
 
 

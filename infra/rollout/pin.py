@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from infra.environment import Environment
+from infra.declared.environment import Environment
 from infra.rollout.environment_file import CHAMPION, FEEDBACK, EnvironmentFile, Place, key_of
 from infra.rollout.refusal import Refused
 from infra.rollout.versions import READY, Registry, Version

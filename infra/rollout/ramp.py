@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from infra.traffic import ALL_TRAFFIC
+from infra.declared.traffic import ALL_TRAFFIC
 
 RAMP: Final = (1, 5, 20, 50, ALL_TRAFFIC)
 """Percent of all requests. Each step multiplies what a bad version could harm by 2 to 5."""

@@ -8,7 +8,7 @@ of deployments is kept beside them, which could be wrong.
 
 from pathlib import Path
 
-from infra.environment import Environment
+from infra.declared.environment import Environment
 from infra.rollout import history, settings
 from infra.rollout.environment_file import replace
 from infra.rollout.history import Commit

@@ -8,9 +8,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from infra.endpoint import AutoCapture, Endpoint, InferenceTable
-from infra.environment import Environment
-from infra.naming import payload_table
+from infra.declared.endpoint import AutoCapture, Endpoint, InferenceTable
+from infra.declared.environment import Environment
+from infra.declared.naming import payload_table
 
 Value = str | int | bool
 Settings = Mapping[str, Value]

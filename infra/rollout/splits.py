@@ -7,8 +7,8 @@ from typing import Any
 
 import tomlkit
 
-from infra.environment import Environment
-from infra.experiment import EXPERIMENTS, SPLITS, Experiment, Split, splits
+from infra.declared.environment import Environment
+from infra.declared.experiment import EXPERIMENTS, SPLITS, Experiment, Split, splits
 from infra.rollout import settings
 from infra.rollout.endpoints import UPDATING, Document, update_of
 from infra.rollout.environment_file import replace

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.environment import Environment
+from infra.declared.environment import Environment
 from infra.rollout import settings
 from infra.rollout.drift import Drift, drifts
 from infra.rollout.endpoints import Document, as_deployed, deployments, live, update_of

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from infra.environment import Environment
-from infra.state import LocalState
+from infra.declared.environment import Environment
+from infra.declared.state import LocalState
 
 _STACKS: Final = Path("cdktf.out/stacks")
 _STAND_IN: Final = Path(".local/terraform/stand-in")

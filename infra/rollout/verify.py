@@ -14,16 +14,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from infra.environment import Environment
-from infra.experiment import EXPERIMENTS, Experiment, InvalidExperiment
-from infra.experiment import load as load_experiment
+from infra.declared.environment import Environment
+from infra.declared.experiment import EXPERIMENTS, Experiment, InvalidExperiment
+from infra.declared.experiment import load as load_experiment
+from infra.declared.traffic import ALL_TRAFFIC
 from infra.rollout import history
 from infra.rollout.environment_file import EnvironmentFile
 from infra.rollout.evidence import Evidence, last_step, record_of
 from infra.rollout.ramp import next_step
 from infra.rollout.refusal import Refused
-from infra.traffic import ALL_TRAFFIC
-from ml.verdict.decision import JOURNALS, Decision, differences
+from ml.contract.decision import JOURNALS, Decision, differences
 
 MOST_DIFFERENCES: Final = 20
 _DECISION: Final = "decision.json"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from infra.environment import Environment
+from infra.declared.environment import Environment
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 @contextmanager
 def workspace(environment: Environment) -> Iterator["WorkspaceClient"]:
-    """A client of a workspace that has answered. Raises ml.workspace.WorkspaceError."""
-    from ml.workspace import connect, explained
+    """A client of a workspace that has answered. Raises ml.workspace.connection.WorkspaceError."""
+    from ml.workspace.connection import connect, explained
 
     client = connect(environment)
     with explained(client.config.host):

@@ -6,16 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.contract import LABELS
+from ml.contract.serving import LABELS
 
 Images = NDArray[np.float32]
 Labels = NDArray[np.uint8]
 
 PARTS = ("train", "val", "test")
-
-
-class InvalidData(ValueError):
-    """The data cannot be used; says which file, key and value, the rule, and the way out."""
 
 
 @dataclass(frozen=True, kw_only=True)

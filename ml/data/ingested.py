@@ -12,14 +12,15 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from infra.environment import load
-from ml.contract import DEFAULT_IMAGE_SIZE, LABELS
-from ml.data.films import PARTS, DataSet, Excluded, InvalidData
+from infra.declared.environment import load
+from ml.contract.errors import InvalidData
+from ml.contract.serving import DEFAULT_IMAGE_SIZE, LABELS
+from ml.contract.tables import FILMS
+from ml.data.films import PARTS, DataSet, Excluded
 from ml.data.partition import Film, apart, stacked
 from ml.data.preparation import decode
-from ml.tables import FILMS
-from ml.warehouse import Row, Warehouse
-from ml.workspace import connect, explained
+from ml.workspace.connection import connect, explained
+from ml.workspace.warehouse import Row, Warehouse
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from ml.contract import DEFAULT_IMAGE_SIZE, LABELS
-from ml.data.films import PARTS, DataSet, Excluded, InvalidData
+from ml.contract.errors import InvalidData
+from ml.contract.serving import DEFAULT_IMAGE_SIZE, LABELS
+from ml.data.films import PARTS, DataSet, Excluded
 from ml.data.partition import Film, apart, stacked
 from ml.data.preparation import decode
 

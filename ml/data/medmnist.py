@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ml.contract import LABELS
-from ml.data.films import PARTS, DataSet, Excluded, Films, InvalidData
+from ml.contract.errors import InvalidData
+from ml.contract.serving import LABELS
+from ml.data.films import PARTS, DataSet, Excluded, Films
 from ml.data.preparation import prepare
 
 _LAYOUT = (

@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ml.contract import LABELS
-from ml.data.films import PARTS, Excluded, Films, Images, InvalidData
+from ml.contract.errors import InvalidData
+from ml.contract.serving import LABELS
+from ml.data.films import PARTS, Excluded, Films, Images
 
 FEWEST_VALIDATION_FILMS = 50
 """Of each class; with fewer a validation part says nothing (Kaggle's own has 8 of each)."""

@@ -13,8 +13,9 @@ from uuid import uuid4
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ml.command import UserError, add_environment_option, run
+from ml.contract.errors import UserError
 from ml.feedback.reading import CONFIDENCES, VERDICTS, InvalidReading, Reading
+from ml.terminal.command import add_environment_option, run
 
 if TYPE_CHECKING:
     from ml.feedback.client import FeedbackClient, Outcome

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, Self
 
+from ml.contract.tables import PREDICTION_FEEDBACK
 from ml.feedback.reading import InvalidReading, Reading
 from ml.feedback.setting import Setting
-from ml.tables import PREDICTION_FEEDBACK
-from ml.warehouse import Row, StatementError, Warehouse
-from ml.workspace import WorkspaceError
+from ml.workspace.connection import WorkspaceError
+from ml.workspace.warehouse import Row, StatementError, Warehouse
 
 Status = Literal["written", "refused", "failed"]
 

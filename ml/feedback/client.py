@@ -12,9 +12,9 @@ from typing import Any, Final, Self
 
 import orjson
 
-from ml.endpoint import Endpoint, EndpointError
 from ml.feedback.reading import Reading
-from ml.workspace import WorkspaceError
+from ml.workspace.connection import WorkspaceError
+from ml.workspace.endpoint import Endpoint, EndpointError
 
 MOST_ROWS: Final = 500
 """Of a request: readings of the longest notes fill a fifth of what a request may have, 16 MB."""
@@ -48,8 +48,8 @@ class FeedbackClient:
 
         Raises WorkspaceError or InvalidEnvironment.
         """
-        from infra.environment import load
-        from ml.workspace import connect
+        from infra.declared.environment import load
+        from ml.workspace.connection import connect
 
         loaded = load(environment)
         if endpoint is None and loaded.feedback is None:

@@ -14,7 +14,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from ml.feedback.book import ReadingBook
 from ml.feedback.setting import Setting
-from ml.warehouse import Warehouse
+from ml.workspace.warehouse import Warehouse
 
 _PATIENCE_SECONDS = 60
 """Of one call to the workspace, retries included."""

@@ -1,8 +1,8 @@
 """A reading: what one reader says about one prediction, once.
 
 Standard library only, because the feedback processor takes it into its container. The fields are
-the columns of `ml.tables.PREDICTION_FEEDBACK`, in the same names; `pending` and `written_at` are
-facts of the writing and not the reader's.
+the columns of `ml.contract.tables.PREDICTION_FEEDBACK`, in the same names; `pending` and
+`written_at` are facts of the writing and not the reader's.
 """
 
 import difflib
@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final, Self, TypeVar
 
-from ml.contract import LABELS
+from ml.contract.serving import LABELS
 
 INDETERMINATE: Final = "INDETERMINATE"
 """The reader can not tell: a verdict, but no label."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from ml.contract import UNKNOWN_REQUESTS, FeedbackVariable, UnknownRequest
+from ml.contract.serving import UNKNOWN_REQUESTS, FeedbackVariable, UnknownRequest
 
 
 class NotSetUp(RuntimeError):

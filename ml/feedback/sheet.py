@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
-from ml.command import UserError
+from ml.contract.errors import UserError
 from ml.feedback.reading import InvalidReading, Reading
 
 FIELDS: Final = tuple(field.name for field in fields(Reading))

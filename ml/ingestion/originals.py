@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ml.contract import LABELS
+from ml.contract.errors import InvalidData
+from ml.contract.serving import LABELS
 from ml.data import kaggle, medmnist
-from ml.data.films import PARTS, InvalidData
-from ml.data.source import ATTRIBUTION, BUNDLED
+from ml.data.films import PARTS
+from ml.data.loading import ATTRIBUTION, BUNDLED
 from ml.ingestion.refusal import Category, Refusal
 
 

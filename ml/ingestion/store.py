@@ -11,15 +11,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ml.contract.tables import BRONZE, FILM_VOLUME, FILMS
 from ml.ingestion.inspection import Film
-from ml.tables import BRONZE, FILM_VOLUME, FILMS
-from ml.warehouse import Warehouse
-from ml.workspace import WorkspaceError, explained
+from ml.workspace.connection import WorkspaceError, explained
+from ml.workspace.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
-    from infra.environment import Environment
+    from infra.declared.environment import Environment
 
 _FOLDER = "films"
 """Of the volume: all films are in one, so that one listing tells which are there."""

@@ -9,7 +9,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ml.command import UserError, add_environment_option, run, whole_number
+from ml.contract.errors import UserError
+from ml.terminal.command import add_environment_option, run, whole_number
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -111,9 +112,8 @@ def _serve(given: argparse.Namespace) -> None:
 
 def _opened(given: argparse.Namespace, stack: ExitStack) -> "Starlette":
     """Everything behind the page; the stack closes it."""
-    from infra.environment import load
-    from infra.views import Analysis
-    from ml.endpoint import Endpoint
+    from infra.declared.analysis import Analysis
+    from infra.declared.environment import load
     from ml.feedback.client import FeedbackClient
     from ml.reading_room.delivery import Delivery
     from ml.reading_room.films import Films, IngestedFilms
@@ -122,8 +122,9 @@ def _opened(given: argparse.Namespace, stack: ExitStack) -> "Starlette":
     from ml.reading_room.queue import Queue
     from ml.reading_room.room import Room
     from ml.reading_room.server import application
-    from ml.warehouse import StatementError, Warehouse
-    from ml.workspace import connect
+    from ml.workspace.connection import connect
+    from ml.workspace.endpoint import Endpoint
+    from ml.workspace.warehouse import StatementError, Warehouse
 
     environment = load(given.environment)
     analysis = Analysis.of(environment)

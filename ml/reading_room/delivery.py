@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from ml.endpoint import EndpointError
 from ml.feedback.client import REFUSED, WRITTEN, FeedbackClient, Outcome
 from ml.reading_room.journal import Journal, State
+from ml.workspace.endpoint import EndpointError
 
 AGAIN_SECONDS: Final = 20.0
 """Between two attempts where nobody asks for one."""

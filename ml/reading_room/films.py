@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image, ImageOps
 
-from infra.views import Analysis
+from infra.declared.analysis import Analysis
 from ml.ingestion.inspection import SUFFIXES
 from ml.ingestion.store import film_folder
 from ml.reading_room.sampler import Drawn
-from ml.warehouse import Warehouse
-from ml.workspace import explained
+from ml.workspace.connection import explained
+from ml.workspace.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
-    from infra.environment import Environment
+    from infra.declared.environment import Environment
 
 _NAMES: Final = """
 SELECT

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from starlette.requests import HTTPConnection
 
-from ml.workspace import WorkspaceError, explained
+from ml.workspace.connection import WorkspaceError, explained
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

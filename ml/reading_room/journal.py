@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from ml.command import UserError
+from ml.contract.errors import UserError
 from ml.feedback.reading import Reading
 from ml.reading_room.sampler import Drawn
 

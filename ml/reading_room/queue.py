@@ -10,16 +10,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from infra.views import Analysis
-from ml.contract import LABELS
+from infra.declared.analysis import Analysis
+from ml.contract.serving import LABELS
+from ml.contract.tables import PREDICTION_FEEDBACK
 from ml.feedback.reading import SIMULATION
 from ml.reading_room.assignment import Verdicts
 from ml.reading_room.sampler import Drawn, Sampler
-from ml.tables import PREDICTION_FEEDBACK
-from ml.warehouse import Warehouse
+from ml.workspace.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from infra.environment import Environment
+    from infra.declared.environment import Environment
 
 _POSITIVE: Final = LABELS[1]
 

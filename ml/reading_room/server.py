@@ -25,7 +25,7 @@ from ml.reading_room.identity import Identity, UnknownReader
 from ml.reading_room.journal import State
 from ml.reading_room.protection import Protection
 from ml.reading_room.room import NotRead, Room, UnknownFilm, Verdict
-from ml.workspace import WorkspaceError
+from ml.workspace.connection import WorkspaceError
 
 _PAGE: Final = Path(__file__).parent / "page"
 _LARGEST_BODY: Final = 64 * 1024

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from ml.verdict.metrics import CHALLENGER, CHAMPION
-from ml.verdict.tally import NORMAL, PNEUMONIA, UNRESOLVED, Tally
+from ml.verdict.counting.tally import NORMAL, PNEUMONIA, UNRESOLVED, Tally
+from ml.verdict.statistics.metrics import CHALLENGER, CHAMPION
 
 if TYPE_CHECKING:
-    from infra.experiment import Experiment
+    from infra.declared.experiment import Experiment
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ml.verdict.betting import Interval, Moments, at_one_look
-from ml.verdict.journals import UNLOGGED
-from ml.verdict.metrics import CHALLENGER, CHAMPION, share
+from ml.verdict.counting.journals import UNLOGGED
+from ml.verdict.counting.tally import NORMAL, UNRESOLVED, Standing, Tally
 from ml.verdict.rule import Finding
-from ml.verdict.sample_ratio import SampleRatio
-from ml.verdict.tally import NORMAL, UNRESOLVED, Standing, Tally
+from ml.verdict.statistics.betting import Interval, Moments, at_one_look
+from ml.verdict.statistics.metrics import CHALLENGER, CHAMPION, share
+from ml.verdict.statistics.sample_ratio import SampleRatio
 
 if TYPE_CHECKING:
-    from infra.experiment import Experiment
+    from infra.declared.experiment import Experiment
 
 
 @dataclass(frozen=True, kw_only=True)

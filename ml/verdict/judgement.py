@@ -7,21 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ml.verdict.betting import Evidence, Floats, Interval, at_one_look, evidence
 from ml.verdict.bounds import Bounds, bounds
-from ml.verdict.calibration import Calibration, calibration
-from ml.verdict.cells import Cells
-from ml.verdict.discrimination import area
-from ml.verdict.figures import (
-    Figures,
-    brier,
-    frequency,
-    in_the_limit,
-    losses,
-    mean,
-    mean_and_variance,
-    quantile,
-)
+from ml.verdict.counting.journals import Journaled
+from ml.verdict.counting.tally import Standing, Tally
 from ml.verdict.gates import (
     Coverage,
     coverage_of,
@@ -29,8 +17,14 @@ from ml.verdict.gates import (
     readers_saw_what_was_chosen,
     split_is_intact,
 )
-from ml.verdict.journals import Journaled
-from ml.verdict.metrics import (
+from ml.verdict.planning.films_needed import multiple
+from ml.verdict.planning.truth import Truth
+from ml.verdict.rule import Ruling, promotion_limits, rule
+from ml.verdict.statistics.betting import Evidence, Floats, Interval, at_one_look, evidence
+from ml.verdict.statistics.calibration import Calibration, calibration
+from ml.verdict.statistics.cells import Cells
+from ml.verdict.statistics.discrimination import area
+from ml.verdict.statistics.metrics import (
     CHALLENGER,
     CHAMPION,
     METRICS,
@@ -40,15 +34,21 @@ from ml.verdict.metrics import (
     of_arm,
     share,
 )
-from ml.verdict.prospect import Truth
-from ml.verdict.recalibration import Recalibration, recalibration
-from ml.verdict.requirement import multiple
-from ml.verdict.rule import Ruling, promotion_limits, rule
-from ml.verdict.sample_ratio import SampleRatio
-from ml.verdict.tally import Standing, Tally
+from ml.verdict.statistics.recalibration import Recalibration, recalibration
+from ml.verdict.statistics.sample_ratio import SampleRatio
+from ml.verdict.statistics.summaries import (
+    Figures,
+    brier,
+    frequency,
+    in_the_limit,
+    losses,
+    mean,
+    mean_and_variance,
+    quantile,
+)
 
 if TYPE_CHECKING:
-    from infra.experiment import Experiment, Split
+    from infra.declared.experiment import Experiment, Split
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from statsmodels.stats.contingency_tables import mcnemar
 
-from ml.contract import DECISION_THRESHOLD
-from ml.verdict.betting import Evidence, Floats, at_one_look, evidence
-from ml.verdict.calibration import Calibration, calibration
-from ml.verdict.cells import Cells, Pairs
-from ml.verdict.discrimination import Scores, area, paired_area_difference
-from ml.verdict.figures import Figures, brier, in_the_limit
-from ml.verdict.metrics import (
+from ml.contract.serving import DECISION_THRESHOLD
+from ml.verdict.planning.films_needed import multiple
+from ml.verdict.rule import Ruling, promotion_limits, rule
+from ml.verdict.statistics.betting import Evidence, Floats, at_one_look, evidence
+from ml.verdict.statistics.calibration import Calibration, calibration
+from ml.verdict.statistics.cells import Cells, Pairs
+from ml.verdict.statistics.discrimination import Scores, area, paired_area_difference
+from ml.verdict.statistics.metrics import (
     CHALLENGER,
     CHAMPION,
     METRICS,
@@ -30,12 +31,11 @@ from ml.verdict.metrics import (
     paired_difference,
     share,
 )
-from ml.verdict.recalibration import Recalibration, recalibration
-from ml.verdict.requirement import multiple
-from ml.verdict.rule import Ruling, promotion_limits, rule
+from ml.verdict.statistics.recalibration import Recalibration, recalibration
+from ml.verdict.statistics.summaries import Figures, brier, in_the_limit
 
 if TYPE_CHECKING:
-    from infra.experiment import Experiment
+    from infra.declared.experiment import Experiment
 
 LOOKS: Final = 40
 """At most; for the plot of the intervals over the films."""

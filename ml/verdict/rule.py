@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ml.verdict.betting import Interval
-from ml.verdict.decision import Verdict
-from ml.verdict.metrics import Metric
+from ml.contract.decision import Verdict
+from ml.verdict.statistics.betting import Interval
+from ml.verdict.statistics.metrics import Metric
 
 if TYPE_CHECKING:
-    from infra.experiment import Experiment
+    from infra.declared.experiment import Experiment
 
 
 @dataclass(frozen=True, kw_only=True)

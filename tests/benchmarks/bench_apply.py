@@ -71,7 +71,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         registry = f"sqlite:///{folder / 'mlflow.db'}"
-        script = ROOT / "tests/local/serving/register_models.py"
+        script = ROOT / "tests/infra/local/serving/register_models.py"
         subprocess.run(
             [sys.executable, script, registry, folder / "probe", "probe"],
             check=True,

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ml.client import PredictionClient
 
 ENDPOINT, FEEDBACK, SIZE = "predict", "feedback", 28
-ARMS = {"keras": "ml.models.keras_dense", "torch": "ml.models.torch_residual"}
+ARMS = {"keras": "ml.training.networks.keras_dense", "torch": "ml.training.networks.torch_residual"}
 """The project's own architectures; untrained weights cost the server as much as trained ones."""
 REQUESTS = 300
 ENVIRONMENT = """
@@ -61,7 +61,7 @@ def register_arm(registry: str, folder: Path, name: str) -> None:
     """In a process of its own, which alone loads the framework."""
     code = (
         "import importlib, sys, mlflow, numpy\n"
-        "from ml.registry import serving_signature\n"
+        "from ml.registration.registry import serving_signature\n"
         "registry, artifacts, name, module, size = sys.argv[1:]\n"
         "mlflow.set_tracking_uri(registry)\n"
         "mlflow.set_experiment(experiment_id=mlflow.create_experiment(name, artifacts))\n"
@@ -130,7 +130,7 @@ def overhead_ms(client: PredictionClient, film: Path) -> float:
 
 def bench_prediction(workspace: RunningWorkspace, folder: Path, environment: Path, n: int) -> None:
     from ml.client import Answered, PredictionClient
-    from ml.unlabelled import FilmFile
+    from ml.prediction.unlabelled import FilmFile
 
     arms = [entity(f"local.models.{name}") for name in ARMS]
     workspace.create(ENDPOINT, *arms, ai_gateway=gateway(ENDPOINT))
@@ -160,9 +160,9 @@ def bench_feedback(
 ) -> None:
     from datetime import UTC, datetime
 
+    from ml.contract.tables import PREDICTION_FEEDBACK
     from ml.feedback.client import MOST_ROWS, WRITTEN, FeedbackClient
     from ml.feedback.reading import Reading
-    from ml.tables import PREDICTION_FEEDBACK
     from tests.end_to_end.serving.feedback import register as register_feedback
 
     (folder / "registration").mkdir()

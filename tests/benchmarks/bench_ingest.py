@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 os.chdir(ROOT)
 sys.path.insert(0, str(ROOT))
 
-from ml.data.source import BUNDLED  # noqa: E402 - after the path
+from ml.data.loading import BUNDLED  # noqa: E402 - after the path
 from tests.ml.ingestion.place import (  # noqa: E402
     Place,
     platform,
@@ -100,11 +100,11 @@ def read_and_hash(films: Path) -> list[str]:
 
 def ingest(films: Path, place: Place) -> None:
     """The whole of a run but the start of Python, by the command's own steps."""
-    from infra.environment import load
+    from infra.declared.environment import load
     from ml.ingestion.store import FilmStore
     from ml.ingestion.transfer import survey, transfer
-    from ml.warehouse import Warehouse
-    from ml.workspace import connect
+    from ml.workspace.connection import connect
+    from ml.workspace.warehouse import Warehouse
 
     environment = load(place.file)
     client = connect(environment)

@@ -187,7 +187,7 @@ def _listens(port: int) -> bool:
 
 def register(folder: Path, kinds: list[str]) -> str:
     registry = f"sqlite:///{folder / 'mlflow.db'}"
-    script = REPOSITORY / "tests/local/serving/register_models.py"
+    script = REPOSITORY / "tests/infra/local/serving/register_models.py"
     for kind in kinds:
         subprocess.run(
             [sys.executable, str(script), registry, str(folder / kind), kind],

@@ -169,7 +169,7 @@ def synthesize(
     def synthesize(*replacements: tuple[str, str], add: str = "") -> dict[str, Stack]:
         import cdktf
 
-        from infra.environment import load
+        from infra.declared.environment import load
         from infra.stacks import AnalysisStack, PlatformStack, ServingStack
 
         text = (ROOT / "infra/environments/local.toml").read_text(encoding="utf-8")

@@ -181,7 +181,7 @@ class TestAnalysis:
 
 def _log_a_request(workspace: Workspace, warehouse: str) -> None:
     """What serving does with the first request: the table and a row of it."""
-    from infra.local.sql.payload import PAYLOAD_COLUMNS
+    from infra.local.serving.inference_tables import PAYLOAD_COLUMNS
 
     columns = ", ".join(f"{column.name} {column.type.text}" for column in PAYLOAD_COLUMNS)
     workspace.sql(f"CREATE TABLE {PAYLOAD} ({columns})", warehouse)

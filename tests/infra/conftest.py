@@ -15,7 +15,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
-from infra.environment import InvalidEnvironment, Problem, load
+from infra.declared.environment import InvalidEnvironment, Problem, load
 
 DEV = """\
 catalog = "healthcare_catalog_dev"

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from infra.environment import available
+from infra.declared.environment import available
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = [

@@ -49,10 +49,10 @@ def test_the_contracts_are_kept(tree: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "line"),
     [
-        ("ml/contract.py", "import cdktf"),
-        ("ml/contract.py", "from infra.serving import ModelServingEndpoint"),
-        ("infra/endpoint.py", "import mlflow"),
-        ("infra/environment.py", "import ml.train_keras"),
+        ("ml/contract/serving.py", "import cdktf"),
+        ("ml/contract/serving.py", "from infra.constructs.serving import ModelServingEndpoint"),
+        ("infra/declared/endpoint.py", "import mlflow"),
+        ("infra/declared/environment.py", "import ml.train_keras"),
     ],
     ids=[
         "ml imports cdktf",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.environment import available
+from infra.declared.environment import available
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {"keras", "mlflow", "sklearn", "tensorflow", "torch"}

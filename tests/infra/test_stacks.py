@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from infra.environment import ENVIRONMENTS, available, load
+from infra.declared.environment import ENVIRONMENTS, available, load
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from infra.environment import load
+from infra.declared.environment import load
 
 pytestmark = [
     pytest.mark.programs,

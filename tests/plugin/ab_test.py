@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.views import VIEWS, Analysis
-from ml.tables import PREDICTION_FEEDBACK
+from infra.declared.analysis import VIEWS, Analysis
+from ml.contract.tables import PREDICTION_FEEDBACK
 
 if TYPE_CHECKING:
     from tests.plugin.served import Served

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.environment import available, load
+from infra.declared.environment import available, load
+from infra.declared.state import LocalState
 from infra.rollout.__main__ import parser
-from infra.state import LocalState
 
 ROOT = Path(__file__).resolve().parents[2]
 GITHUB = ROOT / ".github"

@@ -21,7 +21,7 @@ from minilake.services.unity_catalog import METASTORE_ID
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from infra.local.body import json_object, text
+from infra.local.http import json_object, text
 from infra.local.refusal import Refusal, invalid, missing, not_emulated
 from infra.local.serving.models import ModelNotFound
 

@@ -13,10 +13,10 @@ from minilake.services import unity_catalog
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from infra.local.body import json_object, text
 from infra.local.emulator import call, parsed, state_of
+from infra.local.http import json_object, text
 from infra.local.refusal import Refusal, missing
-from infra.local.sql.database import SYSTEM_CATALOG, Database, quoted
+from infra.local.storage.database import SYSTEM_CATALOG, Database, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,11 +13,11 @@ from sqlglot.errors import ParseError
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from infra.local.body import json_object, text
-from infra.local.catalog.metadata import MetadataStore, TableMetadata
+from infra.local.http import json_object, text
 from infra.local.refusal import Refusal, invalid, missing, not_emulated
-from infra.local.sql import datatypes
-from infra.local.sql.database import SYSTEM_CATALOG, SYSTEM_DATABASE, Database, literal, quoted
+from infra.local.storage import datatypes
+from infra.local.storage.database import SYSTEM_CATALOG, SYSTEM_DATABASE, Database, literal, quoted
+from infra.local.storage.metadata import MetadataStore, TableMetadata
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

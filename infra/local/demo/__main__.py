@@ -21,7 +21,7 @@ import httpx
 import tomlkit
 from databricks.sdk import WorkspaceClient
 
-from infra.environment import ENVIRONMENTS, Environment, load
+from infra.declared.environment import ENVIRONMENTS, Environment, load
 from infra.local.demo import experiment, readers, requests
 from infra.local.demo.commands import (
     DEPLOY,
@@ -33,9 +33,9 @@ from infra.local.demo.commands import (
     run_together,
     step,
 )
-from infra.local.demo.tables import Book
+from infra.local.demo.logged_requests import Book
 from infra.local.settings import DEFAULT_DATA, DEFAULT_PORT
-from ml.contract import FEEDBACK_MODEL, KERAS_MODEL, PYTORCH_MODEL
+from ml.contract.serving import FEEDBACK_MODEL, KERAS_MODEL, PYTORCH_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

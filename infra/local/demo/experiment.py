@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import tomlkit
 
-from infra.experiment import EXPERIMENTS, load
+from infra.declared.experiment import EXPERIMENTS, load
 from infra.local.demo.commands import FOLDER, console, run
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from infra.environment import Environment
+    from infra.declared.environment import Environment
 
 _LIVE: Final = FOLDER / "pneumonia_ab.toml"
 """Judged by the readers' verdicts on the X-rays that were sent."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.local.demo.commands import FOLDER, run
-from ml.contract import FEEDBACK_MODEL, LABELS
+from ml.contract.serving import FEEDBACK_MODEL, LABELS
 from ml.feedback.reading import SIMULATION
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from databricks.sdk import WorkspaceClient
 
-    from infra.environment import Environment
+    from infra.declared.environment import Environment
     from infra.local.demo.requests import Answer
 
 ERROR_RATE: Final = 0.05

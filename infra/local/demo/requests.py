@@ -20,9 +20,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from infra.local.demo.commands import DemoFailed, console, deploy
-from ml.contract import DECISION_THRESHOLD
-from ml.data.source import BUNDLED
-from ml.data.source import load as load_films
+from ml.contract.serving import DECISION_THRESHOLD
+from ml.data.loading import BUNDLED
+from ml.data.loading import load as load_films
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from sqlglot import exp
 
-from infra.local.catalog.metadata import TableMetadata
 from infra.local.catalog.tables import Column, Table, TableName
-from infra.local.sql import datatypes, errors
-from infra.local.sql.database import SYSTEM_CATALOG, quoted
+from infra.local.sql import errors
 from infra.local.sql.dialect import READ
 from infra.local.sql.errors import StatementError, not_emulated
+from infra.local.storage import datatypes
+from infra.local.storage.database import SYSTEM_CATALOG, quoted
+from infra.local.storage.metadata import TableMetadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

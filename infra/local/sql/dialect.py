@@ -21,8 +21,8 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.generators.duckdb import DuckDBGenerator
 
 from infra.local.sql import errors
-from infra.local.sql.database import SYSTEM_CATALOG, SYSTEM_DATABASE
 from infra.local.sql.errors import StatementError, not_emulated
+from infra.local.storage.database import SYSTEM_CATALOG, SYSTEM_DATABASE
 
 READ = "databricks"
 

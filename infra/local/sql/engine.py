@@ -10,7 +10,7 @@ import duckdb
 from sqlglot import exp
 
 from infra.local.catalog.tables import TableName
-from infra.local.sql import datatypes, errors
+from infra.local.sql import errors
 from infra.local.sql.ddl import Definitions
 from infra.local.sql.dialect import (
     Parameter,
@@ -23,13 +23,14 @@ from infra.local.sql.dialect import (
 from infra.local.sql.dml import Changes, Counts
 from infra.local.sql.errors import StatementCanceled, StatementError, not_emulated
 from infra.local.sql.inspection import Inspection, Listing
+from infra.local.storage import datatypes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from infra.local.catalog.namespaces import Namespaces
     from infra.local.catalog.tables import Tables
-    from infra.local.sql.database import Database
+    from infra.local.storage.database import Database
 
 DEFAULT_CATALOG: Final = "main"
 DEFAULT_SCHEMA: Final = "default"

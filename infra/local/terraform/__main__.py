@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from infra.environment import InvalidEnvironment, load
+from infra.declared.environment import InvalidEnvironment, load
 from infra.local.terraform.deployment import COMMANDS, STACKS, Deployment, NotDeployed
 from infra.local.terraform.installation import Installation, NotInstalled
 

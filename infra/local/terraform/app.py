@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from infra.environment import InvalidEnvironment, load
+from infra.declared.environment import InvalidEnvironment, load
 
 
 def main() -> None:

@@ -19,17 +19,17 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Final
 
+from infra.declared.platform import HOW_TO_DESTROY
 from infra.local.settings import DEFAULT_DATA
 from infra.local.terraform.installation import Installation
 from infra.local.terraform.loopback import is_loopback
 from infra.local.terraform.stand_in import VERSION
-from infra.platform import HOW_TO_DESTROY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from infra.environment import Environment
+    from infra.declared.environment import Environment
 
 COMMANDS: Final = {"plan": "diff", "apply": "deploy", "destroy": "destroy"}
 STACKS: Final = ("platform", "serving", "analysis")

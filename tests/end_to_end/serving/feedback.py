@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
-from ml.tables import PREDICTION_FEEDBACK
+from ml.contract.tables import PREDICTION_FEEDBACK
 from tests.end_to_end.serving.sandbox import Sandbox
 from tests.plugin.workspaces import REPOSITORY, RunningWorkspace, eventually
 

@@ -17,7 +17,7 @@ from typing import Any, Self
 import httpx
 import tomlkit
 
-from tests.local.terraform.repository import Repository
+from tests.infra.local.terraform.repository import Repository
 from tests.plugin.workspaces import IMAGE, RunningWorkspace
 
 PAUSE = 0.02

@@ -97,8 +97,8 @@ def decide(tmp_path: Path, experiment: Path) -> Callable[..., Path]:
     """Writes a decision on the experiment; keywords change its fields."""
 
     def write(*, champion: int = 80, challenger: int = 20, name: str = "decision", **fields: Any):
-        from infra.experiment import load
-        from ml.verdict.decision import Decision
+        from infra.declared.experiment import load
+        from ml.contract.decision import Decision
 
         made = {
             "verdict": "PROMOTE",

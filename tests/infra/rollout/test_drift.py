@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra.environment import load
+from infra.declared.environment import load
 from infra.rollout import settings
 from infra.rollout.drift import Drift, drifts
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.environment import ENVIRONMENTS, InvalidEnvironment, available, load
+from infra.declared.environment import ENVIRONMENTS, InvalidEnvironment, available, load
 from infra.rollout.environment_file import CHAMPION, EnvironmentFile
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.environment import load
+from infra.declared.environment import load
 from infra.rollout.promote import promote
 from infra.rollout.refusal import Refused
-from ml.command import UserError
+from ml.contract.errors import UserError
 from tests.infra.rollout.conftest import AS_OF, EXPERIMENT, NOW
 
 Write = Callable[..., Path]

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from infra.environment import load
-from infra.experiment import load as load_experiment
-from infra.experiment import splits
+from infra.declared.environment import load
+from infra.declared.experiment import load as load_experiment
+from infra.declared.experiment import splits
 from infra.rollout.refusal import Refused
 from infra.rollout.splits import record
 

@@ -16,8 +16,8 @@ from infra.rollout.evidence import Evidence, record_of
 from infra.rollout.promote import promote
 from infra.rollout.refusal import Refused
 from infra.rollout.verify import Move, evidence_of, moves, verify
-from ml.journal import Journal, Prediction, Sent
-from ml.verdict.decision import Verdict
+from ml.contract.decision import Verdict
+from ml.prediction.journal import Journal, Prediction, Sent
 from tests.infra.rollout.conftest import EXPERIMENT
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.data import kaggle, partition, source
-from ml.data.films import InvalidData
+from ml.contract.errors import InvalidData
+from ml.data import kaggle, loading, partition
 
 
 def reasons(data):
@@ -38,7 +38,7 @@ def test_every_film_is_read_at_the_default_size(folder):
     folder.fill("train", patients=12, films=2)
     folder.fill("test", patients=5, first=100)
 
-    data = source.load(folder.root)
+    data = loading.load(folder.root)
 
     assert data.image_size == 64
     assert data.parts["test"].images.shape == (10, 64, 64, 1)
@@ -51,7 +51,7 @@ def test_a_picture_keeps_its_content(folder, bundled):
     path = folder.add("test/NORMAL/IM-0001-0001.png", edge=28)
     folder.add("test/PNEUMONIA/person99_virus_1.png", edge=28)
 
-    image = source.load(folder.root, image_size=28).parts["test"].images[0]
+    image = loading.load(folder.root, image_size=28).parts["test"].images[0]
 
     np.testing.assert_allclose(image[..., 0] * 255, np.asarray(Image.open(path)), atol=1e-3)
 
@@ -59,7 +59,7 @@ def test_a_picture_keeps_its_content(folder, bundled):
 def test_validation_is_split_off_by_patient_never_by_film(folder):
     folder.fill("train", patients=30, films=4)
 
-    data = source.load(folder.root, image_size=28)
+    data = loading.load(folder.root, image_size=28)
 
     assert len(data.parts["val"]) % 4 == 0
     assert 0 < len(data.parts["val"]) < len(data.parts["train"])
@@ -72,7 +72,7 @@ def test_kaggles_own_small_validation_part_joins_the_training_films(folder):
     folder.fill("train", patients=20)
     folder.fill("val", patients=8, first=50)
 
-    data = source.load(folder.root, image_size=28)
+    data = loading.load(folder.root, image_size=28)
 
     assert len(data.parts["train"]) + len(data.parts["val"]) == 56
     assert any("(16 films) is too small" in remark for remark in data.remarks)
@@ -82,7 +82,7 @@ def test_a_large_validation_part_is_kept(folder):
     folder.fill("train", patients=10)
     folder.fill("val", patients=partition.FEWEST_VALIDATION_FILMS, first=100)
 
-    data = source.load(folder.root, image_size=28)
+    data = loading.load(folder.root, image_size=28)
 
     assert len(data.parts["val"]) == 2 * partition.FEWEST_VALIDATION_FILMS
     assert len(data.parts["train"]) == 20
@@ -93,7 +93,7 @@ def test_a_patient_of_the_test_part_is_left_out_of_training_and_named(folder):
     folder.fill("test", patients=3, first=20)
     folder.add("test/PNEUMONIA/person4_virus_9.jpeg")
 
-    data = source.load(folder.root, image_size=28)
+    data = loading.load(folder.root, image_size=28)
 
     assert reasons(data) == {
         "train/PNEUMONIA/person4_bacteria_1.jpeg": "the patient has films in the test part too"
@@ -107,7 +107,7 @@ def test_a_film_whose_name_contradicts_its_folder_is_named(folder):
     folder.add("train/NORMAL/person77_bacteria_3.jpeg", shows=1)
     folder.add("train/PNEUMONIA/NORMAL2-IM-0900-0001.jpeg", shows=0)
 
-    assert reasons(source.load(folder.root, image_size=28)) == {
+    assert reasons(loading.load(folder.root, image_size=28)) == {
         "train/NORMAL/person77_bacteria_3.jpeg": (
             "mislabelled: in NORMAL, but the name says PNEUMONIA"
         ),
@@ -125,7 +125,7 @@ def test_unreadable_files_are_named(folder):
     (folder.root / "train/PNEUMONIA/person91_virus_1.jpeg").write_text("no film")
     (folder.root / "train/PNEUMONIA/report.pdf").write_text("no film")
 
-    left_out = reasons(source.load(folder.root, image_size=28))
+    left_out = reasons(loading.load(folder.root, image_size=28))
 
     assert left_out["train/NORMAL/IM-0500-0001.jpeg"].startswith("unreadable: image file is trunc")
     assert left_out["train/PNEUMONIA/person90_virus_1.jpeg"] == "unreadable: not an image"
@@ -138,14 +138,14 @@ def test_what_file_managers_leave_behind_is_no_film(folder):
     folder.fill("train", patients=10)
     (folder.root / "train/NORMAL/.DS_Store").write_bytes(b"x")
 
-    assert source.load(folder.root, image_size=28).excluded == ()
+    assert loading.load(folder.root, image_size=28).excluded == ()
 
 
 def test_a_folder_that_is_no_class_is_named_film_by_film(folder):
     folder.fill("train", patients=10)
     folder.add("train/COVID/scan-1.jpeg", shows=1)
 
-    assert reasons(source.load(folder.root, image_size=28)) == {
+    assert reasons(loading.load(folder.root, image_size=28)) == {
         "train/COVID/scan-1.jpeg": "the folder COVID is not a class"
     }
 
@@ -158,7 +158,7 @@ def test_the_same_file_twice_is_read_once_for_the_part_that_judges(folder):
         folder.root / "train/NORMAL/IM-0700-0001.jpeg",
     )
 
-    data = source.load(folder.root, image_size=28)
+    data = loading.load(folder.root, image_size=28)
 
     assert reasons(data) == {"train/NORMAL/IM-0700-0001.jpeg": "the same file is there twice"}
     assert len(data.parts["test"]) == 6
@@ -171,7 +171,7 @@ def test_a_file_in_both_classes_is_in_none(folder):
         folder.root / "train/PNEUMONIA/scan.jpeg",
     )
 
-    assert reasons(source.load(folder.root, image_size=28)) == dict.fromkeys(
+    assert reasons(loading.load(folder.root, image_size=28)) == dict.fromkeys(
         ["train/NORMAL/NORMAL2-IM-0003-0001.jpeg", "train/PNEUMONIA/scan.jpeg"],
         "mislabelled: the same file is in the other class too",
     )
@@ -181,7 +181,7 @@ def test_films_without_a_patient_in_their_name_are_counted(folder):
     folder.fill("train", patients=10)
     folder.add("train/NORMAL/scan.jpeg")
 
-    assert "1 of 21 file names carry no patient" in source.load(folder.root, 28).remarks[0]
+    assert "1 of 21 file names carry no patient" in loading.load(folder.root, 28).remarks[0]
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
@@ -191,7 +191,7 @@ def test_a_part_without_one_of_the_classes_is_refused(folder, part):
     shutil.rmtree(folder.root / part / "NORMAL")
 
     with pytest.raises(InvalidData, match=f"{part}/NORMAL: no film of the class NORMAL"):
-        source.load(folder.root, image_size=28)
+        loading.load(folder.root, image_size=28)
 
 
 def test_a_class_of_unreadable_films_alone_is_refused(folder):
@@ -200,38 +200,38 @@ def test_a_class_of_unreadable_films_alone_is_refused(folder):
         film.write_bytes(b"")
 
     with pytest.raises(InvalidData, match=r"no film of the class NORMAL; 5 films there cannot"):
-        source.load(folder.root, image_size=28)
+        loading.load(folder.root, image_size=28)
 
 
 def test_one_patient_of_a_class_cannot_be_split(folder):
     folder.fill("train", patients=1, films=6)
 
     with pytest.raises(InvalidData, match="come from 1 patient"):
-        source.load(folder.root, image_size=28)
+        loading.load(folder.root, image_size=28)
 
 
 def test_the_folder_above_is_refused_with_the_right_one(folder):
     folder.fill("train", patients=3)
 
     with pytest.raises(InvalidData, match=f"Did you mean {re.escape(str(folder.root))}"):
-        source.load(folder.root.parent)
+        loading.load(folder.root.parent)
 
 
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(InvalidData, match="it holds nothing"):
-        source.load(tmp_path)
+        loading.load(tmp_path)
 
 
 def test_a_test_part_alone_can_be_read(folder):
     folder.fill("test", patients=3)
 
-    assert list(source.load(folder.root, image_size=28).parts) == ["test"]
+    assert list(loading.load(folder.root, image_size=28).parts) == ["test"]
 
 
 def test_reading_twice_gives_the_same_films_and_digest(folder):
     folder.fill("train", patients=25, films=2)
 
-    first, second = (source.load(folder.root, image_size=28) for _ in range(2))
+    first, second = (loading.load(folder.root, image_size=28) for _ in range(2))
 
     assert first.digest == second.digest
     np.testing.assert_array_equal(first.parts["val"].images, second.parts["val"].images)

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.data import source
-from ml.data.films import InvalidData
+from ml.contract.errors import InvalidData
+from ml.data import loading
 
 
 def test_the_bundled_films_are_those_of_the_shared_file():
-    data = source.load(source.BUNDLED)
+    data = loading.load(loading.BUNDLED)
 
     assert data.image_size == 28
     assert {part: len(films) for part, films in data.parts.items()} == {"train": 4698, "val": 524}
@@ -20,7 +20,7 @@ def test_the_bundled_films_are_those_of_the_shared_file():
 
 
 def test_pixels_are_floats_from_0_to_1_with_a_channel(bundled):
-    films = source.load(source.BUNDLED).parts["val"]
+    films = loading.load(loading.BUNDLED).parts["val"]
 
     assert films.images.shape == (524, 28, 28, 1)
     assert films.images.dtype == np.float32
@@ -29,14 +29,14 @@ def test_pixels_are_floats_from_0_to_1_with_a_channel(bundled):
 
 
 def test_no_film_is_in_two_parts():
-    data = source.load(source.BUNDLED)
+    data = loading.load(loading.BUNDLED)
     train, val = ({film.tobytes() for film in data.parts[part].images} for part in ("train", "val"))
 
     assert not train & val
 
 
 def test_a_film_of_validation_that_is_in_training_too_is_named(bundled):
-    data = source.load(source.BUNDLED)
+    data = loading.load(loading.BUNDLED)
 
     assert len(data.excluded) == 10
     for excluded in data.excluded:
@@ -46,21 +46,21 @@ def test_a_film_of_validation_that_is_in_training_too_is_named(bundled):
 
 
 def test_a_test_part_is_read_where_there_is_one(few_films, write_npz):
-    assert len(source.load(write_npz(**few_films)).parts["test"]) == 90
+    assert len(loading.load(write_npz(**few_films)).parts["test"]) == 90
 
 
 def test_a_file_with_a_test_part_alone_can_be_read(few_films, write_npz):
     path = write_npz(test_images=few_films["test_images"], test_labels=few_films["test_labels"])
 
-    data = source.load(path)
+    data = loading.load(path)
 
     assert list(data.parts) == ["test"]
     with pytest.raises(InvalidData, match="no films to train on"):
-        source.require_for_training(data)
+        loading.require_for_training(data)
 
 
 def test_films_are_resized_to_the_wanted_size(few_films, write_npz):
-    data = source.load(write_npz(**few_films), image_size=40)
+    data = loading.load(write_npz(**few_films), image_size=40)
 
     assert data.image_size == 40
     assert data.parts["train"].images.shape[1:] == (40, 40, 1)
@@ -75,7 +75,7 @@ def test_a_channel_of_one_and_flat_labels_are_understood(few_films, write_npz):
         }
     )
 
-    assert source.load(path).parts["val"].images.shape == (120, 28, 28, 1)
+    assert loading.load(path).parts["val"].images.shape == (120, 28, 28, 1)
 
 
 def test_the_digest_is_of_the_films_not_of_the_file(few_films, tmp_path):
@@ -85,7 +85,7 @@ def test_the_digest_is_of_the_films_not_of_the_file(few_films, tmp_path):
     np.savez(tmp_path / "changed.npz", **changed)
 
     digests = [
-        source.load(tmp_path / f"{name}.npz").digest for name in ("plain", "compressed", "changed")
+        loading.load(tmp_path / f"{name}.npz").digest for name in ("plain", "compressed", "changed")
     ]
 
     assert digests[0] == digests[1] != digests[2]
@@ -108,14 +108,14 @@ def test_a_wrong_array_is_refused_with_its_file_and_key(few_films, write_npz, ch
     path = write_npz(**arrays)
 
     with pytest.raises(InvalidData, match=message) as refusal:
-        source.load(path)
+        loading.load(path)
 
     assert str(path) in str(refusal.value)
 
 
 def test_a_file_of_something_else_is_refused_with_its_keys(write_npz):
     with pytest.raises(InvalidData, match="none of the keys is a part of films: x, y"):
-        source.load(write_npz(x=np.zeros(3), y=np.zeros(3)))
+        loading.load(write_npz(x=np.zeros(3), y=np.zeros(3)))
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"not an archive"])
@@ -124,15 +124,15 @@ def test_a_broken_file_is_refused(tmp_path: Path, content: bytes):
     path.write_bytes(content)
 
     with pytest.raises(InvalidData, match=r"not readable as an \.npz"):
-        source.load(path)
+        loading.load(path)
 
 
 def test_a_truncated_file_is_refused(tmp_path: Path):
     path = tmp_path / "films.npz"
-    path.write_bytes(source.BUNDLED.read_bytes()[:500_000])
+    path.write_bytes(loading.BUNDLED.read_bytes()[:500_000])
 
     with pytest.raises(InvalidData, match=r"not readable as an \.npz"):
-        source.load(path)
+        loading.load(path)
 
 
 def test_pickled_objects_are_not_run(tmp_path: Path):
@@ -140,12 +140,12 @@ def test_pickled_objects_are_not_run(tmp_path: Path):
     np.savez(path, train_images=np.array([print], dtype=object))
 
     with pytest.raises(InvalidData, match=r"not readable as an \.npz"):
-        source.load(path)
+        loading.load(path)
 
 
 def test_a_path_that_is_not_there_names_the_way_out(tmp_path: Path):
     with pytest.raises(InvalidData, match=r"no such file or folder.*leave --data out"):
-        source.load(tmp_path / "nowhere.npz")
+        loading.load(tmp_path / "nowhere.npz")
 
 
 def test_training_needs_both_classes(few_films, write_npz):
@@ -159,4 +159,4 @@ def test_training_needs_both_classes(few_films, write_npz):
     )
 
     with pytest.raises(InvalidData, match="no film of the class NORMAL in the part 'train'"):
-        source.require_for_training(source.load(path))
+        loading.require_for_training(loading.load(path))

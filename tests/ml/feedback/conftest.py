@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ml.tables import PREDICTION_FEEDBACK
+from ml.contract.tables import PREDICTION_FEEDBACK
 
 if TYPE_CHECKING:
     from ml.feedback.book import ReadingBook
@@ -54,7 +54,7 @@ class Readings:
     def book(self, unknown_request: str = "pending", **changes: Any) -> ReadingBook:
         from ml.feedback.book import ReadingBook
         from ml.feedback.setting import Setting
-        from ml.warehouse import Warehouse
+        from ml.workspace.warehouse import Warehouse
 
         setting = Setting(
             warehouse_id=self.workspace.warehouse_id,

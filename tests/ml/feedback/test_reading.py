@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ml.contract.tables import PREDICTION_FEEDBACK
 from ml.feedback.reading import CONFIDENCES, VERDICTS, InvalidReading, Reading
-from ml.tables import PREDICTION_FEEDBACK
 
 ROW: dict[str, Any] = {
     "feedback_id": "feedback-1",

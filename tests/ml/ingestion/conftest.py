@@ -53,7 +53,7 @@ def ingest(capfd: pytest.CaptureFixture[str]) -> Ingest:
 
     def run(*arguments: str | Path) -> Run:
         from ml import ingest
-        from ml.command import run
+        from ml.terminal.command import run
 
         command = ingest.main
         status = run("ml.ingest", lambda _: command([str(argument) for argument in arguments]))

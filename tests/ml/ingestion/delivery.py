@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from ml.data.source import BUNDLED
+from ml.data.loading import BUNDLED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

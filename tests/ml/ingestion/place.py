@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.environment import ENVIRONMENTS, load
-from infra.tables import FILM_FILES
-from ml.tables import BRONZE, FILMS, Table
-from ml.warehouse import Row, Warehouse
+from infra.declared.environment import ENVIRONMENTS, load
+from infra.declared.tables import FILM_FILES
+from ml.contract.tables import BRONZE, FILMS, Table
+from ml.workspace.warehouse import Row, Warehouse
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ml.data.source import ATTRIBUTION, BUNDLED, load
+from ml.data.loading import ATTRIBUTION, BUNDLED, load
 from ml.ingestion.originals import find
 from tests.ml.ingestion.command import Ingest
 from tests.ml.ingestion.delivery import Delivery

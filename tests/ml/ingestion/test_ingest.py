@@ -105,7 +105,7 @@ def test_a_film_whose_name_has_no_patient_has_no_key(
 def test_the_films_of_an_npz_are_png_files_of_the_same_pixels(
     place: Place, ingest: Ingest, tmp_path: Path
 ) -> None:
-    from ml.data.source import BUNDLED
+    from ml.data.loading import BUNDLED
 
     with np.load(BUNDLED) as bundled:
         images, labels = bundled["val_images"][:40], bundled["val_labels"][:40]
@@ -208,7 +208,7 @@ def test_a_hostile_file_name_is_only_a_name(
 def test_more_films_than_one_statement_takes_all_have_their_row(
     place: Place, ingest: Ingest, tmp_path: Path
 ) -> None:
-    from ml.data.source import BUNDLED
+    from ml.data.loading import BUNDLED
     from ml.ingestion.transfer import ROWS_A_STATEMENT
 
     with np.load(BUNDLED) as bundled:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.tables import FILMS
+from ml.contract.tables import FILMS
 from tests.ml.ingestion.command import Ingest, Run
 from tests.ml.ingestion.delivery import Delivery
 from tests.ml.ingestion.place import Place, create_table

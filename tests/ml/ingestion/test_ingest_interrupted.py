@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.data.source import BUNDLED
+from ml.data.loading import BUNDLED
 from tests.ml.ingestion.place import Place
 
 BATCH = 40
@@ -27,7 +27,7 @@ import os
 import signal
 import sys
 from ml import ingest
-from ml.command import run
+from ml.terminal.command import run
 from ml.ingestion import transfer
 from ml.ingestion.store import FilmStore
 

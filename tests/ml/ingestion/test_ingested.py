@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.command import UserError
-from ml.data import source
-from ml.data.films import DataSet, InvalidData
+from ml.contract.errors import InvalidData, UserError
+from ml.data import loading
+from ml.data.films import DataSet
 from ml.data.partition import FEWEST_VALIDATION_FILMS
 from tests.ml.ingestion.command import Ingest
 from tests.ml.ingestion.delivery import Delivery
@@ -18,7 +18,7 @@ from tests.ml.ingestion.place import Place
 @pytest.fixture
 def load(place: Place) -> Callable[..., DataSet]:
     """Loads what was ingested into the place."""
-    return lambda image_size=None: source.load(Path(f"ingested:{place.file}"), image_size)
+    return lambda image_size=None: loading.load(Path(f"ingested:{place.file}"), image_size)
 
 
 def assert_the_same_films(one: DataSet, other: DataSet) -> None:
@@ -48,7 +48,7 @@ def test_the_parts_are_those_that_were_delivered(
         "val": (FEWEST_VALIDATION_FILMS, FEWEST_VALIDATION_FILMS),
         "test": (3, 3),
     }
-    assert_the_same_films(data, source.load(delivery.folder, 28))
+    assert_the_same_films(data, loading.load(delivery.folder, 28))
 
 
 def test_a_small_validation_part_stays_as_it_was_delivered(
@@ -75,7 +75,7 @@ def test_a_validation_part_that_is_drawn_is_the_one_that_the_folder_gives(
     data = load()
 
     assert len(data.parts["val"])
-    assert_the_same_films(data, source.load(delivery.folder, 28))
+    assert_the_same_films(data, loading.load(delivery.folder, 28))
 
 
 def test_a_patient_who_is_in_two_parts_stays_in_the_one_that_judges(
@@ -93,7 +93,7 @@ def test_a_patient_who_is_in_two_parts_stays_in_the_one_that_judges(
     assert [excluded.reason for excluded in data.excluded] == [
         "the patient has films in the test part too"
     ]
-    assert_the_same_films(data, source.load(delivery.folder, 28))
+    assert_the_same_films(data, loading.load(delivery.folder, 28))
 
 
 def test_small_films_keep_their_size_unless_another_is_asked_for(
@@ -161,7 +161,7 @@ def test_the_name_of_an_environment_means_what_was_ingested_there(
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(UserError, match="local workspace"):
-        source.load(Path("local"))
+        loading.load(Path("local"))
 
 
 def test_a_path_goes_before_an_environment_of_its_name(
@@ -173,9 +173,9 @@ def test_a_path_goes_before_an_environment_of_its_name(
     delivery.folder.rename(tmp_path / "local")
     monkeypatch.chdir(tmp_path)
 
-    assert source.load(Path("local")).source == "local"
+    assert loading.load(Path("local")).source == "local"
 
 
 def test_neither_a_path_nor_an_environment_says_both(tmp_path: Path) -> None:
     with pytest.raises(InvalidData, match=r"no such file.*environment.*dev, local, pilot, prod"):
-        source.load(tmp_path / "nowhere")
+        loading.load(tmp_path / "nowhere")

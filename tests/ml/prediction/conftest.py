@@ -117,7 +117,8 @@ def predict(
     """Runs the command in this process, with a journal of the test's own."""
 
     def run(*arguments: str | Path) -> Run:
-        from ml import command, predict
+        from ml import predict
+        from ml.terminal import command
 
         given = [*arguments, "--environment", environment, "--journal", tmp_path / "journal.db"]
         status = command.run("ml.predict", lambda _: predict.main([str(it) for it in given]))

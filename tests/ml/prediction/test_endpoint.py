@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ml.endpoint import Endpoint
+    from ml.workspace.endpoint import Endpoint
     from tests.ml.prediction.conftest import ScriptedServer
 
 ANSWER = (200, {"served-model-name": "keras-1", "x-databricks-request-id": "r-1"})
@@ -23,7 +23,7 @@ BUSY = b'{"error_code": "REQUEST_LIMIT_EXCEEDED", "message": "Too many requests.
 def endpoint(scripted: ScriptedServer) -> Callable[..., Endpoint]:
     from databricks.sdk import WorkspaceClient
 
-    from ml.endpoint import Endpoint
+    from ml.workspace.endpoint import Endpoint
 
     def make(**options: Any) -> Endpoint:
         return Endpoint(WorkspaceClient(host=scripted.host), "ab", **options)
@@ -59,7 +59,7 @@ def test_a_busy_endpoint_is_asked_again_when_it_says(
 def test_an_endpoint_that_stays_busy_is_given_up_after_a_number_of_tries(
     scripted: ScriptedServer, endpoint: Callable[..., Endpoint]
 ) -> None:
-    from ml.endpoint import EndpointError
+    from ml.workspace.endpoint import EndpointError
 
     scripted.script = [(429, {"Retry-After": "1"}, BUSY)]
 
@@ -72,7 +72,7 @@ def test_an_endpoint_that_stays_busy_is_given_up_after_a_number_of_tries(
 def test_any_other_refusal_is_said_at_once_with_the_servers_words(
     scripted: ScriptedServer, endpoint: Callable[..., Endpoint], status: int
 ) -> None:
-    from ml.endpoint import EndpointError
+    from ml.workspace.endpoint import EndpointError
 
     scripted.script = [(status, {}, json.dumps({"message": "Because of this."}).encode())]
 
@@ -86,7 +86,7 @@ def test_a_request_whose_connection_breaks_is_not_sent_again(
     scripted: ScriptedServer, endpoint: Callable[..., Endpoint]
 ) -> None:
     """It may have been answered, and logged."""
-    from ml.endpoint import EndpointError
+    from ml.workspace.endpoint import EndpointError
 
     scripted.script = [(0, {}, b""), (*ANSWER, PREDICTIONS)]
 
@@ -99,7 +99,7 @@ def test_a_request_whose_connection_breaks_is_not_sent_again(
 def test_an_answer_without_predictions_is_refused(
     scripted: ScriptedServer, endpoint: Callable[..., Endpoint], body: bytes
 ) -> None:
-    from ml.endpoint import EndpointError
+    from ml.workspace.endpoint import EndpointError
 
     scripted.script = [(*ANSWER, body)]
 

@@ -31,8 +31,8 @@ import os
 import signal
 import sys
 from ml import predict
-from ml.command import run
-from ml.journal import Journal
+from ml.terminal.command import run
+from ml.prediction.journal import Journal
 
 last = int(sys.argv.pop(1))
 calls, original = itertools.count(1), Journal.answered
@@ -292,7 +292,7 @@ class TestIngestedFilms:
     def image_id(self, workspace: RunningWorkspace, films: Callable[[int], Path]) -> str:
         """A film in the volume, with its row, as `ml.ingest` leaves them."""
         from ml.client import image_id_of
-        from ml.tables import FILMS
+        from ml.contract.tables import FILMS
 
         client = workspace.client
         warehouse = {"name": "champion-challenger-sandbox", "cluster_size": "2X-Small"}

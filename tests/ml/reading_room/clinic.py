@@ -19,11 +19,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from infra.environment import ENVIRONMENTS, Environment, load
-from infra.feedback import feedback_variables
-from infra.views import VIEWS, Analysis
-from ml.contract import FEEDBACK_MODEL, KERAS_MODEL
-from ml.tables import BRONZE, FILM_VOLUME, GOLD, PREDICTION_FEEDBACK
+from infra.declared.analysis import VIEWS, Analysis
+from infra.declared.environment import ENVIRONMENTS, Environment, load
+from infra.declared.feedback import feedback_variables
+from ml.contract.serving import FEEDBACK_MODEL, KERAS_MODEL
+from ml.contract.tables import BRONZE, FILM_VOLUME, GOLD, PREDICTION_FEEDBACK
 from tests.ml.ingestion.place import create_table
 from tests.plugin.workspaces import ENDPOINTS, REPOSITORY, entity, eventually, started
 
@@ -44,7 +44,7 @@ SIZE = 28
 # The command. How long it makes a reader wait for an endpoint is not for a busy machine to decide.
 PATIENT = """
 import sys
-from ml.command import run
+from ml.terminal.command import run
 from ml.reading_room import __main__, delivery
 
 delivery.PATIENCE_SECONDS = 60

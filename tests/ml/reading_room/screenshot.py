@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from playwright.sync_api import sync_playwright
 
-from ml.data.source import BUNDLED
+from ml.data.loading import BUNDLED
 from tests.ml.reading_room.chromium import ROOT, executable
 from tests.ml.reading_room.clinic import deployed_clinic, opened
 

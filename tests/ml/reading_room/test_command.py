@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.environment import ENVIRONMENTS
+from infra.declared.environment import ENVIRONMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.command import UserError
+from ml.contract.errors import UserError
 from ml.feedback.reading import Reading
 from ml.reading_room.journal import Journal, Loan, State
 from ml.reading_room.sampler import Drawn

@@ -154,10 +154,10 @@ def compare(log: Log) -> Callable[..., Any]:
     def decision(
         file: Path, *, as_of: datetime.datetime | None = None, splits: Path | None = None
     ) -> Any:
-        from infra import experiment
+        from infra.declared import experiment
         from ml.compare import decide
-        from ml.verdict.decision import Decision
-        from ml.verdict.files import ParquetFile
+        from ml.contract.decision import Decision
+        from ml.verdict.counting.labelled_file import ParquetFile
 
         trial = experiment.load(file)
         found = decide(

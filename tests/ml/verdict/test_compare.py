@@ -63,7 +63,7 @@ def test_other_rows_have_another_digest(some_films, experiment, compare):
 
 
 def test_the_decision_names_everything_it_rests_on(some_films, experiment, compare):
-    from infra.experiment import load
+    from infra.declared.experiment import load
 
     trial = experiment(maturity=0)
     decision = compare(trial)
@@ -137,8 +137,8 @@ def test_what_is_in_the_rows_is_not_markup(log, experiment, command):
 
 
 def test_a_decision_written_by_hand_is_no_decision(tmp_path):
-    from ml.command import UserError
-    from ml.verdict.decision import Decision
+    from ml.contract.decision import Decision
+    from ml.contract.errors import UserError
 
     file = tmp_path / "decision.json"
     file.write_text(json.dumps({"verdict": "PROMOTE"}))
@@ -217,7 +217,7 @@ class TestRefusals:
 
 class TestRefusedRows:
     def refused(self, compare, trial):
-        from ml.command import UserError
+        from ml.contract.errors import UserError
 
         with pytest.raises(UserError) as refusal:
             compare(trial)

@@ -10,7 +10,7 @@ from tests.ml.verdict.conftest import CHALLENGER, CHAMPION, START
 
 
 def test_films_that_are_all_too_young(experiment, log, command):
-    from ml.verdict.decision import Decision
+    from ml.contract.decision import Decision
 
     log.film(CHAMPION, 0.9, "PNEUMONIA")
     log.film(CHALLENGER, 0.1, "NORMAL")
@@ -24,7 +24,7 @@ def test_films_that_are_all_too_young(experiment, log, command):
 
 
 def test_one_arm_alone(experiment, log, command):
-    from ml.verdict.decision import Decision
+    from ml.contract.decision import Decision
 
     log.films(CHAMPION, {"TP": 3, "TN": 3})
 
@@ -36,7 +36,7 @@ def test_one_arm_alone(experiment, log, command):
 
 
 def test_requests_that_all_failed(experiment, log, command):
-    from ml.verdict.decision import Decision
+    from ml.contract.decision import Decision
 
     for arm in (CHAMPION, CHALLENGER):
         log.film(arm, None, status_code=500)
@@ -48,7 +48,7 @@ def test_requests_that_all_failed(experiment, log, command):
 
 
 def test_one_class_alone(experiment, log, command):
-    from ml.verdict.decision import Decision
+    from ml.contract.decision import Decision
 
     log.films(CHAMPION, {"TP": 4, "FN": 1})
     log.films(CHALLENGER, {"TP": 5})
@@ -60,7 +60,7 @@ def test_one_class_alone(experiment, log, command):
 
 
 def test_a_moment_before_the_first_request_is_refused(experiment, log, compare):
-    from ml.command import UserError
+    from ml.contract.errors import UserError
 
     log.film(CHAMPION, 0.9, "PNEUMONIA", hours=48)
 
@@ -69,7 +69,7 @@ def test_a_moment_before_the_first_request_is_refused(experiment, log, compare):
 
 
 def test_requests_of_other_versions_alone_are_refused(experiment, log, compare):
-    from ml.command import UserError
+    from ml.contract.errors import UserError
 
     log.film("torch-9", 0.9, "PNEUMONIA")
 

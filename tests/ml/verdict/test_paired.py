@@ -28,7 +28,7 @@ def answers(counts, *, sampling=1.0, seed=0):
 
 @pytest.fixture
 def trial(experiment):
-    from infra.experiment import load
+    from infra.declared.experiment import load
 
     return load(experiment())
 
@@ -55,7 +55,7 @@ def test_a_better_arm_is_promoted_on_a_few_hundred_films(trial):
 
 
 def test_each_arm_has_its_calibration_intercept_and_slope(trial):
-    from ml.verdict.recalibration import recalibration
+    from ml.verdict.statistics.recalibration import recalibration
 
     films = answers(BETTER)
     judgement = judge_pairs(trial, films)

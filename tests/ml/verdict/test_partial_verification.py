@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ml.verdict.betting import at_one_look
-from ml.verdict.cells import Cells
-from ml.verdict.metrics import of_arm, share
+from ml.verdict.statistics.betting import at_one_look
+from ml.verdict.statistics.cells import Cells
+from ml.verdict.statistics.metrics import of_arm, share
 
 
 def films(tp, fn, tn, fp, review, audit):

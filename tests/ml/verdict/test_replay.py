@@ -50,8 +50,8 @@ def replay(tmp_path: Path, environment: Path):  # noqa: F811 - the imported fixt
     """Runs the command; returns its decision."""
 
     def run(trial: Path, *arguments: str | Path):
+        from ml.contract.decision import Decision
         from ml.replay import main
-        from ml.verdict.decision import Decision
 
         output = tmp_path / "out"
         given = [trial, "--output", output, "--environment", environment, *arguments]
@@ -96,7 +96,7 @@ def test_both_arms_answer_every_film(
 def test_a_second_replay_asks_nothing_and_gives_the_same_bytes(
     replay, trial: Path, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ml.endpoint import Endpoint
+    from ml.workspace.endpoint import Endpoint
 
     replay(trial, "--data", films)
     first = (tmp_path / "out" / "decision.json").read_bytes()
@@ -150,7 +150,7 @@ def test_answers_are_judged_again_without_an_endpoint(
     ],
 )
 def test_a_line_that_is_wrong_is_named(tmp_path: Path, line: str, message: str) -> None:
-    from ml.data.films import InvalidData
+    from ml.contract.errors import InvalidData
     from ml.replay import _read
 
     file = tmp_path / "answers.csv"
@@ -161,7 +161,7 @@ def test_a_line_that_is_wrong_is_named(tmp_path: Path, line: str, message: str) 
 
 
 def test_a_file_that_is_no_replay_is_refused(tmp_path: Path) -> None:
-    from ml.command import UserError
+    from ml.contract.errors import UserError
     from ml.replay import _read
 
     file = tmp_path / "answers.csv"
@@ -175,8 +175,8 @@ def test_a_file_that_is_no_replay_is_refused(tmp_path: Path) -> None:
 def test_very_few_films_give_a_report_all_the_same(
     trial: Path, tmp_path: Path, truths: list[str]
 ) -> None:
+    from ml.contract.decision import Decision
     from ml.replay import main
-    from ml.verdict.decision import Decision
 
     file = tmp_path / "answers.csv"
     lines = [f"film-{number},{truth},1,0.25,0.75" for number, truth in enumerate(truths)]

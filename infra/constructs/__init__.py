@@ -1,0 +1,1 @@
+"""Small constructs over the generated bindings, one noun a module."""

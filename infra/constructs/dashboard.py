@@ -1,0 +1,56 @@
+"""The Lakeview dashboard of the A/B test: layout in `dashboards/*.lvdash.json`, SQL in `*.sql`.
+
+The layout is what Databricks exports, without the queries: a data set's statement is the file of
+its name, so that SQL is reviewed and tested as SQL. Form of a layout:
+https://docs.databricks.com/aws/en/dashboards/tutorials/dashboard-crud-api.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from cdktf_cdktf_provider_databricks.dashboard import Dashboard
+from constructs import Construct
+
+from infra.declared.analysis import Analysis
+from infra.declared.environment import Environment
+
+DASHBOARDS: Final = Path(__file__).parents[1] / "dashboards"
+_FOLDER: Final = "/Shared"
+
+
+class ABTestDashboard(Construct):
+    """Traffic, latency and outcomes by arm. Fills as soon as the views are there."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - named as in every construct
+        analysis: Analysis,
+        *,
+        environment: Environment,
+        warehouse_id: str,
+    ) -> None:
+        super().__init__(scope, id)
+        self.resource = Dashboard(
+            # Hidden from the logical id: `databricks_dashboard.<id>`.
+            self,
+            "Default",
+            display_name=f"Champion and challenger ({environment.name})",
+            parent_path=_FOLDER,
+            warehouse_id=warehouse_id,
+            serialized_dashboard=json.dumps(layout("ab_test", analysis), ensure_ascii=False),
+            # Whoever looks sees what their own rights allow, not what the publisher's would.
+            embed_credentials=False,
+        )
+
+
+def layout(name: str, analysis: Analysis) -> dict[str, Any]:
+    """A dashboard's whole definition, each data set with its statement."""
+    definition: dict[str, Any] = json.loads(
+        (DASHBOARDS / f"{name}.lvdash.json").read_text(encoding="utf-8")
+    )
+    for dataset in definition["datasets"]:
+        sql = (DASHBOARDS / f"{dataset['name']}.sql").read_text(encoding="utf-8")
+        dataset["queryLines"] = analysis.filled_in(sql).splitlines(keepends=True)
+    return definition

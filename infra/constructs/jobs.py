@@ -1,0 +1,182 @@
+"""The jobs: ingestion and retraining, as Python tasks of this repository at a Git reference."""
+
+import functools
+from collections.abc import Sequence
+
+from cdktf_cdktf_provider_databricks.job import (
+    Job,
+    JobGitSource,
+    JobJobCluster,
+    JobParameter,
+    JobQueue,
+    JobRunAs,
+    JobSchedule,
+    JobTask,
+    JobTaskDependsOn,
+    JobTaskLibrary,
+    JobTaskLibraryPypi,
+    JobTaskSparkPythonTask,
+)
+from constructs import Construct
+
+from infra.constructs import requirements
+from infra.constructs.compute import single_node
+from infra.declared import platform
+from infra.declared.environment import Environment
+
+_ENTRY = "infra/tasks/run_module.py"
+_CLUSTER = "single-node"
+_MINUTE_SECONDS = 60
+_MINUTE_MILLISECONDS = 60_000
+
+# What `infra.declared.environment` needs to be read, and what the SDK and the commands need.
+_EVERY_TASK = ("databricks-sdk", "pydantic", "rich")
+
+
+class IngestionJob(Construct):
+    """`python -m ml.ingest`: idempotent, so that a retry finishes what was interrupted."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - named as in every construct
+        environment: Environment,
+        jobs: platform.Jobs,
+    ) -> None:
+        super().__init__(scope, id)
+        self.resource = _job(
+            self,
+            environment,
+            jobs,
+            jobs.ingestion,
+            name=f"Ingest chest X-rays ({environment.name})",
+            parameters={"environment": environment.name, "source": jobs.ingestion.source},
+            tasks=[
+                _task(
+                    "ingest",
+                    jobs.ingestion,
+                    "ml.ingest",
+                    "--environment",
+                    "{{job.parameters.environment}}",
+                    "--data",
+                    "{{job.parameters.source}}",
+                    packages=requirements.pinned((*_EVERY_TASK, "pillow")),
+                )
+            ],
+        )
+
+
+class RetrainingJob(Construct):
+    """`python -m ml.train_keras` and `ml.train_torch`, one after the other on one machine.
+
+    Registers a version of each; what is served changes only when a file says so, by its number.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - named as in every construct
+        environment: Environment,
+        jobs: platform.Jobs,
+    ) -> None:
+        super().__init__(scope, id)
+        arguments = (
+            "--environment",
+            "{{job.parameters.environment}}",
+            "--data",
+            "{{job.parameters.environment}}",
+            "--registry",
+            "databricks-uc",
+        )
+        packages = requirements.pinned(_EVERY_TASK, groups=["ml"])
+        self.resource = _job(
+            self,
+            environment,
+            jobs,
+            jobs.retraining,
+            name=f"Retrain both arms ({environment.name})",
+            parameters={"environment": environment.name},
+            tasks=[
+                _task(
+                    "train_keras", jobs.retraining, "ml.train_keras", *arguments, packages=packages
+                ),
+                _task(
+                    "train_torch",
+                    jobs.retraining,
+                    "ml.train_torch",
+                    *arguments,
+                    packages=packages,
+                    after=("train_keras",),
+                ),
+            ],
+        )
+
+
+def _job(
+    scope: Construct,
+    environment: Environment,
+    jobs: platform.Jobs,
+    job: platform.Job,
+    *,
+    name: str,
+    parameters: dict[str, str],
+    tasks: Sequence[JobTask],
+) -> Job:
+    return Job(
+        scope,
+        # Hidden from the logical id: `databricks_job.<id>`.
+        "Default",
+        name=name,
+        tags=dict(environment.tags) or None,
+        max_concurrent_runs=1,
+        # A run that comes too early is skipped, not queued behind the one that does the work.
+        queue=JobQueue(enabled=False),
+        timeout_seconds=job.timeout_minutes * _MINUTE_SECONDS,
+        git_source=JobGitSource(
+            url=jobs.repository,
+            provider=jobs.provider,
+            branch=jobs.branch,
+            tag=jobs.tag,
+            commit=jobs.commit,
+        ),
+        run_as=JobRunAs(service_principal_name=jobs.run_as) if jobs.run_as else None,
+        schedule=JobSchedule(quartz_cron_expression=job.schedule, timezone_id="UTC")
+        if job.schedule
+        else None,
+        parameter=[
+            JobParameter(name=key, default=value) for key, value in sorted(parameters.items())
+        ],
+        job_cluster=[
+            JobJobCluster(job_cluster_key=_CLUSTER, new_cluster=single_node(jobs, environment))
+        ],
+        task=list(tasks),
+    )
+
+
+def _task(
+    key: str,
+    job: platform.Job,
+    module: str,
+    *arguments: str,
+    packages: tuple[str, ...],
+    after: Sequence[str] = (),
+) -> JobTask:
+    return JobTask(
+        task_key=key,
+        job_cluster_key=_CLUSTER,
+        spark_python_task=JobTaskSparkPythonTask(
+            python_file=_ENTRY, source="GIT", parameters=[module, *arguments]
+        ),
+        library=_libraries(packages),
+        max_retries=job.retries,
+        min_retry_interval_millis=_MINUTE_MILLISECONDS,
+        timeout_seconds=job.timeout_minutes * _MINUTE_SECONDS,
+        depends_on=[JobTaskDependsOn(task_key=it) for it in after] or None,
+    )
+
+
+@functools.cache  # the bindings check every struct's types, which takes longer than all the rest
+def _libraries(packages: tuple[str, ...]) -> list[JobTaskLibrary]:
+    return [
+        JobTaskLibrary(pypi=JobTaskLibraryPypi(package=requirement)) for requirement in packages
+    ]

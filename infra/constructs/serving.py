@@ -1,0 +1,263 @@
+"""ModelServingEndpoint: one construct for every serving endpoint of this project.
+
+The only module that knows the generated structs of `databricks_model_serving`. They are used as
+classes throughout: a dict in their place loses its snake_case keys without a word.
+Facts about the provider: reference/databricks-serving.md, sections 2.3 and 7.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+
+import jsii
+from cdktf import Annotations, TerraformResourceLifecycle, TerraformStack
+from cdktf_cdktf_provider_databricks.model_serving import (
+    ModelServing,
+    ModelServingAiGateway,
+    ModelServingAiGatewayInferenceTableConfig,
+    ModelServingConfigA,
+    ModelServingConfigAutoCaptureConfig,
+    ModelServingConfigServedEntities,
+    ModelServingConfigTrafficConfig,
+    ModelServingConfigTrafficConfigRoutes,
+    ModelServingTags,
+    ModelServingTimeouts,
+)
+from cdktf_cdktf_provider_databricks.permissions import Permissions, PermissionsAccessControl
+from constructs import Construct, IValidation
+from pydantic import TypeAdapter
+
+from infra.declared.endpoint import AutoCapture, Endpoint, InferenceTable, ServedModel
+from infra.declared.naming import CatalogName, SchemaName, payload_table
+from infra.declared.traffic import TrafficSplit
+
+
+class ModelServingEndpoint(Construct):
+    """A serving endpoint: served entities, routes, inference table, tags, access.
+
+    >>> ModelServingEndpoint(
+    ...     stack,
+    ...     "ab-test",
+    ...     ABTest(
+    ...         endpoint="pneumonia-classifier-ab-test",
+    ...         champion=ServedModel(model="pneumonia_poc_classifier", version=1),
+    ...         challengers=(Challenger(model="pneumonia_resnet", version=4, traffic=10),),
+    ...     ),
+    ...     catalog="healthcare_catalog_dev",
+    ... )  # doctest: +SKIP
+
+    The served entities are champion first, then challengers in the order given: the order is their
+    identity for `ignore_version_changes`. No fallback is configured between the arms; an answer
+    that another arm gave would be counted for the wrong one.
+
+    Raises TypeError and ValueError (pydantic's ValidationError is one) for values that break a
+    rule, even where they were copied past their checks.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - named as in every construct
+        endpoint: Endpoint,
+        *,
+        catalog: str,
+        models_schema: str = "models",
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        if not isinstance(endpoint, Endpoint):
+            raise TypeError(f"An endpoint must be an ABTest or a Feedback, got: {endpoint!r}")
+        self.endpoint = type(endpoint).model_validate(endpoint)
+        self._catalog = TypeAdapter(CatalogName).validate_python(catalog, strict=True)
+        self._models_schema = TypeAdapter(SchemaName).validate_python(models_schema, strict=True)
+
+        self.resource = ModelServing(
+            # "Default" is hidden from the logical id: `databricks_model_serving.<id>`.
+            self,
+            "Default",
+            name=self.endpoint.endpoint,
+            config=ModelServingConfigA(
+                served_entities=[self._served_entity(it) for it in self.endpoint.served_models],
+                traffic_config=_traffic_config(self.endpoint.split),
+                auto_capture_config=self._auto_capture_config(self.endpoint.auto_capture),
+            ),
+            ai_gateway=self._ai_gateway(self.endpoint.inference_table),
+            tags=[
+                ModelServingTags(key=key, value=value)
+                for key, value in sorted((tags or {}).items())
+            ]
+            or None,
+            timeouts=ModelServingTimeouts(
+                create=f"{self.endpoint.timeout_minutes}m",
+                update=f"{self.endpoint.timeout_minutes}m",
+            ),
+            lifecycle=_lifecycle(self.endpoint),
+        )
+        if self.endpoint.adopt:
+            self.resource.import_from(self.endpoint.endpoint)
+        if self.endpoint.permissions:
+            self._grant()
+
+        for warning in _warnings(self.endpoint):
+            Annotations.of(self).add_warning(warning)
+        self.node.add_validation(_Check(self._collisions))
+
+    @property
+    def address(self) -> str:
+        """The resource's address in Terraform, for example `databricks_model_serving.ab-test`."""
+        return f"{self.resource.terraform_resource_type}.{self.resource.friendly_unique_id}"
+
+    @property
+    def path(self) -> str:
+        """Where requests go, behind the workspace's host."""
+        return f"/serving-endpoints/{self.endpoint.endpoint}/invocations"
+
+    def _served_entity(self, served: ServedModel) -> ModelServingConfigServedEntities:
+        return ModelServingConfigServedEntities(
+            name=served.served_entity_name,
+            entity_name=f"{self._catalog}.{self._models_schema}.{served.model}",
+            entity_version=str(served.version),
+            workload_size=served.workload_size,
+            workload_type=served.workload_type,
+            scale_to_zero_enabled=served.scale_to_zero,
+            environment_vars=dict(served.environment_vars) or None,
+        )
+
+    def _ai_gateway(self, table: InferenceTable | None) -> ModelServingAiGateway | None:
+        if table is None:
+            return None
+        return ModelServingAiGateway(
+            inference_table_config=ModelServingAiGatewayInferenceTableConfig(
+                catalog_name=table.catalog or self._catalog,
+                schema_name=table.schema_name,
+                table_name_prefix=table.prefix,
+                enabled=table.enabled,
+            )
+        )
+
+    def _auto_capture_config(
+        self, table: AutoCapture | None
+    ) -> ModelServingConfigAutoCaptureConfig | None:
+        if table is None:
+            return None
+        return ModelServingConfigAutoCaptureConfig(
+            catalog_name=table.catalog or self._catalog,
+            schema_name=table.schema_name,
+            table_name_prefix=table.prefix,
+            enabled=table.enabled,
+        )
+
+    def _grant(self) -> None:
+        Permissions(
+            self,
+            "permissions",
+            serving_endpoint_id=self.resource.serving_endpoint_id,
+            access_control=[
+                PermissionsAccessControl(
+                    group_name=permission.group,
+                    user_name=permission.user,
+                    service_principal_name=permission.service_principal,
+                    permission_level=permission.level,
+                )
+                for permission in self.endpoint.permissions
+            ],
+        )
+
+    def _payload_tables(self) -> Iterator[str]:
+        for table in (self.endpoint.inference_table, self.endpoint.auto_capture):
+            if table is not None:
+                yield payload_table(table.catalog or self._catalog, table.schema_name, table.prefix)
+
+    def _collisions(self) -> list[str]:
+        """What this endpoint and another one of the same stack both claim; known at synth only."""
+        constructs = TerraformStack.of(self).node.find_all()
+        endpoints = [it for it in constructs if isinstance(it, ModelServingEndpoint)]
+        names = Counter(it.endpoint.endpoint for it in endpoints)
+        tables = Counter(table for it in endpoints for table in it._payload_tables())
+        problems = []
+        if names[self.endpoint.endpoint] > 1:
+            problems.append(
+                "an endpoint's name must be unique in its workspace, "
+                f"got: {self.endpoint.endpoint} twice"
+            )
+        problems += [
+            f"an inference table must belong to one endpoint, got: {table} twice"
+            for table in dict.fromkeys(self._payload_tables())
+            if tables[table] > 1
+        ]
+        return problems
+
+
+@jsii.implements(IValidation)
+class _Check:
+    """Hands a construct's own check to the synthesis."""
+
+    def __init__(self, problems: Callable[[], list[str]]) -> None:
+        self._problems = problems
+
+    def validate(self) -> list[str]:
+        return self._problems()
+
+
+def _traffic_config(split: TrafficSplit) -> ModelServingConfigTrafficConfig:
+    return ModelServingConfigTrafficConfig(
+        routes=[
+            # Not served_entity_name as well: where both say the same, the provider drops the
+            # names of a route that is new.
+            ModelServingConfigTrafficConfigRoutes(
+                served_model_name=route.served_entity, traffic_percentage=route.percent
+            )
+            for route in split.routes
+        ]
+    )
+
+
+def _lifecycle(endpoint: Endpoint) -> TerraformResourceLifecycle | None:
+    """Ignores, arm by arm, which model version is deployed and under which name.
+
+    By position, because Terraform ignores nothing at all for a path like `served_entities["a"]`,
+    and the parts of an identity together: after an update by somebody else the provider may list
+    the arms in another order (it sorts them by the names it knew), and a name from here with a
+    version from there would deploy a mixture. A challenger added behind the others leaves their
+    paths as they are and comes with the version of the file: there is nothing to ignore yet.
+    Percentages are not ignored; the split stays in the file's hands.
+    """
+    if not endpoint.ignore_version_changes:
+        return None
+    return TerraformResourceLifecycle(
+        ignore_changes=[
+            path
+            for position in range(len(endpoint.served_models))
+            for path in (
+                f"config[0].served_entities[{position}].entity_version",
+                f"config[0].served_entities[{position}].entity_name",
+                f"config[0].served_entities[{position}].name",
+                f"config[0].traffic_config[0].routes[{position}].served_model_name",
+            )
+        ]
+    )
+
+
+def _warnings(endpoint: Endpoint) -> Iterator[str]:
+    awake = [it.served_entity_name for it in endpoint.served_models if not it.scale_to_zero]
+    if awake:
+        yield (
+            f"scale_to_zero = false ({', '.join(awake)}): provider 1.99.0 leaves a false out of "
+            "its requests (issues 3946, 4064). A new endpoint stays awake; should Databricks "
+            "refuse an update with 'scaleToZeroEnabled is undefined', write scale_to_zero = true."
+        )
+    if endpoint.ignore_version_changes:
+        yield (
+            "ignore_version_changes = true: arms are known by their position. Add and remove "
+            "challengers at the end only; what arms that are deployed already serve stays as it is."
+        )
+    if endpoint.inference_table is not None and not endpoint.inference_table.enabled:
+        yield (
+            "inference_table.enabled = false: provider 1.99.0 leaves a false out of its requests "
+            "(issue 5504). Check after the deployment that logging has stopped; if it has not, "
+            f"PUT /api/2.0/serving-endpoints/{endpoint.endpoint}/ai-gateway with enabled: false."
+        )
+    if endpoint.auto_capture is not None:
+        yield (
+            "auto_capture is no longer supported by Databricks. Changing its catalog, schema or "
+            "prefix replaces the endpoint. Move to an inference_table."
+        )

@@ -1,0 +1,1 @@
+"""What files and this project declare: pure values, which know no cdktf."""

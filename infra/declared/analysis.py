@@ -1,0 +1,118 @@
+"""The views that analysis reads: SQL in `views/*.sql`, with the names of an environment filled in.
+
+Pure values; knows no cdktf. Every statement runs unchanged on Databricks SQL and on the local
+workspace. A view is named like the inference table: `<prefix>_predictions` beside
+`<prefix>_payload`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import dropwhile
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from infra.declared.environment import Environment
+from infra.declared.naming import payload_table
+from ml.contract.serving import DECISION_THRESHOLD, LABELS
+from ml.contract.tables import PREDICTION_FEEDBACK
+
+_SQL: Final = Path(__file__).parents[1] / "views"
+_NEGATIVE, _POSITIVE = LABELS
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """A view: its name behind the prefix, what people read about it, the views that it reads."""
+
+    name: str
+    comment: str
+    reads: tuple[str, ...] = ()
+
+
+VIEWS: Final = (
+    View(name="requests", comment="One row per logged request, with the arm that answered it."),
+    View(
+        name="predictions",
+        comment="One row per image: the probability of PNEUMONIA, the arm and its version.",
+        reads=("requests",),
+    ),
+    View(
+        name="labelled",
+        comment="Predictions with each reader's latest verdict.",
+        reads=("predictions",),
+    ),
+    View(
+        name="traffic",
+        comment="Requests, share of the traffic, failures and latency by arm and hour.",
+        reads=("requests",),
+    ),
+    View(
+        name="outcomes",
+        comment="True and false positives and negatives by arm, from agreeing verdicts.",
+        reads=("predictions", "labelled"),
+    ),
+)
+"""Each behind the ones that it reads."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """The views over one inference table."""
+
+    catalog: str
+    schema: str
+    prefix: str
+    feedback: str
+    """The full name of the table of the verdicts."""
+
+    @classmethod
+    def of(cls, environment: Environment) -> "Analysis | None":
+        """The analysis of an environment's A/B test; None where nothing is logged."""
+        logged = environment.ab_test.inference_table
+        if logged is None:
+            return None
+        return cls(
+            catalog=logged.catalog or environment.catalog,
+            schema=logged.schema_name,
+            prefix=logged.prefix,
+            feedback=PREDICTION_FEEDBACK.full_name(environment.catalog),
+        )
+
+    @property
+    def payload(self) -> str:
+        """The full name of the inference table."""
+        return payload_table(self.catalog, self.schema, self.prefix)
+
+    def view_name(self, view: str) -> str:
+        """The view's name without catalog and schema."""
+        return f"{self.prefix}_{view}"
+
+    def full_name(self, view: str) -> str:
+        """The view's three-level name."""
+        return f"{self.catalog}.{self.schema}.{self.view_name(view)}"
+
+    def query(self, view: str) -> str:
+        """The query behind a view, as `CREATE VIEW ... AS` takes it and Unity Catalog keeps it:
+        from its first word, so without the remarks at the head of the file."""
+        sql = (_SQL / f"{view}.sql").read_text(encoding="utf-8")
+        lines = dropwhile(lambda line: line.startswith("--"), sql.splitlines())
+        return self.filled_in("\n".join(lines))
+
+    def filled_in(self, sql: str) -> str:
+        """A text of SQL with the names of this analysis in the place of `$payload`, `$outcomes`...
+
+        Raises KeyError for a `$name` that there is not.
+        """
+        return Template(sql).substitute(self._names).strip()
+
+    @property
+    def _names(self) -> Mapping[str, str]:
+        return {
+            "payload": self.payload,
+            "feedback": self.feedback,
+            "threshold": str(DECISION_THRESHOLD),
+            "negative": _NEGATIVE,
+            "positive": _POSITIVE,
+            **{view.name: self.full_name(view.name) for view in VIEWS},
+        }

@@ -1,0 +1,388 @@
+"""What an environment file says about a serving endpoint. Pure values; knows no cdktf.
+
+Reference: databricks-serving.md, sections 1, 4 and 7.
+"""
+
+import re
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from datetime import date
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal, get_args
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import InitErrorDetails
+
+from infra.declared.declaration import Declaration, Table, broken_rule, nearest, problem, read
+from infra.declared.naming import (
+    LONGEST_SERVING_NAME,
+    CatalogName,
+    EndpointName,
+    Identifier,
+    SchemaName,
+    TablePrefix,
+)
+from infra.declared.principal import PRINCIPAL_KINDS, Principal
+from infra.declared.secret import HIDDEN, is_reference, looks_secret
+from infra.declared.traffic import Challenge, TrafficSplit
+from ml.contract.serving import UNKNOWN_REQUESTS, UnknownRequest
+
+MOST_SERVED_ENTITIES: Final = 10
+MOST_ENVIRONMENT_VARS: Final = 50
+SHORTEST_TIMEOUT_MINUTES: Final = 45
+"""The provider's default. A container is built in about 10 minutes, tried three times, and then
+waited for another 30; a create that times out deletes the endpoint and with it the build log."""
+
+AUTO_CAPTURE_NOT_ENABLED_SINCE: Final = date(2026, 2, 20)
+"""From this day Databricks enables auto-capture on no endpoint, new or existing."""
+
+AUTO_CAPTURE_UNSUPPORTED_SINCE: Final = date(2026, 3, 20)
+
+Size = Literal["Small", "Medium", "Large"]
+Hardware = Literal[
+    "CPU",
+    "CPU_MEDIUM",
+    "CPU_LARGE",
+    "GPU_SMALL",
+    "GPU_MEDIUM",
+    "GPU_LARGE",
+    "GPU_XLARGE",
+    "GPU_XLARGE_8",
+    "MULTIGPU_MEDIUM",
+]
+Level = Literal["CAN_VIEW", "CAN_QUERY", "CAN_MANAGE"]
+
+
+def one_of(*allowed: str) -> BeforeValidator:
+    """A text out of a closed list; the way out names the one that was probably meant."""
+
+    def check(value: object) -> object:
+        if value not in allowed:
+            meant = nearest(value, list(allowed)) if isinstance(value, str) else None
+            raise broken_rule(f"one of {', '.join(allowed)}", f"write {meant or allowed[0]!r}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def whole_number(lowest: int, highest: int | None, rule: str, way_out: str) -> BeforeValidator:
+    """A TOML integer in a range. `true`, `1.0` and `"1"` are none."""
+
+    def check(value: object) -> object:
+        if type(value) is not int or value < lowest or (highest is not None and value > highest):
+            raise broken_rule(rule, way_out)
+        return value
+
+    return BeforeValidator(check)
+
+
+Version = Annotated[
+    int,
+    whole_number(
+        1,
+        None,
+        "a positive whole number: serving takes no alias and no 'latest'",
+        "write the number that registration printed, without quotes, for example: 1",
+    ),
+]
+Percent = Annotated[
+    int,
+    whole_number(
+        0,
+        100,
+        "a whole number of percent from 0 to 100",
+        "write the share of this challenger alone, without quotes; the champion gets the rest",
+    ),
+]
+Minutes = Annotated[
+    int,
+    whole_number(
+        SHORTEST_TIMEOUT_MINUTES,
+        None,
+        f"whole minutes, at least {SHORTEST_TIMEOUT_MINUTES}: a create that times out deletes the "
+        "endpoint and its build log",
+        f"write {SHORTEST_TIMEOUT_MINUTES} or more, or remove the key",
+    ),
+]
+
+
+def _environment_vars(variables: Mapping[str, str]) -> Mapping[str, str]:
+    if len(variables) > MOST_ENVIRONMENT_VARS:
+        raise broken_rule(
+            f"at most {MOST_ENVIRONMENT_VARS} environment variables for a served entity",
+            f"remove {len(variables) - MOST_ENVIRONMENT_VARS}",
+        )
+    return MappingProxyType(dict(variables))
+
+
+def _environment_var_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise broken_rule(
+            "a variable's name: letters, digits and '_', no digit first", "rename the variable"
+        )
+    return name
+
+
+EnvironmentVars = Annotated[
+    Mapping[Annotated[str, AfterValidator(_environment_var_name)], str],
+    AfterValidator(_environment_vars),
+]
+
+
+class ServedModel(Declaration):
+    """A version of a registered model and what it runs on."""
+
+    model: Identifier = Field(examples=['model = "pneumonia_poc_classifier"'])
+    version: Version = Field(examples=["version = 1"])
+    workload_size: Annotated[Size, one_of(*get_args(Size))] = "Small"
+    workload_type: Annotated[Hardware, one_of(*get_args(Hardware))] = "CPU"
+    scale_to_zero: bool = True
+    environment_vars: EnvironmentVars = Field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def served_entity_name(self) -> str:
+        """The name that routes, logs and clients see."""
+        return served_entity_name(self.model, self.version)
+
+    @classmethod
+    def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
+        yield from super().disagreements(table)
+        name = served_entity_name(read(table, "model"), read(table, "version"))
+        if len(name) > LONGEST_SERVING_NAME:
+            yield problem(
+                ("model",),
+                read(table, "model"),
+                f"at most {LONGEST_SERVING_NAME} characters together with the version, because the "
+                "served entity is named MODEL-VERSION",
+                f"register the model under a shorter name: {name!r} has {len(name)} characters",
+            )
+        yield from _plain_text_secrets(read(table, "environment_vars"))
+
+
+def served_entity_name(model: object, version: object) -> str:
+    """`<model>-<version>`, always written out: the provider's own default moves with the version
+    and would break routes and dashboards behind our back."""
+    return f"{model}-{version}"
+
+
+def _plain_text_secrets(variables: object) -> Iterator[InitErrorDetails]:
+    for name, value in variables.items() if isinstance(variables, Mapping) else ():
+        if looks_secret(str(name), value):
+            rule = "no secret in plain text: it would be in Git, in the JSON and in the state"
+        elif isinstance(value, str) and "{{" in value and not is_reference(value):
+            rule = "a reference to a secret is the whole value, written {{secrets/scope/key}}"
+        else:
+            continue
+        reference = f"{{{{secrets/SCOPE/{str(name).lower()}}}}}"
+        yield problem(
+            ("environment_vars", str(name)),
+            HIDDEN,
+            rule,
+            f'put it into a secret scope and write {name} = "{reference}"',
+        )
+
+
+class Challenger(ServedModel):
+    """A served model and its share of the traffic, in percent."""
+
+    traffic: Percent = Field(examples=["traffic = 10"])
+
+
+class InferenceTable(Declaration):
+    """Where serving logs requests and responses: `<catalog>.<schema>.<prefix>_payload`."""
+
+    catalog: CatalogName | None = None
+    """The environment's catalog unless another one is named."""
+
+    schema_name: SchemaName = Field(alias="schema", examples=['schema = "gold"'])
+    prefix: TablePrefix = Field(examples=['prefix = "pneumonia_classifier"'])
+    enabled: bool = True
+    """False stops the logging. Removing the table from the file does not: the provider crashes on
+    a removed `ai_gateway` block, sends nothing, and plans "No changes" from then on (reference:
+    terraform-provider.md, trap 1)."""
+
+
+class AutoCapture(Declaration):
+    """The legacy inference table of an endpoint that has had one since before February 2026."""
+
+    catalog: CatalogName | None = None
+    schema_name: SchemaName = Field(alias="schema", examples=['schema = "gold"'])
+    prefix: TablePrefix = Field(examples=['prefix = "pneumonia_classifier"'])
+    enabled: bool = True
+    enabled_since: date | None = None
+    """The day on which this endpoint's auto-capture was enabled. Required: what the day proves is
+    that the endpoint is none of those to which Databricks refuses it."""
+
+    @classmethod
+    def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
+        since = read(table, "enabled_since")
+        if since is None or (type(since) is date and since >= AUTO_CAPTURE_NOT_ENABLED_SINCE):
+            yield problem(
+                ("enabled_since",),
+                since,
+                f"auto-capture is for an endpoint that has it already: Databricks enables it on "
+                f"none since {AUTO_CAPTURE_NOT_ENABLED_SINCE} and stopped supporting it on "
+                f"{AUTO_CAPTURE_UNSUPPORTED_SINCE}",
+                "write an [inference_table] with the same schema and prefix instead; for an old "
+                "endpoint, write the day that enabled it, for example: enabled_since = 2025-06-30",
+            )
+
+
+class Permission(Principal):
+    """What one principal may do with an endpoint."""
+
+    level: Annotated[Level, one_of(*get_args(Level))] = Field(examples=['level = "CAN_QUERY"'])
+
+    @classmethod
+    def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
+        yield from super().disagreements(table)
+        if read(table, "group") == "admins":
+            yield problem(
+                ("group",),
+                "admins",
+                "workspace admins manage every endpoint; the provider refuses to say so again",
+                "remove this table",
+            )
+
+
+class Endpoint(Declaration):
+    """What every serving endpoint has, whatever it serves."""
+
+    endpoint: EndpointName = Field(examples=['endpoint = "pneumonia-classifier-ab-test"'])
+    adopt: bool = False
+    """Import the endpoint, which exists already, instead of creating it."""
+
+    ignore_version_changes: bool = False
+    """Leave alone what something else than Terraform has deployed in the place of an arm."""
+
+    timeout_minutes: Minutes = 60
+    inference_table: InferenceTable | None = None
+    auto_capture: AutoCapture | None = None
+    permissions: tuple[Permission, ...] = Field(default=(), strict=False)
+
+    @property
+    @abstractmethod
+    def served_models(self) -> tuple[ServedModel, ...]:
+        """Champion first, then the challengers in the order of the file."""
+
+    @property
+    @abstractmethod
+    def split(self) -> TrafficSplit:
+        """Who answers how many of the requests."""
+
+    @classmethod
+    def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
+        yield from super().disagreements(table)
+        yield from _principals_named_twice(read(table, "permissions"))
+
+
+def _principals_named_twice(permissions: object) -> Iterator[InitErrorDetails]:
+    seen = set()
+    for index, permission in enumerate(
+        permissions if isinstance(permissions, list | tuple) else ()
+    ):
+        for kind in PRINCIPAL_KINDS:
+            name = read(permission, kind)
+            if not isinstance(name, str):
+                continue
+            if (kind, name) in seen:
+                yield problem(
+                    ("permissions", index, kind),
+                    name,
+                    "a principal has one permission level on an endpoint",
+                    "keep the table with the higher level; CAN_MANAGE includes CAN_QUERY, and "
+                    "that includes CAN_VIEW",
+                )
+            seen.add((kind, name))
+
+
+class ABTest(Endpoint):
+    """One endpoint, a champion and its challengers, each with a share of the traffic."""
+
+    champion: ServedModel = Field(examples=["[ab_test.champion]"])
+    challengers: tuple[Challenger, ...] = Field(default=(), strict=False)
+
+    @property
+    def served_models(self) -> tuple[ServedModel, ...]:
+        return (self.champion, *self.challengers)
+
+    @property
+    def split(self) -> TrafficSplit:
+        return TrafficSplit(
+            champion=self.champion.served_entity_name,
+            challengers=tuple(
+                Challenge(served_entity=arm.served_entity_name, percent=arm.traffic)
+                for arm in self.challengers
+            ),
+        )
+
+    @classmethod
+    def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
+        yield from super().disagreements(table)
+        challengers = read(table, "challengers")
+        if not isinstance(challengers, list | tuple):
+            return
+        if len(challengers) >= MOST_SERVED_ENTITIES:
+            yield problem(
+                ("challengers",),
+                f"{len(challengers)} challengers",
+                f"at most {MOST_SERVED_ENTITIES} served entities on an endpoint, champion included",
+                f"remove {len(challengers) + 1 - MOST_SERVED_ENTITIES}",
+            )
+        yield from _shares_above_all_traffic(challengers)
+        yield from _arms_of_one_name(read(table, "champion"), challengers)
+
+
+def _shares_above_all_traffic(challengers: Any) -> Iterator[InitErrorDetails]:
+    shares = [read(arm, "traffic") for arm in challengers]
+    shares = [share for share in shares if type(share) is int and 0 <= share <= 100]
+    if sum(shares) > 100:
+        yield problem(
+            ("challengers", "*", "traffic"),
+            f"{' + '.join(map(str, shares))} = {sum(shares)}",
+            "the challengers together get at most 100 percent; the champion gets the rest",
+            f"take {sum(shares) - 100} percent off the challengers",
+        )
+
+
+def _arms_of_one_name(champion: object, challengers: Any) -> Iterator[InitErrorDetails]:
+    seen: dict[str, str] = {}
+    arms = [(("champion",), "champion", champion)] + [
+        (("challengers", index), f"challengers[{index}]", arm)
+        for index, arm in enumerate(challengers)
+    ]
+    for location, place, arm in arms:
+        model, version = read(arm, "model"), read(arm, "version")
+        if model is None or version is None:
+            continue
+        name = served_entity_name(model, version)
+        if name in seen:
+            yield problem(
+                location,
+                name,
+                f"every arm has a served entity of its own, and {seen[name]} has this name already",
+                "remove one of the two arms, or serve another version",
+            )
+        seen.setdefault(name, place)
+
+
+Authentication = Literal["oauth", "token", "passthrough"]
+
+
+class Feedback(Endpoint, ServedModel):
+    """An endpoint that serves one model: the one that takes the readers' verdicts."""
+
+    unknown_request: Annotated[UnknownRequest, one_of(*UNKNOWN_REQUESTS)] = "pending"
+    """Whether a verdict on a prediction that is not in the inference table waits, or is refused."""
+
+    authentication: Annotated[Authentication, one_of(*get_args(Authentication))] = "oauth"
+    """How the endpoint signs in to the workspace: as a service principal or with a token, both out
+    of the secret scope, or with what serving passes through to it."""
+
+    @property
+    def served_models(self) -> tuple[ServedModel, ...]:
+        return (self,)
+
+    @property
+    def split(self) -> TrafficSplit:
+        return TrafficSplit(champion=self.served_entity_name)

@@ -1,0 +1,296 @@
+"""An environment is one file: `infra/environments/<name>.toml`, read into frozen, checked values.
+
+Knows no cdktf, so that a wrong file is refused before anything heavy is imported.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_core import InitErrorDetails
+
+from infra.declared.declaration import Declaration, Table, broken_rule, problem, read
+from infra.declared.endpoint import ABTest, Feedback
+from infra.declared.naming import CatalogName, SchemaName, payload_table
+from infra.declared.platform import Platform
+from infra.declared.principal import Roles
+from infra.declared.problem import (
+    InvalidFile,
+    Problem,
+    as_problem,
+    as_toml,
+    dotted,
+    named_file,
+    names_in,
+    parse,
+)
+from infra.declared.reading import ReadingPlan
+from infra.declared.state import LocalState, State
+
+ENVIRONMENTS: Final = Path(__file__).parents[1] / "environments"
+
+_HOST: Final = re.compile(r"(?P<scheme>https?)://(?P<name>[A-Za-z0-9.-]+)(:\d{1,5})?")
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost"})
+
+
+class InvalidEnvironment(InvalidFile):
+    """An environment file that cannot be used. `str()` lists every problem at once."""
+
+
+def _host(host: str) -> str:
+    found = _HOST.match(host)
+    if found is None or found[0] != host:
+        raise broken_rule(
+            "a workspace's address: scheme and host, nothing behind them",
+            f"write {found[0]}"
+            if found and "@" not in host
+            else "write it like https://adb-1234567890123456.7.azuredatabricks.net",
+        )
+    if found["scheme"] == "http" and found["name"] not in _LOOPBACK:
+        raise broken_rule(
+            "https, except for a workspace on this machine: the token travels with every request",
+            f"write {host.replace('http', 'https', 1)}",
+        )
+    return host
+
+
+class Workspace(Declaration):
+    """How to find the workspace. How to authenticate is never said in a file: the provider takes
+    it from DATABRICKS_* variables or from the profile."""
+
+    host: Annotated[str, AfterValidator(_host)] | None = None
+    """Without it, DATABRICKS_HOST or the profile names the workspace when Terraform runs."""
+
+    profile: str | None = Field(default=None, min_length=1)
+    """A section of `~/.databrickscfg`."""
+
+
+def _tags(tags: Mapping[str, str]) -> Mapping[str, str]:
+    if not all(tags):
+        raise broken_rule("every tag has a key", "write the key before the '='")
+    return MappingProxyType(dict(tags))
+
+
+def _name(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):
+        raise broken_rule(
+            "an environment's file: up to 31 lower-case letters, digits and '-', a letter first",
+            "rename the file, for example: dev.toml",
+        )
+    return name
+
+
+class Environment(Declaration):
+    """One deployment, whole."""
+
+    name: Annotated[str, AfterValidator(_name)] = Field(exclude=True)
+    """The file's name without its ending."""
+
+    catalog: CatalogName = Field(examples=['catalog = "healthcare_catalog_dev"'])
+    models_schema: SchemaName = "models"
+    workspace: Workspace = Workspace()
+    backend: State = LocalState()
+    tags: Annotated[Mapping[str, str], AfterValidator(_tags)] = Field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    platform: Platform = Platform()
+    roles: Roles = Roles()
+    ab_test: ABTest = Field(examples=["[ab_test]"])
+    feedback: Feedback | None = None
+    reading: ReadingPlan = ReadingPlan()
+
+    def full_model_name(self, model: str) -> str:
+        """The three-level name under which a model is registered and served here."""
+        return f"{self.catalog}.{self.models_schema}.{model}"
+
+    @property
+    def serving_stack(self) -> str:
+        """The name of the stack that holds the endpoints, and of its state."""
+        return f"serving-{self.name}"
+
+    @property
+    def platform_stack(self) -> str:
+        """The name of the stack that holds what must exist before training and serving."""
+        return f"platform-{self.name}"
+
+    @property
+    def analysis_stack(self) -> str:
+        """The name of the stack that holds the views, which need a table that serving creates."""
+        return f"analysis-{self.name}"
+
+    @property
+    def protected(self) -> bool:
+        """Whether what holds data is kept from being destroyed."""
+        protect = self.platform.protect
+        return self.name == "prod" if protect is None else protect
+
+    @property
+    def warehouse_name(self) -> str:
+        """The SQL warehouse, by the name that people and `ml` find it under."""
+        return self.platform.warehouse.name or f"champion-challenger-{self.name}"
+
+    @property
+    def secret_scope_name(self) -> str:
+        """The secret scope."""
+        return self.platform.secret_scope.name or f"champion-challenger-{self.name}"
+
+    @classmethod
+    def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
+        endpoints = {key: read(table, key) for key in ("ab_test", "feedback")}
+        name = read(endpoints["feedback"], "endpoint")
+        if name is not None and name == read(endpoints["ab_test"], "endpoint"):
+            yield problem(
+                ("feedback", "endpoint"),
+                name,
+                "an endpoint's name is unique in its workspace, and ab_test has this one",
+                "rename one of the two",
+            )
+        yield from _refusal_without_a_table(endpoints)
+        yield from _job_without_a_role(read(table, "platform"), read(table, "roles"))
+        seen: dict[str, str] = {}
+        for location, payloads in _payload_tables(read(table, "catalog"), endpoints):
+            if payloads in seen:
+                yield problem(
+                    (*location, "prefix"),
+                    payloads,
+                    f"an inference table belongs to one endpoint, and {seen[payloads]} writes it",
+                    "choose another prefix",
+                )
+            seen.setdefault(payloads, ".".join(location))
+
+
+def _refusal_without_a_table(endpoints: Mapping[str, object]) -> Iterator[InitErrorDetails]:
+    unknown = read(endpoints["feedback"], "unknown_request")
+    if unknown == "refuse" and read(endpoints["ab_test"], "inference_table") is None:
+        yield problem(
+            ("feedback", "unknown_request"),
+            unknown,
+            "which request ids are known, the inference table of ab_test says, and there is none",
+            'write an [ab_test.inference_table], or unknown_request = "pending"',
+        )
+
+
+def _job_without_a_role(platform: object, roles: object) -> Iterator[InitErrorDetails]:
+    run_as = read(read(platform, "jobs"), "run_as")
+    trainers = read(roles, "trainers")
+    named = [
+        read(principal, "service_principal")
+        for principal in (trainers if isinstance(trainers, list | tuple) else ())
+    ]
+    if isinstance(run_as, str) and run_as not in named:
+        yield problem(
+            ("platform", "jobs", "run_as"),
+            run_as,
+            "the jobs run as a trainer: nobody else may write films and model versions",
+            f'add {{ service_principal = "{run_as}" }} to trainers under [roles]',
+        )
+
+
+def _payload_tables(
+    catalog: object, endpoints: Mapping[str, object]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    for key, endpoint in endpoints.items():
+        for kind in ("inference_table", "auto_capture"):
+            table = read(endpoint, kind)
+            schema = read(table, "schema_name") or read(table, "schema")
+            parts = (read(table, "catalog") or catalog, schema, read(table, "prefix"))
+            if all(isinstance(part, str) for part in parts):
+                yield (key, kind), payload_table(*map(str, parts))
+
+
+def available() -> tuple[str, ...]:
+    """The names of the environments that exist, sorted."""
+    return names_in(ENVIRONMENTS)
+
+
+def file_of(name_or_path: str | Path) -> Path:
+    """The file of the environment of that name, or the file itself. Raises InvalidEnvironment."""
+    return named_file(name_or_path, ENVIRONMENTS, InvalidEnvironment)
+
+
+def load(name_or_path: str | Path) -> Environment:
+    """The environment of that name, or in that file.
+
+    Raises InvalidEnvironment with every problem of the file.
+    """
+    file = file_of(name_or_path)
+    table = parse(file, InvalidEnvironment)
+    problems = [_name_in_file(file, table.pop("name"))] if "name" in table else []
+    try:
+        environment = Environment.model_validate(
+            {"name": file.stem, **table},
+            by_name=False,  # in a file, a key has one spelling
+            by_alias=True,
+        )
+    except ValidationError as error:
+        problems += [as_problem(file, details) for details in error.errors(include_url=False)]
+    if problems:
+        raise InvalidEnvironment(problems)
+    return environment
+
+
+def load_all() -> tuple[Environment, ...]:
+    """Every environment, sorted by name.
+
+    Raises InvalidEnvironment with every problem of every file, and those between the files.
+    """
+    environments: list[Environment] = []
+    problems: list[Problem] = []
+    for name in available():
+        try:
+            environments.append(load(name))
+        except InvalidEnvironment as invalid:
+            problems += invalid.problems
+    problems += _collisions(environments)
+    if problems:
+        raise InvalidEnvironment(problems)
+    return tuple(environments)
+
+
+def _name_in_file(file: Path, name: object) -> Problem:
+    return Problem(
+        file=file,
+        key="name",
+        value=as_toml("name", name),
+        rule="an environment is named by its file",
+        way_out="remove the key, or rename the file",
+    )
+
+
+def _collisions(environments: Sequence[Environment]) -> Iterator[Problem]:
+    """What two environments must not share. A state is no such thing: its address ends in the
+    name of the stack, which ends in the name of the environment."""
+    seen: dict[str, tuple[Environment, str]] = {}
+    for environment in environments:
+        for key, claim, rule in _claims(environment):
+            if claim in seen:
+                other, other_key = seen[claim]
+                yield Problem(
+                    file=ENVIRONMENTS / f"{environment.name}.toml",
+                    key=key,
+                    value=claim,
+                    rule=f"{rule}, and {other.name}.toml claims it with {other_key}",
+                    way_out="change it in one of the two files",
+                )
+            seen.setdefault(claim, (environment, key))
+
+
+def _claims(environment: Environment) -> Iterator[tuple[str, str, str]]:
+    endpoints = {"ab_test": environment.ab_test, "feedback": environment.feedback}
+    workspace = environment.workspace.host or environment.workspace.profile
+    for key, endpoint in endpoints.items():
+        if workspace and endpoint:
+            yield (
+                f"{key}.endpoint",
+                f"{workspace}/serving-endpoints/{endpoint.endpoint}",
+                "an endpoint's name is unique in its workspace",
+            )
+    for location, payloads in _payload_tables(environment.catalog, endpoints):
+        yield (
+            f"{dotted(location)}.prefix",
+            payloads,
+            "an inference table belongs to one endpoint",
+        )

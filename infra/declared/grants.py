@@ -1,0 +1,174 @@
+"""Which privileges a role has on which securable: least privilege, as data.
+
+Pure values; knows no cdktf. Facts: reference: databricks-serving.md, sections 1.2, 5 and 6;
+https://docs.databricks.com/aws/en/data-governance/unity-catalog/manage-privileges/privileges.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from infra.declared.endpoint import ABTest, Feedback, Level, Permission
+from infra.declared.environment import Environment
+from infra.declared.models import MODELS
+from infra.declared.principal import Principal
+from infra.declared.tables import FILM_FILES
+from ml.contract.tables import BRONZE, FILMS, GOLD, PREDICTION_FEEDBACK
+
+Kind = Literal["catalog", "schema", "table", "volume", "model"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Securable:
+    """Something in Unity Catalog that privileges are granted on; `name` has all its levels."""
+
+    kind: Kind
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """What one principal may do with one securable. There is one grant for each such pair."""
+
+    on: Securable
+    principal: str
+    privileges: tuple[str, ...]
+
+
+def platform_grants(environment: Environment) -> tuple[Grant, ...]:
+    """What the roles need before training and serving, sorted by securable and principal.
+
+    Two roles of one principal are one grant: a second resource for the same pair would take away
+    what the first one gave.
+    """
+    return _merged(_platform_claims(environment))
+
+
+def view_grants(
+    environment: Environment, views: Iterable[str], *, drawn_from: Iterable[str] = ()
+) -> tuple[Grant, ...]:
+    """What analysts need to read views, given by their full names, and what the reading room needs
+    to draw films and to show what was sent of them.
+
+    Nothing on what lies under a view: it reads with its owner's rights.
+    """
+    roles = environment.roles
+    claims = [(view, analyst) for view in views for analyst in roles.analysts]
+    claims += [(table, roles.reading_room) for table in drawn_from if roles.reading_room]
+    return _merged(
+        (Securable(kind="table", name=name), principal, ("SELECT",)) for name, principal in claims
+    )
+
+
+def endpoint_permissions(
+    environment: Environment, endpoint: ABTest | Feedback
+) -> tuple[Permission, ...]:
+    """Who may query and see an endpoint: what its table says, and what the roles add.
+
+    A principal has one level; the table of the endpoint goes before the roles. Whoever creates the
+    endpoint manages it, and is left out: the provider refuses to lower its own level.
+    """
+    roles = environment.roles
+    is_ab_test = isinstance(endpoint, ABTest)
+    room = (roles.reading_room,) if roles.reading_room else ()
+    asking = roles.callers if is_ab_test else (*roles.readers, *room)
+    watching = (*roles.trainers, *roles.analysts) if is_ab_test else ()
+    by_role: list[tuple[Principal, Level]] = [
+        *((principal, "CAN_QUERY") for principal in asking),
+        *((principal, "CAN_VIEW") for principal in watching),
+    ]
+    named = {permission.name for permission in endpoint.permissions}
+    named |= {owner.name for owner in (roles.deployer, roles.endpoint_creator) if owner}
+    permissions = list(endpoint.permissions)
+    for principal, level in by_role:
+        if principal.name not in named:
+            permissions.append(Permission(**principal.model_dump(), level=level))
+            named.add(principal.name)
+    return tuple(permissions)
+
+
+_Claim = tuple[Securable, Principal, tuple[str, ...]]
+
+
+def _platform_claims(environment: Environment) -> Iterator[_Claim]:
+    roles = environment.roles
+    catalog = Securable(kind="catalog", name=environment.catalog)
+    bronze = Securable(kind="schema", name=f"{environment.catalog}.{BRONZE}")
+    gold = Securable(kind="schema", name=f"{environment.catalog}.{GOLD}")
+    models_schema = Securable(
+        kind="schema", name=f"{environment.catalog}.{environment.models_schema}"
+    )
+    films = Securable(kind="volume", name=FILM_FILES.full_name(environment.catalog))
+    metadata = Securable(kind="table", name=FILMS.full_name(environment.catalog))
+    feedback = Securable(kind="table", name=PREDICTION_FEEDBACK.full_name(environment.catalog))
+    models = [Securable(kind="model", name=environment.full_model_name(it)) for it in MODELS]
+
+    # Nobody can grant on a catalog of someone else's but its owner, who has decided already.
+    if roles.deployer and environment.platform.catalog.create:
+        yield (
+            catalog,
+            roles.deployer,
+            (
+                *("USE_CATALOG", "USE_SCHEMA", "MANAGE"),
+                *("CREATE_SCHEMA", "CREATE_TABLE", "CREATE_VOLUME", "CREATE_MODEL"),
+            ),
+        )
+
+    if roles.endpoint_creator:
+        yield catalog, roles.endpoint_creator, ("USE_CATALOG",)
+        yield models_schema, roles.endpoint_creator, ("USE_SCHEMA",)
+        for model in models:
+            yield model, roles.endpoint_creator, ("EXECUTE",)
+        for schema in _inference_schemas(environment):
+            yield schema, roles.endpoint_creator, ("USE_SCHEMA", "CREATE_TABLE")
+        # The feedback endpoint writes as its creator, into this one table.
+        yield gold, roles.endpoint_creator, ("USE_SCHEMA",)
+        yield feedback, roles.endpoint_creator, ("SELECT", "MODIFY")
+
+    for trainer in roles.trainers:
+        yield catalog, trainer, ("USE_CATALOG",)
+        yield bronze, trainer, ("USE_SCHEMA",)
+        yield films, trainer, ("READ_VOLUME", "WRITE_VOLUME")
+        yield metadata, trainer, ("SELECT", "MODIFY")
+        yield models_schema, trainer, ("USE_SCHEMA",)
+        for model in models:
+            yield model, trainer, ("EXECUTE", "CREATE_MODEL_VERSION")
+
+    for reader in roles.readers:
+        yield catalog, reader, ("USE_CATALOG",)
+        yield bronze, reader, ("USE_SCHEMA",)
+        yield films, reader, ("READ_VOLUME",)
+
+    if roles.reading_room:
+        yield catalog, roles.reading_room, ("USE_CATALOG",)
+        yield bronze, roles.reading_room, ("USE_SCHEMA",)
+        yield films, roles.reading_room, ("READ_VOLUME",)
+        # Who has read what; it writes through the feedback endpoint.
+        yield gold, roles.reading_room, ("USE_SCHEMA",)
+        yield feedback, roles.reading_room, ("SELECT",)
+        for schema in _inference_schemas(environment):
+            yield schema, roles.reading_room, ("USE_SCHEMA",)
+
+    for analyst in roles.analysts:
+        yield catalog, analyst, ("USE_CATALOG",)
+        for schema in _inference_schemas(environment):
+            yield schema, analyst, ("USE_SCHEMA",)
+
+
+def _inference_schemas(environment: Environment) -> Iterator[Securable]:
+    """Where the endpoints log, in the environment's own catalog."""
+    for endpoint in (environment.ab_test, environment.feedback):
+        for table in (endpoint.inference_table, endpoint.auto_capture) if endpoint else ():
+            if table and table.catalog in {None, environment.catalog}:
+                yield Securable(kind="schema", name=f"{environment.catalog}.{table.schema_name}")
+
+
+def _merged(claims: Iterable[_Claim]) -> tuple[Grant, ...]:
+    privileges: dict[tuple[Securable, str], set[str]] = defaultdict(set)
+    for on, principal, claimed in claims:
+        privileges[on, principal.name] |= set(claimed)
+    return tuple(
+        Grant(on=on, principal=principal, privileges=tuple(sorted(privileges[on, principal])))
+        for on, principal in sorted(privileges, key=lambda it: (it[0].kind, it[0].name, it[1]))
+    )

@@ -1,0 +1,40 @@
+"""The tables and the volume that this project owns; what `ml` writes is declared there.
+
+Pure values; knows no cdktf. Names and columns are those of the reference project where they are
+sound (reference: peers-and-statistics.md, section 1). The table of serving, `<prefix>_payload`, is
+not here because Databricks creates it.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from ml.contract.tables import BRONZE, FILM_VOLUME, FILMS, PREDICTION_FEEDBACK
+
+SILVER: Final = "silver"
+"""What was cleaned. Empty today; an organisation's own tables go here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Volume:
+    """A managed volume: files under `/Volumes/<catalog>/<schema>/<name>`."""
+
+    schema: str
+    name: str
+    comment: str
+
+    def full_name(self, catalog: str) -> str:
+        """The three-level name."""
+        return f"{catalog}.{self.schema}.{self.name}"
+
+    def path(self, catalog: str) -> str:
+        """Where the Files API finds it."""
+        return f"/Volumes/{catalog}/{self.schema}/{self.name}"
+
+
+FILM_FILES: Final = Volume(
+    schema=BRONZE,
+    name=FILM_VOLUME,
+    comment="Chest X-rays under opaque names: neither the class nor the patient is in a path.",
+)
+
+TABLES: Final = (FILMS, PREDICTION_FEEDBACK)

@@ -1,0 +1,1 @@
+"""Workspace objects that minilake keeps, and what it lacks of them."""

@@ -1,0 +1,1 @@
+"""Where the workspace's data are: DuckDB's files, column types, metadata."""

@@ -1,0 +1,1 @@
+"""What the infrastructure may know of `ml`; standard library only."""

@@ -1,0 +1,186 @@
+"""How good a model is on labelled films: figures with their uncertainty.
+
+The probability is that of PNEUMONIA, the condition that sensitivity is about. A figure that the
+films cannot give, such as specificity without a normal film, is None; ``Evaluation.undefined``
+says why.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm, rankdata
+from statsmodels.stats.proportion import proportion_confint
+
+from ml.contract.errors import InvalidData
+from ml.contract.serving import DECISION_THRESHOLD, LABELS
+from ml.data.films import Labels
+
+CONFIDENCE = 0.95
+CALIBRATION_BINS = 10
+
+Probabilities: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proportion:
+    """A share of n films with its Wilson interval."""
+
+    value: float
+    low: float
+    high: float
+    count: int
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Auc:
+    """The area under the ROC curve with its DeLong interval, cut to [0, 1].
+
+    The interval has no width where the films are separated without an error: it then says
+    nothing, however few films there are.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationBin:
+    """The films whose predicted probability falls into one bin."""
+
+    mean_predicted: float
+    observed: float
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """The figures of one model on one part of a data set, at DECISION_THRESHOLD."""
+
+    n: int
+    n_normal: int
+    n_pneumonia: int
+    threshold: float
+    accuracy: Proportion | None
+    sensitivity: Proportion | None
+    specificity: Proportion | None
+    auc: Auc | None
+    brier: float | None
+    calibration_error: float | None
+    calibration: tuple[CalibrationBin, ...]
+    undefined: tuple[str, ...]
+
+    def figures(self) -> dict[str, float]:
+        """The point estimates that the films give, by name."""
+        with_interval = {
+            "auc": self.auc,
+            "sensitivity": self.sensitivity,
+            "specificity": self.specificity,
+            "accuracy": self.accuracy,
+        }
+        plain = {"brier": self.brier, "calibration_error": self.calibration_error}
+        return {name: figure.value for name, figure in with_interval.items() if figure} | {
+            name: value for name, value in plain.items() if value is not None
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"confidence": CONFIDENCE}
+
+
+def evaluate(probabilities: NDArray[Any], labels: Labels) -> Evaluation:
+    """Judges probabilities [n] or [n, 1] by labels [n].
+
+    Raises InvalidData where the two do not fit or a probability is none.
+    """
+    scores = np.asarray(probabilities, dtype=np.float64).reshape(-1)
+    if scores.shape != labels.shape:
+        raise InvalidData(
+            f"{scores.size} probabilities for {labels.size} films: the model must give one per "
+            "film, shape [n, 1]."
+        )
+    wrong = np.flatnonzero(~((scores >= 0) & (scores <= 1)))
+    if wrong.size:
+        raise InvalidData(
+            f"prediction {wrong[0]} is {scores[wrong[0]]}, which is no probability: the model does "
+            "not keep the serving contract (sigmoid inside)."
+        )
+    sick = labels == LABELS.index("PNEUMONIA")
+    called = scores >= DECISION_THRESHOLD
+    n, n_sick = sick.size, int(sick.sum())
+    bins = _calibration(scores, sick)
+    return Evaluation(
+        n=n,
+        n_normal=n - n_sick,
+        n_pneumonia=n_sick,
+        threshold=DECISION_THRESHOLD,
+        accuracy=_wilson(int((called == sick).sum()), n),
+        sensitivity=_wilson(int((called & sick).sum()), n_sick),
+        specificity=_wilson(int((~called & ~sick).sum()), n - n_sick),
+        auc=delong(scores[sick], scores[~sick]),
+        brier=float(np.mean((scores - sick) ** 2)) if n else None,
+        calibration_error=_calibration_error(bins, n) if n else None,
+        calibration=bins,
+        undefined=_undefined(n, n_sick),
+    )
+
+
+def delong(cases: Probabilities, controls: Probabilities) -> Auc | None:
+    """AUC with its DeLong interval, in O(n log n) by midranks; None without cases or controls.
+
+    reference: Sun and Xu, IEEE Signal Processing Letters 21(11), 2014. The variance of a group of
+    one film is taken as 0.
+    """
+    m, n = len(cases), len(controls)
+    if not m or not n:
+        return None
+    together = rankdata(np.concatenate([cases, controls]))
+    above_controls = (together[:m] - rankdata(cases)) / n
+    below_cases = 1 - (together[m:] - rankdata(controls)) / m
+    auc = float(above_controls.mean())
+    variance = sum(
+        float(np.var(placement, ddof=1)) / len(placement)
+        for placement in (above_controls, below_cases)
+        if len(placement) > 1
+    )
+    margin = float(norm.ppf((1 + CONFIDENCE) / 2)) * variance**0.5
+    return Auc(value=auc, low=max(0.0, auc - margin), high=min(1.0, auc + margin))
+
+
+def _wilson(count: int, n: int) -> Proportion | None:
+    if not n:
+        return None
+    low, high = proportion_confint(count, n, alpha=1 - CONFIDENCE, method="wilson")
+    return Proportion(value=count / n, low=float(low), high=float(high), count=count, n=n)
+
+
+def _calibration(scores: Probabilities, sick: NDArray[np.bool_]) -> tuple[CalibrationBin, ...]:
+    """Bins of equal width; an empty bin is left out."""
+    edges = np.linspace(0, 1, CALIBRATION_BINS + 1)
+    index = np.digitize(scores, edges[1:-1])
+    return tuple(
+        CalibrationBin(
+            mean_predicted=float(scores[inside].mean()),
+            observed=float(sick[inside].mean()),
+            n=int(inside.sum()),
+        )
+        for bin_ in range(CALIBRATION_BINS)
+        if (inside := index == bin_).any()
+    )
+
+
+def _calibration_error(bins: tuple[CalibrationBin, ...], n: int) -> float:
+    """Expected calibration error: the mean gap between predicted and observed, by film."""
+    return sum(abs(bin_.mean_predicted - bin_.observed) * bin_.n for bin_ in bins) / n
+
+
+def _undefined(n: int, n_sick: int) -> tuple[str, ...]:
+    if not n:
+        return ("There is no film: no figure is defined.",)
+    if not n_sick:
+        return ("There is no PNEUMONIA film: sensitivity and AUC are not defined.",)
+    if n_sick == n:
+        return ("There is no NORMAL film: specificity and AUC are not defined.",)
+    return ()

@@ -1,0 +1,127 @@
+"""Films that are to be asked about: a file, a folder, or image ids of what was ingested.
+
+Their labels play no part here: neither a folder's name nor a row of the table says one.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ml.contract.errors import InvalidData, UserError
+from ml.contract.tables import FILMS
+from ml.workspace.connection import WorkspaceError, explained
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+
+    from ml.workspace.warehouse import Warehouse
+
+SUFFIXES: Final = (".jpeg", ".jpg", ".png", ".dcm", ".dicom")
+"""Of the files that a folder is searched for, in any case."""
+
+_IMAGE_ID: Final = re.compile(r"[0-9a-f]{32}")
+_IDS_A_STATEMENT: Final = 10_000
+
+_PATHS: Final = """
+SELECT known.image_id, known.volume_path
+FROM IDENTIFIER(:table) AS known
+JOIN (SELECT explode(from_json(:image_ids, 'ARRAY<STRING>')) AS image_id) AS asked
+ON known.image_id = asked.image_id
+"""
+
+
+class NothingToSend(UserError):
+    """What was named holds no film."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilmFile:
+    """A film on this machine."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    def read(self) -> bytes:
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise InvalidData(f"{self.path} cannot be read: {error.strerror}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestedFilm:
+    """A film in the volume of an environment."""
+
+    client: "WorkspaceClient"
+    image_id: str
+    volume_path: str
+
+    @property
+    def name(self) -> str:
+        return self.image_id
+
+    def read(self) -> bytes:
+        from databricks.sdk.errors import NotFound
+
+        with explained(self.client.config.host):
+            try:
+                contents = self.client.files.download(self.volume_path).contents
+            except NotFound as error:
+                raise InvalidData(
+                    f"{self.volume_path} has a row, but is not in the volume. Ingest its film "
+                    "again, which restores it: python -m ml.ingest"
+                ) from error
+            return contents.read() if contents else b""
+
+
+def on_this_machine(named: Path) -> list[FilmFile]:
+    """One file, or every film below a folder in the order of their names. Raises NothingToSend."""
+    if named.is_file():
+        return [FilmFile(path=named)]
+    found = sorted(
+        path
+        for path in named.rglob("*")
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
+    if not found:
+        raise NothingToSend(
+            f"{named}: no film is below this folder; searched for *{', *'.join(SUFFIXES)}. Name "
+            "another folder, or a file."
+        )
+    return [FilmFile(path=path) for path in found]
+
+
+def is_image_id(text: str) -> bool:
+    """Whether it has the form that `ml.ingest` gives."""
+    return _IMAGE_ID.fullmatch(text) is not None
+
+
+def ingested(
+    client: "WorkspaceClient", warehouse: "Warehouse", table: str, image_ids: Sequence[str]
+) -> list[IngestedFilm]:
+    """The films of these ids, in the same order; ``table`` is the full name of FILMS.
+
+    Raises WorkspaceError with the ids that the table does not have.
+    """
+    paths: dict[str, str] = {}
+    for start in range(0, len(image_ids), _IDS_A_STATEMENT):
+        asked = json.dumps(image_ids[start : start + _IDS_A_STATEMENT])
+        for row in warehouse.execute(_PATHS, table=table, image_ids=asked):
+            paths[str(row["image_id"])] = str(row["volume_path"])
+    unknown = [image_id for image_id in image_ids if image_id not in paths]
+    if unknown:
+        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+        raise WorkspaceError(
+            f"{table} has no film {', '.join(unknown[:3])}{more}. Ids are those of its column "
+            f"image_id; python -m ml.ingest adds films to {FILMS.name}."
+        )
+    return [
+        IngestedFilm(client=client, image_id=image_id, volume_path=paths[image_id])
+        for image_id in image_ids
+    ]

@@ -1,0 +1,1 @@
+"""Where versions are registered, and what goes with one."""

@@ -1,0 +1,272 @@
+"""The MLflow registry: a SQLite file on a laptop, Unity Catalog on Databricks, by one code."""
+
+import logging
+import os
+import signal
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ml.contract.errors import UserError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+    from mlflow.models import ModelSignature
+    from mlflow.pyfunc import PyFuncModel
+
+LOCAL_FOLDER = Path(".local")
+"""Relative to the working directory, which is the repository's root."""
+LOCAL_TRACKING_URI = f"sqlite:///{LOCAL_FOLDER}/mlflow.db"
+LOCAL_ARTIFACTS = LOCAL_FOLDER / "mlartifacts"
+DATABRICKS_REGISTRY_URI = "databricks-uc"
+DATABRICKS_TRACKING_URI = "databricks"
+
+# MLflow's own defaults keep on for minutes; a wrong host or token should be said at once. What
+# the user has set is left alone.
+_PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_DATABRICKS_ENDPOINT_HTTP_RETRY_TIMEOUT": "30",
+}
+
+
+_SECONDS_TO_ANSWER = 15
+
+
+class RegistryError(UserError):
+    """The registry does not answer, refuses, or does not have what was asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registration:
+    """One registered version."""
+
+    name: str
+    version: int
+    tags: Mapping[str, str]
+
+
+class Registry:
+    """A connection that has been tried."""
+
+    def __init__(self, uri: str | None = None) -> None:
+        """``uri`` None takes MLFLOW_REGISTRY_URI and MLFLOW_TRACKING_URI, or else the local file.
+
+        Raises RegistryError.
+        """
+        for name, value in _PATIENCE.items():
+            os.environ.setdefault(name, value)
+        self.tracking_uri, self.uri = _addresses(uri)
+        import mlflow
+
+        _quiet()
+        if self.tracking_uri == LOCAL_TRACKING_URI:
+            _make_local_folder()
+        with _explained(self.uri):
+            _require_an_answer(self.uri)
+            mlflow.set_tracking_uri(self.tracking_uri)
+            mlflow.set_registry_uri(self.uri)
+            self.client: MlflowClient = mlflow.MlflowClient()
+            self.client.search_registered_models(max_results=1)
+
+    def versions(self, name: str) -> list["ModelVersion"]:
+        """Every version of a model, the newest first; none where the model does not exist."""
+        with _explained(self.uri):
+            found = self.client.search_model_versions(f"name='{name}'")
+        return sorted(found, key=lambda version: int(version.version), reverse=True)
+
+    def existing(self, name: str, identity: Mapping[str, str]) -> Registration | None:
+        """The newest version that has all these tags, or None."""
+        for version in self.versions(name):
+            number = int(version.version)
+            if version.status == "READY":
+                # Asked for one by one: Unity Catalog leaves the tags out of its lists.
+                tags = self.tags(name, number)
+                if identity.items() <= tags.items():
+                    return Registration(name=name, version=number, tags=tags)
+        return None
+
+    def tags(self, name: str, version: int) -> dict[str, str]:
+        """Raises RegistryError, with the versions that exist, where there is no such one."""
+        self._require(name, version)
+        with _explained(self.uri):
+            return dict(self.client.get_model_version(name, str(version)).tags)
+
+    @contextmanager
+    def experiment(self, environment: str) -> Iterator[None]:
+        """A run in the environment's experiment."""
+        import mlflow
+
+        with _explained(self.uri):
+            name = os.environ.get("MLFLOW_EXPERIMENT_NAME", f"/Shared/pneumonia-{environment}")
+            found = self.client.get_experiment_by_name(name)
+            if found is None:
+                local = self.tracking_uri == LOCAL_TRACKING_URI
+                artifacts = LOCAL_ARTIFACTS.absolute().as_uri() if local else None
+                identity = self.client.create_experiment(name, artifact_location=artifacts)
+            else:
+                identity = found.experiment_id
+            with mlflow.start_run(experiment_id=identity):
+                yield
+
+    def register(
+        self, name: str, model_uri: str, tags: Mapping[str, str], description: str
+    ) -> Registration:
+        """Makes a logged model a version with its tags.
+
+        An interruption comes too late here: half a version would be left.
+        """
+        import mlflow
+
+        with _explained(self.uri), _uninterrupted():
+            version = mlflow.register_model(model_uri, name, tags=dict(tags))
+            self.client.update_model_version(name, version.version, description=description)
+        return Registration(name=name, version=int(version.version), tags=tags)
+
+    def load(self, name: str, version: int) -> "PyFuncModel":
+        """A registered version as MLflow's generic model.
+
+        Raises RegistryError, with the versions that exist, where there is no such one.
+        """
+        import mlflow
+
+        self._require(name, version)
+        with _explained(self.uri):
+            model: PyFuncModel = mlflow.pyfunc.load_model(f"models:/{name}/{version}")
+        return model
+
+    def _require(self, name: str, version: int) -> None:
+        existing = [int(found.version) for found in self.versions(name)]
+        if version not in existing:
+            raise RegistryError(
+                f"{name} has no version {version} in {self.uri}: {self._held(existing)}. "
+                "Take one that exists, or register one: python -m ml.train_keras, "
+                "python -m ml.train_torch"
+            )
+
+    def _held(self, versions: list[int]) -> str:
+        if versions:
+            return f"it has version {', '.join(map(str, sorted(versions)))}"
+        with _explained(self.uri):
+            models = sorted(model.name for model in self.client.search_registered_models())
+        return f"the models there are {', '.join(models)}" if models else "no model is there"
+
+
+def serving_signature(image_size: int) -> "ModelSignature":
+    """Of both arms: images [n, h, w, 1] in [0, 1] to probabilities of PNEUMONIA [n, 1]."""
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    float32 = np.dtype(np.float32)
+    return ModelSignature(
+        inputs=Schema([TensorSpec(float32, (-1, image_size, image_size, 1))]),
+        outputs=Schema([TensorSpec(float32, (-1, 1))]),
+    )
+
+
+def image_size(model: "PyFuncModel", name: str) -> int:
+    """The image size that a model's signature asks for. Raises RegistryError for another form."""
+    signature: Any = model.metadata.signature
+    shapes = (
+        [tuple(spec.shape) for spec in signature.inputs if hasattr(spec, "shape")]
+        if (signature is not None and signature.inputs is not None)
+        else []
+    )
+    match shapes:
+        case [(-1, int(height), int(width), 1)] if height == width and height > 0:
+            return height
+    raise RegistryError(
+        f"{name} does not keep the serving contract: its signature takes "
+        f"{signature.inputs if signature else 'nothing known'}; one tensor of shape "
+        "(-1, size, size, 1) is needed."
+    )
+
+
+def _addresses(uri: str | None) -> tuple[str, str]:
+    """The tracking and the registry address."""
+    tracking = os.environ.get("MLFLOW_TRACKING_URI")
+    registry = uri or os.environ.get("MLFLOW_REGISTRY_URI")
+    if tracking is None:
+        on_databricks = registry is not None and registry.startswith("databricks")
+        # A version in Unity Catalog links to its run, which Databricks must know then.
+        tracking = DATABRICKS_TRACKING_URI if on_databricks else LOCAL_TRACKING_URI
+    return tracking, registry or tracking
+
+
+def _make_local_folder() -> None:
+    try:
+        LOCAL_ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RegistryError(
+            f"cannot make {LOCAL_ARTIFACTS.absolute()} for the local registry: {error}. Run from "
+            "the repository's root, or set MLFLOW_TRACKING_URI."
+        ) from error
+
+
+def _quiet() -> None:
+    """Keeps migrations and hints of libraries out of a command's output."""
+    for name in ("alembic", "mlflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"mlflow\.")
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _explained(uri: str) -> Iterator[None]:
+    """Turns what MLflow and the Databricks SDK raise into a RegistryError."""
+    from mlflow.exceptions import MlflowException
+    from requests import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, RequestException, SQLAlchemyError) as error:
+        raise RegistryError(
+            f"the registry {uri} failed: {_first_line(error)}\n{_way_out(uri)}"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    from requests import ConnectionError as NoConnection
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, NoConnection):
+            return "its host does not answer"
+        cause = cause.__cause__ or cause.__context__
+    return str(error).strip().splitlines()[0]
+
+
+def _require_an_answer(uri: str) -> None:
+    """The Databricks SDK asks a host that is not there for five minutes, whatever is set."""
+    import requests
+
+    host = os.environ.get("DATABRICKS_HOST")
+    if host and uri.startswith("databricks"):
+        requests.head(host if "://" in host else f"https://{host}", timeout=_SECONDS_TO_ANSWER)
+
+
+def _way_out(uri: str) -> str:
+    if uri.startswith("databricks"):
+        return (
+            "Set DATABRICKS_HOST and DATABRICKS_TOKEN (or DATABRICKS_CONFIG_PROFILE) for an "
+            "account that may use the catalog and its schema, or leave --registry out for the "
+            "local registry."
+        )
+    return (
+        "Check MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI, or unset them for the local registry "
+        f"in {LOCAL_FOLDER}."
+    )

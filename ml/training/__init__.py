@@ -1,0 +1,1 @@
+"""From labelled films to a trained network."""

@@ -1,0 +1,36 @@
+"""The recipe that both arms are trained by.
+
+The figures are those that were measured to carry over to films of another distribution
+(reference: ml.md).
+"""
+
+import math
+from dataclasses import dataclass, field
+
+from ml.training.augmentation import Augmentation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides what a network learns, but its architecture and the films."""
+
+    epochs: int = 15
+    seed: int = 0
+    batch_size: int = 128
+    peak_learning_rate: float = 2e-3
+    warm_up: float = 0.1
+    """Share of all steps in which the learning rate rises to its peak; then a cosine falls to 0."""
+    weight_decay: float = 0.05
+    """Of AdamW, on the weights of convolutions and dense layers alone."""
+    label_smoothing: float = 0.05
+    average_decay: float = 0.98
+    """Of the exponential moving average of the weights, which is what is kept."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def learning_rate(self, step: int, steps: int) -> float:
+        """Of one optimizer step, counted from 0."""
+        rising = max(1, round(steps * self.warm_up))
+        if step < rising:
+            return self.peak_learning_rate * (step + 1) / rising
+        done = (step - rising) / max(1, steps - rising)
+        return self.peak_learning_rate * (1 + math.cos(math.pi * done)) / 2

@@ -1,0 +1,242 @@
+"""Where the labelled rows are: a workspace's views, or a file. Counted there, not here.
+
+Both run the same statements; `ml.verdict.counting.labelled_file` has those of a file.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.contract.errors import UserError
+from ml.verdict.counting.queries import Queries, used, workspace_rows
+from ml.verdict.counting.rows import COLUMNS, assumed, projection
+
+if TYPE_CHECKING:
+    from infra.declared.analysis import Analysis
+    from ml.workspace.warehouse import Row, Warehouse
+
+Counted = Mapping[str, NDArray[Any]]
+"""A result by column."""
+
+_ORPHANS_COLUMNS: Final = ("blind", "sampling_probability")
+"""Columns that a verdict has by itself, without its prediction."""
+
+_IDS_AT_ONCE: Final = 10_000
+"""Of at most some 50 letters each: half a megabyte."""
+
+_TYPES: Final[Mapping[str, str]] = {
+    "propensity": "float64",
+    "sampling": "float64",
+    "probability": "float64",
+    "called": "bool",
+    "mature": "bool",
+    "subgroup": "str",
+}
+"""The type of a result's column; every other one is a whole number."""
+
+
+class Rows(Protocol):
+    """Labelled rows that can be counted."""
+
+    @property
+    def select(self) -> str:
+        """The declared columns, as a SELECT."""
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """The columns that the rows do not have, and whose default counts."""
+
+    @property
+    def origin(self) -> Mapping[str, str]:
+        """What the rows are, for the record."""
+
+    def extent(self, queries: Queries) -> Counted:
+        """The number of rows, and the second in which the last thing happened."""
+
+    def counts(self, queries: Queries, parameters: Mapping[str, str]) -> dict[str, Counted]:
+        """What the queries count."""
+
+    def logged(self, queries: Queries, ids: Sequence[str]) -> set[str]:
+        """Those of the ids under which a request is logged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """What was counted of the rows, as of a moment."""
+
+    as_of: datetime
+    query_digest: str
+    """SHA-256 over the statements and the values of their parameters."""
+    tables: Mapping[str, Counted]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over everything that was counted: equal for rows that count equally."""
+        hashed = hashlib.sha256()
+        for name, table in self.tables.items():
+            for column, values in table.items():
+                hashed.update(f"{name}.{column}:{len(values)}\0".encode())
+                text = values.dtype.kind in "UO"
+                content = "\0".join(values.tolist()).encode() if text else values.tobytes()
+                hashed.update(content)
+        return hashed.hexdigest()
+
+
+def count(rows: Rows, queries: Queries, as_of: datetime | None) -> Counts:
+    """Counts the rows up to a moment; by default to the last thing that happened.
+
+    Raises UserError where there is no row, or one that cannot be judged.
+    """
+    extent = {name: int(values[0]) for name, values in rows.extent(queries).items()}
+    observations = extent["observations"]
+    if not observations:
+        raise UserError(
+            f"{_named(rows)}: no row since {queries.experiment.start.isoformat()}, when the "
+            f"experiment {queries.experiment.name} starts. Is it the right experiment?"
+        )
+    if as_of is None:
+        as_of = datetime.fromtimestamp(extent["last_second"], UTC)
+    tables = rows.counts(queries, queries.parameters(as_of, observations))
+    _refuse(rows, queries, {name: int(n[0]) for name, n in tables.pop("violations").items()})
+    if not tables["requests"]["day"].size:
+        arms = queries.experiment.champion, queries.experiment.challenger
+        raise UserError(
+            f"{_named(rows)}: no request to {' or '.join(arm.served_entity_name for arm in arms)} "
+            f"from {queries.experiment.start.isoformat()} to {as_of.isoformat()}. Does the "
+            "experiment name the versions that are served, and is --as-of late enough?"
+        )
+    return Counts(as_of=as_of, query_digest=queries.digest(as_of, observations), tables=tables)
+
+
+def _refuse(rows: Rows, queries: Queries, violations: Mapping[str, int]) -> None:
+    experiment = queries.experiment
+    shares = {"review_share": experiment.review_share, "audit_share": experiment.audit_share}
+    rules = {
+        "no_probability": "probability is no number from 0 to 1: the model does not keep the "
+        "serving contract",
+        "no_sampling": "sampling_probability is not above 0 and at most 1: log the probability "
+        "with which the queue chose the answer, as a share",
+        **{
+            f"below_{key}": f"sampling_probability is below the experiment's {key} ({share:g}), "
+            "which bounds the weight of a film: the experiment must declare the smallest one"
+            for key, share in shares.items()
+        },
+        "no_propensity": "propensity is no number from 0 to 1: log the challenger's share of the "
+        "traffic",
+    }
+    broken = [f"{n} rows: {rules[name]}" for name, n in violations.items() if n]
+    if broken:
+        raise UserError(f"{_named(rows)}: " + "\n".join(broken))
+
+
+class WorkspaceViews:
+    """Labelled rows in the views of an environment's workspace."""
+
+    def __init__(
+        self, warehouse: "Warehouse", analysis: "Analysis", subgroups: Sequence[str]
+    ) -> None:
+        self._warehouse, self._analysis = warehouse, analysis
+        labelled = self._columns(analysis.full_name("labelled"))
+        feedback = self._columns(analysis.feedback)
+        lacking = [name for name in subgroups if name not in labelled]
+        if lacking:
+            raise UserError(
+                f"{analysis.full_name('labelled')}: no column {', '.join(lacking)}, which the "
+                f"experiment names as subgroups; it has {', '.join(labelled)}."
+            )
+        optional = [name for name in _ORPHANS_COLUMNS if name in labelled]
+        joined = [*optional, *subgroups]
+        orphaned = [
+            f"verdict.{name}" if name in feedback and name in optional else "NULL"
+            for name in joined
+        ]
+        names = {view: analysis.full_name(view) for view in ("requests", "predictions")}
+        rows = workspace_rows(
+            {
+                **names,
+                "labelled_view": analysis.full_name("labelled"),
+                "feedback": analysis.feedback,
+            },
+            joined,
+            orphaned,
+        )
+        there = [
+            column.name
+            for column in COLUMNS
+            if column.name not in ("propensity", *_ORPHANS_COLUMNS) or column.name in optional
+        ]
+        columns = projection([*there, *subgroups], subgroups)
+        self.select = f"SELECT {columns} FROM ({rows}) AS logged"  # noqa: S608 - declared names
+        self.assumed = assumed(there)
+
+    @property
+    def origin(self) -> Mapping[str, str]:
+        return {"view": self._analysis.full_name("labelled")}
+
+    def extent(self, queries: Queries) -> Counted:
+        return self._run(queries.extent, queries.parameters(datetime.now(UTC)))
+
+    def counts(self, queries: Queries, parameters: Mapping[str, str]) -> dict[str, Counted]:
+        return {
+            name: self._run(f"WITH cases AS ({queries.cases}) {text}", parameters)
+            for name, text in queries.counts().items()
+        }
+
+    def logged(self, queries: Queries, ids: Sequence[str]) -> set[str]:
+        return {
+            str(row["prediction_id"])
+            for text in texts(ids)
+            for row in self._warehouse.execute(queries.logged, ids=text)
+        }
+
+    def _run(self, statement: str, parameters: Mapping[str, str]) -> Counted:
+        rows = self._warehouse.execute(statement, **used(statement, parameters))
+        names = _selected(statement)
+        return {name: typed(name, [_value(name, row) for row in rows]) for name in names}
+
+    def _columns(self, table: str) -> tuple[str, ...]:
+        described = self._warehouse.execute(f"DESCRIBE TABLE {table}")
+        return tuple(str(row["col_name"]).lower() for row in described)
+
+
+def _selected(statement: str) -> tuple[str, ...]:
+    """The columns of a result, which an empty one does not tell."""
+    import sqlglot
+
+    query = sqlglot.parse_one(statement, read="databricks")
+    return tuple(query.named_selects) if isinstance(query, sqlglot.exp.Query) else ()
+
+
+def _value(name: str, row: "Row") -> object:
+    text = row[name]
+    if text is None:
+        return None
+    match _TYPES.get(name, "int64"):
+        case "bool":
+            return text == "true"
+        case "float64":
+            return float(text)
+        case "int64":
+            return int(text)
+        case _:
+            return text
+
+
+def texts(ids: Sequence[str]) -> Iterator[str]:
+    """The ids as values of a parameter, each of a size that a statement takes."""
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        yield " ".join(ids[start : start + _IDS_AT_ONCE])
+
+
+def typed(name: str, values: object) -> NDArray[Any]:
+    """A result's column in its type."""
+    return np.asarray(values).astype(_TYPES.get(name, "int64"))
+
+
+def _named(rows: Rows) -> str:
+    return next(iter(rows.origin.values()))

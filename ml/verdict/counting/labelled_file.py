@@ -1,0 +1,196 @@
+"""Labelled rows in a file: Parquet, or a DuckDB database. Read only, and counted by DuckDB, into
+whose SQL sqlglot translates the statements."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ml.contract.errors import UserError
+from ml.verdict.counting.counts import Counted, texts, typed
+from ml.verdict.counting.queries import Queries, used
+from ml.verdict.counting.rows import assumed, missing, projection
+
+if TYPE_CHECKING:
+    import duckdb
+
+LABELLED: Final = "labelled"
+"""The table or view of a database that has the rows; with a prefix and '_', as a workspace's."""
+
+_MEMORY: Final = "1GB"
+"""What DuckDB may hold before it writes to disk; the rest of the process needs its share too."""
+
+_DATABASES: Final = (".duckdb", ".ddb", ".db")
+_MAGIC: Final = slice(8, 12), b"DUCK"
+"""Where a database says that it is one."""
+
+
+def labelled_file(file: Path, subgroups: Sequence[str]) -> "LabelledFile":
+    """The rows of a file, whichever kind it is. Raises UserError."""
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(16)
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{file}: there is no such file. --data takes a Parquet or a DuckDB file."
+        ) from error
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read: {error.strerror}.") from error
+    place, magic = _MAGIC
+    is_database = head[place] == magic or file.suffix.lower() in _DATABASES
+    return (DuckDBFile if is_database else ParquetFile)(file, subgroups)
+
+
+class LabelledFile(ABC):
+    """Labelled rows in a file. Raises UserError."""
+
+    def __init__(self, file: Path, subgroups: Sequence[str]) -> None:
+        import duckdb
+
+        self._file = file
+        self._connection = duckdb.connect()
+        self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute(f"SET memory_limit = '{_MEMORY}'")
+        self._place = ""
+        with self._explained():
+            logged = self._opened(self._connection)
+        lacking = missing(logged.columns, subgroups)
+        if lacking:
+            raise UserError(
+                f"{file}: {self._place}no column {', '.join(lacking)}; it has "
+                f"{', '.join(logged.columns)}. infra/experiments/README.md says what a row holds."
+            )
+        with self._explained():
+            logged.create_view("logged_rows")
+        self.select = f"SELECT {projection(logged.columns, subgroups)} FROM logged_rows"  # noqa: S608 - declared names
+        self.assumed = assumed(logged.columns)
+
+    @abstractmethod
+    def _opened(self, connection: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyRelation":
+        """The rows as they are."""
+
+    @property
+    def origin(self) -> Mapping[str, str]:
+        with self._file.open("rb") as stream:
+            return {
+                "file": self._file.name,
+                "sha256": hashlib.file_digest(stream, "sha256").hexdigest(),
+            }
+
+    def extent(self, queries: Queries) -> Counted:
+        return self._run(queries.extent, queries.parameters(datetime.now(UTC)))
+
+    def counts(self, queries: Queries, parameters: Mapping[str, str]) -> dict[str, Counted]:
+        # Once, because every count goes through all of them.
+        self._execute(f"CREATE OR REPLACE TEMP TABLE cases AS {queries.cases}", parameters)
+        return {name: self._run(text, parameters) for name, text in queries.counts().items()}
+
+    def logged(self, queries: Queries, ids: Sequence[str]) -> set[str]:
+        return {
+            prediction_id
+            for text in texts(ids)
+            for (prediction_id,) in self._execute(queries.logged, {"ids": text}).fetchall()
+        }
+
+    def _run(self, statement: str, parameters: Mapping[str, str]) -> Counted:
+        arrays = self._execute(statement, parameters).fetchnumpy()
+        return {name: typed(name, values) for name, values in arrays.items()}
+
+    def _execute(
+        self, statement: str, parameters: Mapping[str, str]
+    ) -> "duckdb.DuckDBPyConnection":
+        import sqlglot
+
+        (translated,) = sqlglot.transpile(statement, read="databricks", write="duckdb")
+        with self._explained():
+            return self._connection.execute(translated, used(statement, parameters))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        import duckdb
+
+        try:
+            yield
+        except duckdb.Error as error:
+            raise UserError(f"{self._file}: {self._explanation(_first_line(error))}") from error
+
+    def _explanation(self, reason: str) -> str:
+        """What DuckDB's words mean for whoever gave the file."""
+        return f"cannot be read as labelled rows: {reason}"
+
+
+class ParquetFile(LabelledFile):
+    """Labelled rows in a Parquet file."""
+
+    def _opened(self, connection: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyRelation":
+        return connection.read_parquet(str(self._file))
+
+
+class DuckDBFile(LabelledFile):
+    """Labelled rows in a DuckDB database: its one table or view `labelled` or `..._labelled`."""
+
+    def _opened(self, connection: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyRelation":
+        # The digest of the origin is the file's; rows beside it would escape that.
+        changes = self._file.with_name(f"{self._file.name}.wal")
+        if changes.exists():
+            raise UserError(
+                f"{self._file}: {changes.name} beside it has changes that the file itself has not, "
+                "because a process still writes to it, or has crashed. Let it end, or open the "
+                "file once more for writing and run CHECKPOINT; then compare."
+            )
+        connection.execute(f"ATTACH {_text(str(self._file))} AS given (READ_ONLY)")
+        connection.execute("SET enable_external_access = false")
+        schema, name = self._found(connection)
+        self._place = f"{schema}.{name} has "
+        self._table = f"{schema}.{name}"
+        return connection.sql(f"SELECT * FROM given.{_name(schema)}.{_name(name)}")  # noqa: S608 - quoted
+
+    @property
+    def origin(self) -> Mapping[str, str]:
+        return {**super().origin, "table": self._table}
+
+    def _found(self, connection: "duckdb.DuckDBPyConnection") -> tuple[str, str]:
+        there: list[tuple[str, str]] = connection.execute(
+            "SELECT table_schema, table_name FROM information_schema.tables "
+            "WHERE table_catalog = 'given' ORDER BY ALL"
+        ).fetchall()
+        exact = [it for it in there if it[1].lower() == LABELLED]
+        found = exact or [it for it in there if it[1].lower().endswith(f"_{LABELLED}")]
+        if len(found) == 1:
+            return found[0]
+        listed = ", ".join(".".join(it) for it in there) or "nothing"
+        raise UserError(
+            f"{self._file}: {len(found) or 'no'} tables or views are named {LABELLED} or "
+            f"..._{LABELLED}; it has {listed}. Make one of them, with a row for each answer and "
+            f"each reader's verdict: CREATE VIEW {LABELLED} AS SELECT ..."
+        )
+
+    def _explanation(self, reason: str) -> str:
+        if "not a valid DuckDB database" in reason:
+            return "is no DuckDB database, whatever its name says. --data takes a Parquet file too."
+        if "lock on file" in reason:
+            return (
+                f"another process has it open for writing: {reason}. Let it end, or copy the file "
+                "when it is closed, and compare the copy."
+            )
+        if "disabled by configuration" in reason:
+            return (
+                f"{self._table} reads from outside of the file, which its digest would not cover: "
+                f"{reason}. Store the rows in it: CREATE TABLE {LABELLED} AS SELECT ..."
+            )
+        return super()._explanation(reason)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def _name(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,98 @@
+"""Films that the arms have answered and readers have read, to be replayed to both arms."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ml.contract.errors import UserError
+from ml.contract.serving import DECISION_THRESHOLD
+from ml.data.preparation import read
+
+if TYPE_CHECKING:
+    from infra.declared.experiment import Experiment
+    from ml.client import PredictionClient
+    from ml.data.films import Images
+
+_ID_DIGITS: Final = 32
+
+_LABELLED: Final = """
+SELECT
+  prediction_id,
+  MIN(probability) AS probability,
+  COUNT_IF(ground_truth = 'PNEUMONIA') AS said_pneumonia,
+  COUNT_IF(ground_truth = 'NORMAL') AS said_normal,
+  COUNT(*) AS readers,
+  MIN(sampling_probability) AS sampling_probability
+FROM IDENTIFIER(:labelled)
+WHERE arm IN (:champion, :challenger)
+  AND request_time >= CAST(:start AS TIMESTAMP)
+  AND COALESCE(blind, TRUE)
+GROUP BY prediction_id
+ORDER BY prediction_id
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledFilm:
+    """A film that both arms are asked about."""
+
+    image_id: str
+    image: "Images"
+    """[size, size, 1], in [0, 1]."""
+    sick: bool
+    sampling: float = 1.0
+    """The probability with which its truth was asked for."""
+
+
+def logged_films(
+    experiment: "Experiment", environment: str, warehouse: str | None, client: "PredictionClient"
+) -> list[LabelledFilm]:
+    """The films whose readers agree in their majority; an id of a request begins with its film's.
+
+    Raises UserError where there is none.
+    """
+    from infra.declared.analysis import Analysis
+    from infra.declared.environment import load
+    from ml.contract.tables import FILMS
+    from ml.prediction.unlabelled import ingested, is_image_id
+    from ml.workspace.warehouse import Warehouse
+
+    loaded = load(environment)
+    analysis = Analysis.of(loaded)
+    if analysis is None:
+        raise UserError(f"environment {loaded.name}: its endpoint logs nothing to replay.")
+    workspace = client.endpoint.client
+    sql = Warehouse.named(workspace, warehouse or loaded.warehouse_name)
+    rows = sql.execute(
+        _LABELLED,
+        labelled=analysis.full_name("labelled"),
+        champion=experiment.champion.served_entity_name,
+        challenger=experiment.challenger.served_entity_name,
+        start=experiment.start.isoformat(sep=" "),
+    )
+    truths: dict[str, tuple[bool, float]] = {}
+    for row in rows:
+        image_id = str(row["prediction_id"])[:_ID_DIGITS]
+        pneumonia, normal, readers = (
+            int(str(row[name])) for name in ("said_pneumonia", "said_normal", "readers")
+        )
+        if not is_image_id(image_id) or 2 * max(pneumonia, normal) <= readers:
+            continue
+        called = float(str(row["probability"])) >= DECISION_THRESHOLD
+        by_rule = experiment.review_share if called else experiment.audit_share
+        logged = row["sampling_probability"]
+        truths[image_id] = (pneumonia > normal, float(logged) if logged else by_rule)
+    if not truths:
+        raise UserError(
+            f"{analysis.full_name('labelled')}: no film of the experiment {experiment.name} has a "
+            "truth and an image id. Films that python -m ml.predict sends have one."
+        )
+    films = ingested(workspace, sql, FILMS.full_name(loaded.catalog), list(truths))
+    return [
+        LabelledFilm(
+            image_id=film.image_id,
+            image=read(film.read(), client.image_size),
+            sick=truths[film.image_id][0],
+            sampling=truths[film.image_id][1],
+        )
+        for film in films
+    ]

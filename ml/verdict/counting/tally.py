@@ -1,0 +1,203 @@
+"""What was counted, in the form that the statistics take."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import IntEnum
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.verdict.counting.counts import Counted, Counts
+from ml.verdict.counting.journals import Journaled
+from ml.verdict.statistics.betting import Floats
+from ml.verdict.statistics.cells import Cells
+from ml.verdict.statistics.discrimination import Scores
+from ml.verdict.statistics.metrics import CHALLENGER, CHAMPION
+from ml.verdict.statistics.sample_ratio import SampleRatio, sample_ratio
+
+ARMS = (CHAMPION, CHALLENGER)
+
+
+class Standing(IntEnum):
+    """What a row of the log, or a verdict, is to the experiment; as `cases.sql` numbers them."""
+
+    FILM = 0
+    OF_AN_UNDIVIDED_SPLIT = 1
+    WITHOUT_AN_ANSWER = 2
+    FURTHER_IMAGE = 3
+    SECOND_ANSWER = 4
+    OF_ANOTHER_ARM = 5
+    WITHOUT_AN_ARM = 6
+    WITHOUT_A_PREDICTION = 7
+
+    def __str__(self) -> str:
+        return _NAMES[self]
+
+
+_NAMES = {
+    Standing.FILM: "films that are compared",
+    Standing.OF_AN_UNDIVIDED_SPLIT: "answers while one arm had all requests",
+    Standing.WITHOUT_AN_ANSWER: "requests without an answer in the log",
+    Standing.FURTHER_IMAGE: "further images of one request",
+    Standing.SECOND_ANSWER: "second answers to one request id",
+    Standing.OF_ANOTHER_ARM: "answers of other arms",
+    Standing.WITHOUT_AN_ARM: "answers whose arm is not known",
+    Standing.WITHOUT_A_PREDICTION: "verdicts whose prediction is not in the log",
+}
+
+UNREAD, UNRESOLVED, NORMAL, PNEUMONIA = -2, -1, 0, 1
+"""The truths of `cases.sql`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """Everything that was counted of an experiment."""
+
+    counts: Counts
+    journaled: Journaled | None = None
+    """What the journals of clients know; None where none was given."""
+
+    @cached_property
+    def days(self) -> tuple[date, ...]:
+        """The days on which something was asked for; a look at each one's end."""
+        days = np.unique(self._table("requests")["day"])
+        return tuple(datetime.fromtimestamp(int(day) * 86400, UTC).date() for day in days)
+
+    def films(self) -> Cells:
+        """The mature films that have a truth."""
+        films = self._table("films")
+        chosen = films["truth"] >= NORMAL
+        films = {name: values[chosen] for name, values in films.items()}
+        return Cells(
+            look=self._look(films["day"]),
+            arm=films["side"].astype(np.int8),
+            propensity=films["propensity"],
+            called=films["called"],
+            sick=films["truth"] == PNEUMONIA,
+            sampling=films["sampling"],
+            n=films["n"].astype(np.float64),
+        )
+
+    def scores(self, arm: int) -> Scores:
+        """The probabilities of one arm's mature films that have a truth."""
+        scores = self._table("scores")
+        chosen = scores["side"] == arm
+        return Scores(
+            probability=scores["probability"][chosen],
+            sick=scores["truth"][chosen] == PNEUMONIA,
+            weight=1 / scores["sampling"][chosen],
+            n=scores["n"][chosen].astype(np.float64),
+        )
+
+    def subgroup(self, column: str) -> dict[str, Cells]:
+        """The mature films that have a truth, by the values of a column."""
+        films = self._table(f"subgroup {column}")
+        return {
+            str(value): Cells(
+                look=np.zeros(here.sum(), np.intp),
+                arm=films["side"][here].astype(np.int8),
+                propensity=np.full(here.sum(), np.nan),
+                called=films["called"][here],
+                sick=films["truth"][here] == PNEUMONIA,
+                sampling=films["sampling"][here],
+                n=films["n"][here].astype(np.float64),
+            )
+            for value in np.unique(films["subgroup"])
+            for here in [films["subgroup"] == value]
+        }
+
+    def labels(self, arm: int) -> int:
+        """Mature films of an arm that have a truth."""
+        films = self._table("films")
+        return int(films["n"][(films["side"] == arm) & (films["truth"] >= NORMAL)].sum())
+
+    def mature(self, arm: int, called: bool, truth: int | None = None) -> Counted:
+        """The mature films of an arm that it called so, by truth and sampling probability."""
+        films = self._table("films")
+        chosen = (films["side"] == arm) & (films["called"] == called)
+        if truth is not None:
+            chosen &= films["truth"] == truth
+        return {name: values[chosen] for name, values in films.items()}
+
+    def sample_ratio(self) -> SampleRatio:
+        """Whether the requests came as the split had promised, day by day."""
+        requests = self._table("requests")
+        n = requests["requests"].astype(np.float64)
+        return sample_ratio(
+            self._look(requests["day"]),
+            requests["propensity"],
+            np.where(requests["side"] == CHAMPION, n, 0.0),
+            np.where(requests["side"] == CHALLENGER, n, 0.0),
+            len(self.days),
+        )
+
+    def daily_requests(self, arm: int) -> Floats:
+        """Requests of an arm by day."""
+        requests = self._table("requests")
+        daily = np.zeros(len(self.days))
+        here = requests["side"] == arm
+        np.add.at(daily, self._look(requests["day"][here]), requests["requests"][here])
+        return daily
+
+    def daily_propensity(self) -> Floats:
+        """The challenger's promised share of both arms' requests, by day."""
+        requests = self._table("requests")
+        promised, n = np.zeros(len(self.days)), np.zeros(len(self.days))
+        look = self._look(requests["day"])
+        np.add.at(promised, look, requests["requests"] * requests["propensity"])
+        np.add.at(n, look, requests["requests"])
+        return np.asarray(promised / n)
+
+    def requests(self, arm: int) -> tuple[int, int]:
+        """Requests of an arm, and how many of them failed."""
+        requests = self._table("requests")
+        here = requests["side"] == arm
+        return int(requests["requests"][here].sum()), int(requests["failures"][here].sum())
+
+    def latencies(self, arm: int) -> tuple[Floats, NDArray[np.int64]]:
+        """Milliseconds, ascending, and how many answers took so long."""
+        table = self._table("latencies")
+        here = table["side"] == arm
+        return table["milliseconds"][here].astype(np.float64), table["n"][here]
+
+    def lags(self, arm: int) -> tuple[Floats, NDArray[np.int64]]:
+        """Hours from request to verdict, ascending, and how many verdicts took so long."""
+        table = self._table("lags")
+        here = table["side"] == arm
+        return table["hours"][here].astype(np.float64), table["n"][here]
+
+    def readings(self) -> NDArray[np.int64]:
+        """Films with several readers [i]: how many said PNEUMONIA, NORMAL, neither; how many
+        such films."""
+        table = self._table("readings")
+        return np.stack(
+            [table[name] for name in ("said_pneumonia", "said_normal", "said_neither", "n")], axis=1
+        )
+
+    def standing(self, standing: Standing) -> int:
+        """Rows of a standing."""
+        table = self._table("standings")
+        return int(table["n"][table["standing"] == standing].sum())
+
+    def verdicts_without_a_prediction(self, truth: int) -> int:
+        """Verdicts of a truth whose prediction is not in the log."""
+        table = self._table("standings")
+        chosen = (table["standing"] == Standing.WITHOUT_A_PREDICTION) & (table["truth"] == truth)
+        return int(table["n"][chosen].sum())
+
+    def pending(self, arm: int) -> int:
+        """Films of an arm that are too young to be judged."""
+        table = self._table("standings")
+        chosen = (table["standing"] == Standing.FILM) & (table["side"] == arm) & ~table["mature"]
+        return int(table["n"][chosen].sum())
+
+    def not_blind(self) -> int:
+        """Verdicts of readers who had seen the answer; they do not count."""
+        return int(self._table("standings")["not_blind"].sum())
+
+    def _table(self, name: str) -> Counted:
+        return self.counts.tables[name]
+
+    def _look(self, days: NDArray[np.int64]) -> NDArray[np.intp]:
+        return np.searchsorted(np.unique(self._table("requests")["day"]), days)

@@ -1,0 +1,154 @@
+"""Experiments that are run a thousand times on paper: what a test costs, and how often it errs.
+
+Every run draws its films day by day from a truth, and is looked at at the end of each day by the
+same evidence as a real test. Only the films' kinds are drawn, so that a thousand tests of months
+take a second.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from ml.verdict.planning.truth import Truth
+from ml.verdict.rule import promotion_limits
+from ml.verdict.statistics.betting import Evidence, Floats, Moments
+from ml.verdict.statistics.metrics import (
+    CHALLENGER,
+    CHAMPION,
+    METRICS,
+    Metric,
+    difference,
+    paired_difference,
+)
+
+if TYPE_CHECKING:
+    from infra.declared.experiment import Experiment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """How films come, and how they are judged."""
+
+    films_per_day: int
+    days: int
+    propensity: float = 0.5
+    """Of the challenger; of no concern to a replay."""
+    replay: bool = False
+    agreement: float = 0.5
+    """Of the arms' errors in a replay; see Truth.replayed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """What became of each run [r], at the end of each day [d]."""
+
+    promoted: NDArray[np.bool_]
+    """Whether the evidence of the day says PROMOTE."""
+    stopped: NDArray[np.bool_]
+    """Whether it says ROLLBACK, or KEEP."""
+    rolled_back: NDArray[np.bool_]
+    labels: Floats
+    fixed_sample: NDArray[np.bool_]
+    """Whether a test for one look, at the same level, says PROMOTE on that day."""
+
+    @property
+    def promotion_day(self) -> NDArray[np.intp]:
+        """The index of the day of the promotion [r]; the number of days for a run without one.
+
+        A run ends with its first verdict: a promotion after a rollback is none.
+        """
+        days = self.promoted.shape[1]
+        first = np.where(self.promoted.any(axis=1), self.promoted.argmax(axis=1), days)
+        ended = np.where(self.stopped.any(axis=1), self.stopped.argmax(axis=1), days)
+        return np.asarray(np.where(first <= ended, first, days), np.intp)
+
+    @property
+    def rollback_day(self) -> NDArray[np.intp]:
+        """The index of the day of the rollback [r]; the number of days for a run without one."""
+        days = self.promoted.shape[1]
+        first = np.where(self.rolled_back.any(axis=1), self.rolled_back.argmax(axis=1), days)
+        return np.asarray(np.where(first < self.promotion_day, first, days), np.intp)
+
+    def labels_at(self, day: NDArray[np.intp]) -> Floats:
+        """The labels of each run by a day; infinite for a day that never comes."""
+        last = self.labels.shape[1] - 1
+        return np.where(
+            day <= last, self.labels[np.arange(day.size), np.minimum(day, last)], np.inf
+        )
+
+
+def simulate(
+    experiment: "Experiment", truth: Truth, design: Design, *, runs: int, seed: int
+) -> Runs:
+    """Runs an experiment so many times, up to its maximum of labels."""
+    random = np.random.default_rng(seed)
+    shares, gained, labels_of = _kinds(experiment, truth, design)
+    every = np.append(shares, max(0.0, 1 - shares.sum()))  # the last: films that nobody reads
+    drawn = random.multinomial(design.films_per_day, every, size=(runs, design.days))
+    counts = drawn[..., :-1].cumsum(axis=1).astype(np.float64)
+    labels = np.stack([counts[..., kinds].sum(axis=-1) for kinds in labels_of])
+    total = labels.sum(axis=0)
+
+    flat = counts.reshape(runs * design.days, -1)
+    evidence = {
+        metric: Evidence(u=moments.u, v=moments.v, bound=moments.bound, counts=flat)
+        for metric, moments in gained.items()
+    }
+    alpha, margins = experiment.alpha / 2, experiment.margins
+    rolled_back = evidence["sensitivity"].falls_below(0.0, alpha) | evidence[
+        "specificity"
+    ].falls_below(-margins.specificity, alpha)
+    promoted = ~rolled_back & np.logical_and.reduce(
+        [
+            evidence[metric].exceeds(limit, alpha)
+            for metric, limit in promotion_limits(experiment).items()
+        ]
+    )
+    kept = evidence[experiment.primary_metric].falls_below(0.0, alpha)
+    shape = (runs, design.days)
+    # The day on which the maximum is reached is the last one.
+    before = np.concatenate([np.zeros((runs, 1)), total[:, :-1]], axis=1)
+    running = before < experiment.maximum_labels
+    enough = labels.min(axis=0) >= experiment.minimum_per_arm
+    return Runs(
+        promoted=promoted.reshape(shape) & enough & running,
+        stopped=(rolled_back | kept).reshape(shape) & running,
+        rolled_back=rolled_back.reshape(shape) & running,
+        labels=total,
+        fixed_sample=_fixed_sample(experiment, evidence).reshape(shape) & enough & running,
+    )
+
+
+def _kinds(
+    experiment: "Experiment", truth: Truth, design: Design
+) -> tuple[Floats, Mapping[Metric, Moments], tuple[NDArray[np.bool_], ...]]:
+    """Kinds of films: the share of each, what each says of every metric, and whose label it is."""
+    if design.replay:
+        pairs = truth.replayed(design.agreement)
+        gained = {metric: paired_difference(pairs, metric, 1.0) for metric in METRICS}
+        return pairs.n, gained, (np.ones(pairs.n.size, np.bool_),)
+    expected, smallest = Truth.expected(experiment), experiment.smallest_sampling
+    films = truth.live(design.propensity, experiment.review_share, experiment.audit_share)
+    gained = {
+        metric: difference(films, metric, expected.of(metric), smallest) for metric in METRICS
+    }
+    return films.n, gained, (films.arm == CHAMPION, films.arm == CHALLENGER)
+
+
+def _fixed_sample(
+    experiment: "Experiment", evidence: Mapping[Metric, Evidence]
+) -> NDArray[np.bool_]:
+    """The same conditions by Wald's test of the same estimating equations."""
+    needed = norm.ppf(1 - experiment.alpha / 2)
+    passed = []
+    for metric, limit in promotion_limits(experiment).items():
+        found = evidence[metric]
+        moments = found.u - limit * found.v
+        deviation = np.sqrt(found.counts @ moments**2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            passed.append(found.counts @ moments / deviation > needed)
+    return np.asarray(np.logical_and.reduce(passed))

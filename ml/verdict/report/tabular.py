@@ -1,0 +1,186 @@
+"""What people read of a judgement: the same tables on the terminal and in the report."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ml.contract.decision import NONE_GIVEN
+from ml.verdict.counting.journals import UNLOGGED
+from ml.verdict.counting.tally import Standing
+from ml.verdict.judgement import Judgement, Needed
+from ml.verdict.statistics.betting import Interval
+from ml.verdict.statistics.metrics import CHALLENGER, CHAMPION
+from ml.verdict.statistics.recalibration import Recalibration
+
+ARMS = ("champion", "challenger")
+Rows = Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table of text."""
+
+    title: str
+    heads: Sequence[str]
+    rows: Rows
+    note: str = ""
+
+
+def tables(judgement: Judgement) -> Iterator[Table]:
+    """Everything that was found, the most important first."""
+    yield gains(judgement.gains, judgement)
+    yield arms(judgement)
+    yield verification(judgement)
+    yield remains(judgement)
+    for column, values in judgement.subgroups.items():
+        yield Table(
+            title=f"By {column}",
+            heads=(column, "figure", "champion", "challenger"),
+            rows=[
+                (
+                    value or "not known",
+                    metric,
+                    text(found[CHAMPION][metric]),
+                    text(found[CHALLENGER][metric]),
+                )
+                for value, found in values.items()
+                for metric in ("sensitivity", "specificity")
+            ],
+            note="No verdict depends on these; small groups say little.",
+        )
+
+
+def gains(values: Mapping[str, Interval | None], judgement: Judgement) -> Table:
+    """Challenger minus champion."""
+    return Table(
+        title="Challenger minus champion",
+        heads=("figure", "gain", "interval", "n", "at worst and best of the unknown"),
+        rows=[
+            (
+                name,
+                *parts(value, signed=True),
+                f"{bounds.low:+.3f} to {bounds.high:+.3f}"
+                if (bounds := judgement.bounds.get(name))
+                else "",
+            )
+            for name, value in values.items()
+        ],
+    )
+
+
+def arms(judgement: Judgement) -> Table:
+    """Both arms' figures."""
+    champion, challenger = judgement.arms
+    rows: list[tuple[str, ...]] = [
+        ("requests", str(champion.requests), str(challenger.requests)),
+        ("mature films with a truth", str(champion.labels), str(challenger.labels)),
+        ("of them PNEUMONIA", str(champion.positives), str(challenger.positives)),
+        ("films too young to be judged", str(champion.pending), str(challenger.pending)),
+    ]
+    names = list(dict.fromkeys([*champion.figures, *challenger.figures]))
+    rows += [
+        (name, text(champion.figures.get(name)), text(challenger.figures.get(name)))
+        for name in names
+    ]
+    rows.append(
+        (
+            "calibration error",
+            *(text(arm.calibration.error if arm.calibration else None) for arm in judgement.arms),
+        )
+    )
+    return Table(
+        title="The arms",
+        heads=("figure", champion.name, challenger.name),
+        rows=rows,
+        note=not_estimable({arm.name: arm.recalibration for arm in judgement.arms}),
+    )
+
+
+def not_estimable(found: Mapping[str, Recalibration]) -> str:
+    """Why an arm has no calibration intercept or slope; empty where every arm has both."""
+    return " ".join(
+        f"Calibration of {arm}: {it.not_estimable}."
+        for arm, it in found.items()
+        if it.not_estimable
+    )
+
+
+def verification(judgement: Judgement) -> Table:
+    """What readers resolved."""
+    agreement = judgement.agreement
+    return Table(
+        title="What readers saw",
+        heads=("answers", "mature", "with a truth", "read, not resolved", "of what was promised"),
+        rows=[
+            (
+                f"{ARMS[cover.arm]}: {'PNEUMONIA' if cover.called else 'NORMAL'}",
+                str(cover.films),
+                str(cover.resolved),
+                str(cover.unresolved),
+                text(cover.share),
+            )
+            for cover in judgement.coverage
+        ],
+        note=(
+            f"Of {agreement.share.n} films with several readers, all readers agreed on "
+            f"{text(agreement.share)}"
+            + (f"; Fleiss' kappa {agreement.kappa:.2f}." if agreement.kappa is not None else ".")
+            if agreement
+            else ""
+        ),
+    )
+
+
+def remains(judgement: Judgement) -> Table:
+    """What became of every row."""
+    return Table(
+        title="Every row of the log",
+        heads=("rows", "number"),
+        rows=[
+            *(
+                (str(standing), str(n))
+                for standing, n in judgement.standings.items()
+                if n or standing in (Standing.WITHOUT_AN_ARM, Standing.WITHOUT_A_PREDICTION)
+            ),
+            ("verdicts that were not blind, and do not count", str(judgement.not_blind)),
+            (
+                UNLOGGED,
+                f"{len(found.unlogged)} of {found.answers} that journals know"
+                if (found := judgement.journaled)
+                else f"journals: {NONE_GIVEN}",
+            ),
+        ],
+    )
+
+
+def needed(found: Needed, labels: int) -> str:
+    """How many more labels, in a sentence."""
+    if found.as_observed is not None:
+        more = max(0, found.as_observed - labels)
+        return (
+            f"If films keep coming like these {labels}, a promotion takes about {more} more labels."
+        )
+    if found.as_expected is not None:
+        more = max(0, found.as_expected - labels)
+        return (
+            "What was seen so far would never lead to a promotion. If the arms are as the "
+            f"experiment expects, it takes about {more} more labels."
+        )
+    return "No number of labels leads to a promotion if the arms are as the experiment expects."
+
+
+def text(value: Interval | None) -> str:
+    """A figure with its interval and n."""
+    number, interval, n = parts(value)
+    return f"{number} ({interval}), n = {n}" if interval else number
+
+
+def parts(value: Interval | None, *, signed: bool = False) -> tuple[str, str, str]:
+    """A figure, its interval and its n."""
+    if value is None:
+        return "not defined", "", "0"
+    sign = "+" if signed else ""
+    digits = 0 if value.value >= 10 else 3
+    number, low, high = (
+        format(part, f"{sign}.{digits}f") for part in (value.value, value.low, value.high)
+    )
+    return number, f"{low} to {high}", str(value.n)

@@ -1,0 +1,1 @@
+"""Estimates and intervals that hold at every look; know no tables and no files."""

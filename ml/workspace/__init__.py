@@ -1,0 +1,1 @@
+"""How `ml` reaches a workspace: connection, warehouse, endpoint."""

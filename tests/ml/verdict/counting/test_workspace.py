@@ -1,0 +1,187 @@
+"""The same verdict from a workspace's views as from a file: one SQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ml.verdict.counting.counts import WorkspaceViews
+from ml.verdict.counting.labelled_file import ParquetFile
+from tests.ml.verdict.conftest import CHALLENGER, CHAMPION, START
+
+if TYPE_CHECKING:
+    from tests.plugin.ab_test import ABTestBed
+
+KINDS = {
+    "TP": (0.9, "PNEUMONIA"),
+    "FN": (0.25, "PNEUMONIA"),
+    "TN": (0.125, "NORMAL"),
+    "FP": (0.75, "NORMAL"),
+}
+COUNTS = {CHAMPION: {"TP": 8, "FN": 2, "TN": 7, "FP": 3}, CHALLENGER: {"TP": 9, "FN": 1, "TN": 7}}
+NOON = 12 * 60  # the bed counts its minutes from noon
+
+
+@pytest.fixture
+def bed(ab_test: ABTestBed) -> ABTestBed:
+    """The counts, one film that two readers judge differently, one unread, one failed request,
+    and a verdict on nothing."""
+    minute = 0
+    for arm, outcomes in COUNTS.items():
+        for outcome, n in outcomes.items():
+            probability, truth = KINDS[outcome]
+            for _ in range(n):
+                minute += 1
+                name = f"film-{minute}"
+                ab_test.answer(arm, probability, id=name, minutes=minute, milliseconds=minute)
+                ab_test.judge(name, truth, minutes=minute + 60)
+    ab_test.answer(CHAMPION, 0.9, id="disputed", minutes=50)
+    ab_test.judge("disputed", "PNEUMONIA", minutes=110)
+    ab_test.judge("disputed", "NORMAL", reader="reader-2", minutes=110)
+    ab_test.answer(CHALLENGER, 0.9, id="unread", minutes=51)
+    ab_test.answer(CHALLENGER, status=500, response="{}", minutes=52)
+    ab_test.judge("lost", "PNEUMONIA", minutes=61)
+    ab_test.create_views()
+    return ab_test
+
+
+def write_the_same(log) -> None:
+    minute = 0
+    for arm, outcomes in COUNTS.items():
+        for outcome, n in outcomes.items():
+            probability, truth = KINDS[outcome]
+            for _ in range(n):
+                minute += 1
+                log.film(
+                    arm,
+                    probability,
+                    truth,
+                    hours=(NOON + minute) / 60,
+                    execution_duration_ms=minute,
+                )
+    name = log.film(CHAMPION, 0.9, "PNEUMONIA", hours=(NOON + 50) / 60, execution_duration_ms=20)
+    log.rows.append(
+        log.rows[-1]
+        | {"prediction_id": name, "ground_truth": "NORMAL", "radiologist_id": "reader-2"}
+    )
+    log.film(CHALLENGER, 0.9, hours=(NOON + 51) / 60, execution_duration_ms=20)
+    log.film(CHALLENGER, None, hours=(NOON + 52) / 60, execution_duration_ms=20, status_code=500)
+    log.rows.append(
+        {
+            "prediction_id": "lost",
+            "ground_truth": "PNEUMONIA",
+            "decided_at": log.rows[0]["decided_at"],
+        }
+    )
+
+
+@pytest.fixture
+def views(bed: ABTestBed):
+    """The rows of the workspace."""
+
+    def of(subgroups=()):
+        from ml.workspace.warehouse import Warehouse
+
+        warehouse = Warehouse(bed.workspace.sdk(), bed.workspace.warehouse_id)
+        return WorkspaceViews(warehouse, bed.analysis, subgroups)
+
+    return of
+
+
+@pytest.mark.programs
+def test_a_workspace_and_a_file_with_the_same_rows_count_the_same(views, log, experiment):
+    import datetime
+
+    from infra.declared.experiment import load, splits
+    from ml.compare import decide
+
+    write_the_same(log)
+    trial = load(experiment(maturity=1))
+    day_after = START + datetime.timedelta(days=1, hours=12)
+    from_views, from_file = (
+        decide(trial, splits(trial), rows, as_of=day_after, environment=None).decision
+        for rows in (views(), ParquetFile(log.parquet(), ()))
+    )
+
+    assert from_views.numbers == from_file.numbers
+    assert from_views.data.digest == from_file.data.digest
+    assert from_views.numbers["champion"]["labels"] == 20
+    assert from_views.numbers["rows"]["verdicts whose prediction is not in the log"] == 1
+    assert from_views.numbers["challenger"]["figures"]["error rate"]["value"] > 0
+
+
+@pytest.mark.programs
+def test_a_subgroup_must_be_a_column_of_the_view(views):
+    from ml.contract.errors import UserError
+
+    with pytest.raises(UserError, match="no column site"):
+        views(("site",))
+
+
+ENVIRONMENT = """
+catalog = "{catalog}"
+[workspace]
+host = "{host}"
+[platform.warehouse]
+name = "fx"
+[ab_test]
+endpoint = "ab-test"
+[ab_test.champion]
+model = "keras"
+version = 1
+[[ab_test.challengers]]
+model = "torch"
+version = 2
+traffic = 50
+[ab_test.inference_table]
+schema = "gold"
+prefix = "pneumonia_classifier"
+"""
+
+
+@pytest.mark.programs
+def test_the_command_finds_the_views_of_an_environment(
+    bed: ABTestBed, experiment, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ml.compare import main
+    from ml.contract.decision import Decision
+
+    file = tmp_path / "sandbox.toml"
+    host = str(bed.workspace.client.base_url).rstrip("/")
+    file.write_text(ENVIRONMENT.format(catalog=bed.analysis.catalog, host=host))
+    monkeypatch.setenv("DATABRICKS_TOKEN", "any")
+    trial, output = experiment(maturity=1), tmp_path / "out"
+
+    assert main([str(trial), "--environment", str(file), "--output", str(output)]) == 0
+
+    decision = Decision.read(output / "decision.json")
+    assert decision.environment == "sandbox"
+    assert decision.numbers["champion"]["requests"] == 21
+    verified = [str(trial), "--environment", str(file), "--verify", str(output / "decision.json")]
+    assert main(verified) == 0
+
+
+@pytest.mark.programs
+def test_replayed_requests_are_not_of_the_test(ab_test: ABTestBed, experiment) -> None:
+    from infra.declared.experiment import load, splits
+    from ml.compare import decide
+    from ml.workspace.warehouse import Warehouse
+
+    ab_test.answer(CHAMPION, 0.9, id="film-1", minutes=1)
+    ab_test.answer(CHALLENGER, 0.9, id="film-2", minutes=2)
+    for number in range(5):
+        ab_test.answer(CHALLENGER, 0.9, id=f"replay-film-{number}", minutes=3)
+    ab_test.create_views()
+    warehouse = Warehouse(ab_test.workspace.sdk(), ab_test.workspace.warehouse_id)
+    trial = load(experiment(maturity=0))
+
+    decision = decide(
+        trial,
+        splits(trial),
+        WorkspaceViews(warehouse, ab_test.analysis, ()),
+        as_of=None,
+        environment=None,
+    ).decision
+
+    assert decision.numbers["challenger"]["requests"] == 1
