@@ -14,6 +14,7 @@ from pydantic_core import InitErrorDetails
 
 from infra.declared.declaration import Declaration, Table, broken_rule, problem, read
 from infra.declared.endpoint import ABTest, Feedback
+from infra.declared.local_workspace import is_loopback
 from infra.declared.naming import CatalogName, SchemaName, payload_table
 from infra.declared.platform import Platform
 from infra.declared.principal import Roles
@@ -33,7 +34,6 @@ from infra.declared.state import LocalState, State
 ENVIRONMENTS: Final = Path(__file__).parents[1] / "environments"
 
 _HOST: Final = re.compile(r"(?P<scheme>https?)://(?P<name>[A-Za-z0-9.-]+)(:\d{1,5})?")
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost"})
 
 
 class InvalidEnvironment(InvalidFile):
@@ -49,7 +49,7 @@ def _host(host: str) -> str:
             if found and "@" not in host
             else "write it like https://adb-1234567890123456.7.azuredatabricks.net",
         )
-    if found["scheme"] == "http" and found["name"] not in _LOOPBACK:
+    if found["scheme"] == "http" and not is_loopback(found["name"]):
         raise broken_rule(
             "https, except for a workspace on this machine: the token travels with every request",
             f"write {host.replace('http', 'https', 1)}",

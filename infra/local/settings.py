@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 from pathlib import Path
 
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 8180
-DEFAULT_DATA = Path(".local/workspace")
+from infra.declared.local_workspace import FOLDER, HOST, PORT, is_loopback, token_file
+
 DEFAULT_REGISTRY = "sqlite:///.local/mlflow.db"
 """The MLflow registry that `ml.train_*` writes, from the repository's root."""
 
@@ -24,9 +22,9 @@ class InvalidSettings(ValueError):
 class Settings:
     """Times are in seconds. The names are those of the command line options."""
 
-    host: str = DEFAULT_HOST
-    port: int = DEFAULT_PORT
-    data: Path = DEFAULT_DATA
+    host: str = HOST
+    port: int = PORT
+    data: Path = FOLDER
     registry: str = DEFAULT_REGISTRY
     state_seconds: float = 0.0
     """How long an endpoint stays in an update at least, on top of the work itself."""
@@ -48,11 +46,11 @@ class Settings:
     """Threads that a framework may use inside one served entity."""
 
     def __post_init__(self) -> None:
-        if not _is_loopback(self.host):
+        if not is_loopback(self.host):
             raise InvalidSettings(
                 f"--host {self.host!r} is not a loopback address. The local workspace has one user"
                 f" and no transport security, so it serves this machine only:"
-                f" use --host {DEFAULT_HOST}."
+                f" use --host {HOST}."
             )
         if not 0 <= self.port <= 65535:
             raise InvalidSettings(f"--port {self.port} is not a port: use 0 to 65535.")
@@ -66,7 +64,7 @@ class Settings:
 
     @property
     def token_file(self) -> Path:
-        return self.data / "token"
+        return token_file(self.data)
 
     @property
     def lock_file(self) -> Path:
@@ -83,12 +81,3 @@ class Settings:
     @property
     def logs_folder(self) -> Path:
         return self.data / "serving" / "logs"
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

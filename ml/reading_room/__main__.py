@@ -9,13 +9,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra.declared.local_workspace import HOST
 from ml.contract.errors import UserError
 from ml.terminal.command import add_environment_option, run, whole_number
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8190
 _JOURNALS = Path(".local/reading-room")
 _SHUTDOWN_SECONDS = 5
@@ -64,7 +64,7 @@ def _options() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--host",
-        default=LOOPBACK,
+        default=HOST,
         help="the address to listen on (default: %(default)s); another one needs --behind-proxy",
     )
     parser.add_argument(
@@ -84,7 +84,7 @@ def _options() -> argparse.ArgumentParser:
 def _serve(given: argparse.Namespace) -> None:
     import uvicorn
 
-    if given.host != LOOPBACK and not given.behind_proxy:
+    if given.host != HOST and not given.behind_proxy:
         raise UserError(
             f"--host {given.host}: without a proxy that signs users in, everybody who reaches this "
             f"address would read under your name. Leave --host out, or add --behind-proxy."

@@ -19,6 +19,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
+from infra.declared.local_workspace import LOOPBACK_NAMES
 from ml.feedback.reading import CONFIDENCES, LONGEST_NOTES, VERDICTS, InvalidReading
 from ml.reading_room.films import NoPicture
 from ml.reading_room.identity import Identity, UnknownReader
@@ -29,7 +30,6 @@ from ml.workspace.connection import WorkspaceError
 
 _PAGE: Final = Path(__file__).parent / "page"
 _LARGEST_BODY: Final = 64 * 1024
-_LOOPBACK: Final = ["127.0.0.1", "localhost"]
 
 _SAID: Final = {
     State.WRITTEN: "Saved.",
@@ -67,7 +67,7 @@ class _Chosen(BaseModel):
 def application(room: Room, identity: Identity, *, behind_proxy: bool) -> Starlette:
     """The server's application. Without a proxy it answers this machine's names alone."""
     pages = Pages(room, identity)
-    hosts = ["*"] if behind_proxy else _LOOPBACK
+    hosts = ["*"] if behind_proxy else [*LOOPBACK_NAMES]
     return Starlette(
         routes=[
             Route("/", pages.page),

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-_ML = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 
 # What decides what a network learns and how it is judged. The file of the network joins them.
 _SOURCES = (
-    "contract/serving.py",
-    "evaluation/measures.py",
-    "training/augmentation.py",
-    "training/fitting.py",
-    "training/recipe.py",
-    "data/*.py",
+    "ml/contract/serving.py",
+    "ml/evaluation/measures.py",
+    "ml/training/augmentation.py",
+    "ml/training/fitting.py",
+    "ml/training/recipe.py",
+    "ml/data/*.py",
 )
 
 
@@ -32,7 +32,7 @@ def commit() -> Commit | None:
     from git import InvalidGitRepositoryError, Repo
 
     try:
-        repository = Repo(_ML, search_parent_directories=True)
+        repository = Repo(REPOSITORY, search_parent_directories=True)
         return Commit(sha=repository.head.commit.hexsha, dirty=repository.is_dirty())
     except (InvalidGitRepositoryError, ValueError):  # ValueError: a repository without a commit
         return None
@@ -41,16 +41,16 @@ def commit() -> Commit | None:
 def code_digest(network: Path, packages: Iterable[str]) -> str:
     """SHA-256 of the code that makes a version: our sources, and the versions of the packages."""
     return digest(
-        {file for pattern in _SOURCES for file in _ML.glob(pattern)} | {network}, packages
+        {file for pattern in _SOURCES for file in REPOSITORY.glob(pattern)} | {network}, packages
     )
 
 
 def digest(sources: Iterable[Path], packages: Iterable[str]) -> str:
-    """SHA-256 of files of `ml` and of the versions of packages."""
+    """SHA-256 of files of this repository and of the versions of packages."""
     digest = hashlib.sha256()
     for file in sorted(sources):
         content = hashlib.sha256(file.read_bytes()).hexdigest()
-        digest.update(f"{file.relative_to(_ML).as_posix()} {content}\n".encode())
+        digest.update(f"{file.relative_to(REPOSITORY).as_posix()} {content}\n".encode())
     for requirement in pinned(packages):
         digest.update(f"{requirement}\n".encode())
     return digest.hexdigest()

@@ -69,11 +69,12 @@ def _is_local(host: str | None) -> bool:
 
 
 def _local_token() -> str:
-    from infra.local.settings import Settings
+    # Not at the top: a served version, which has this module in its container, has no `infra`.
+    from infra.declared.local_workspace import token_file
 
     if token := os.environ.get("DATABRICKS_TOKEN"):
         return token
-    file = Settings().token_file
+    file = token_file()
     try:
         return file.read_text().strip()
     except OSError as error:

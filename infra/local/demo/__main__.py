@@ -22,6 +22,7 @@ import tomlkit
 from databricks.sdk import WorkspaceClient
 
 from infra.declared.environment import ENVIRONMENTS, Environment, load
+from infra.declared.local_workspace import HOST, PORT, token_file
 from infra.local.demo import experiment, readers, requests
 from infra.local.demo.commands import (
     DEPLOY,
@@ -34,7 +35,6 @@ from infra.local.demo.commands import (
     step,
 )
 from infra.local.demo.logged_requests import Book
-from infra.local.settings import DEFAULT_DATA, DEFAULT_PORT
 from ml.contract.serving import FEEDBACK_MODEL, KERAS_MODEL, PYTORCH_MODEL
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _demonstrate(client: WorkspaceClient, *, films: int, epochs: int | None) -> 
 def _workspace() -> Iterator[WorkspaceClient]:
     """A client of the running local workspace; one that was not running ends with the demo."""
     environment = load(ENVIRONMENT)
-    host = environment.workspace.host or f"http://127.0.0.1:{DEFAULT_PORT}"
+    host = environment.workspace.host or f"http://{HOST}:{PORT}"
     step(f"The local workspace at {host}")
     with contextlib.ExitStack() as stack:
         if _answers(host):
@@ -149,7 +149,7 @@ def _workspace() -> Iterator[WorkspaceClient]:
             server = stack.enter_context(subprocess.Popen(command, start_new_session=True))
             stack.callback(server.terminate)
             _wait_for(host, server)
-        token = (DEFAULT_DATA / "token").read_text().strip()
+        token = token_file().read_text().strip()
         os.environ["DATABRICKS_TOKEN"] = token  # the commands that follow find it here
         os.environ["DATABRICKS_HOST"] = host
         yield WorkspaceClient(host=host, token=token, auth_type="pat")

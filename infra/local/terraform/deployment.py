@@ -19,10 +19,9 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Final
 
+from infra.declared.local_workspace import is_on_this_machine, token_file
 from infra.declared.platform import HOW_TO_DESTROY
-from infra.local.settings import DEFAULT_DATA
 from infra.local.terraform.installation import Installation
-from infra.local.terraform.loopback import is_loopback
 from infra.local.terraform.stand_in import VERSION
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ class Deployment:
         self._source = source
         self._provider = provider
         self._host = environment.workspace.host or os.environ.get("DATABRICKS_HOST") or ""
-        self._is_local = bool(self._host) and is_loopback(self._host)
+        self._is_local = bool(self._host) and is_on_this_machine(self._host)
         self._root = root
         self._stand_in = Installation(root=root)
         self._registry_output = self._stand_in.folder / "registry" / "cdktf.out"
@@ -128,7 +127,7 @@ class Deployment:
         token = os.environ.get("DATABRICKS_TOKEN")
         if token:
             return token
-        file = self._root / DEFAULT_DATA / "token"
+        file = self._root / token_file()
         try:
             return file.read_text().strip()
         except FileNotFoundError as missing:

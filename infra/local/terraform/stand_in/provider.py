@@ -11,7 +11,7 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
-from infra.local.terraform.loopback import is_loopback
+from infra.declared.local_workspace import is_on_this_machine
 from infra.local.terraform.stand_in import VERSION
 from infra.local.terraform.stand_in.calls import HTTP_SECONDS, RETRY_SECONDS, CallError
 from infra.local.terraform.stand_in.diagnostics import Diagnostic, failure
@@ -59,7 +59,7 @@ class Provider:
             )
         if "://" not in host:
             host = f"https://{host}"
-        if not is_loopback(host):
+        if not is_on_this_machine(host):
             return self._refuse(
                 f"the stand-in provider serves the local workspace only, not {host}",
                 f"host = {host!r} is not a loopback address, so nothing has been sent. This"
