@@ -8,7 +8,6 @@ split while requests keep flowing, and a promotion by the decision of a replay.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import os
 import subprocess
@@ -35,6 +34,7 @@ from infra.local.demo.commands import (
     step,
 )
 from infra.local.demo.logged_requests import Book
+from ml.contract.errors import UserError
 from ml.contract.serving import FEEDBACK_MODEL, KERAS_MODEL, PYTORCH_MODEL
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def main() -> int:
     try:
         with _workspace() as client:
             _demonstrate(client, films=arguments.films, epochs=arguments.epochs)
-    except DemoFailed as failure:
+    except (DemoFailed, UserError) as failure:
         console.print(f"[red]The demo stopped:[/] {failure}", highlight=False)
         return 1
     except KeyboardInterrupt:
@@ -98,7 +98,8 @@ def _demonstrate(client: WorkspaceClient, *, films: int, epochs: int | None) -> 
     experiment.declare(environment, versions, since=datetime.now(UTC))
 
     step(f"Send {films} X-rays to {environment.ab_test.endpoint}")
-    answers = asyncio.run(requests.ask_all(client, environment.ab_test.endpoint, films))
+    with requests.connect(client, environment.ab_test.endpoint) as asked:
+        answers = requests.ask_all(asked, films)
     requests.show_answers(answers)
 
     step("The payload table, by Databricks SQL")
@@ -120,9 +121,8 @@ def _demonstrate(client: WorkspaceClient, *, films: int, epochs: int | None) -> 
 
     step(f"Shift the traffic to {100 - SHIFTED_TRAFFIC}/{SHIFTED_TRAFFIC} under load")
     _copy_of(environment, versions=versions, traffic=SHIFTED_TRAFFIC)
-    during, after = asyncio.run(
-        requests.deploy_under_load(client, environment.ab_test.endpoint, str(file), films)
-    )
+    with requests.connect(client, environment.ab_test.endpoint) as asked:
+        during, after = requests.deploy_under_load(asked, str(file), films)
     console.print(f"  {len(during)} requests during the deployment, 0 failed")
     requests.show_answers(after)
 

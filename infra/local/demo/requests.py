@@ -1,130 +1,122 @@
-"""X-rays to the endpoint, and what comes back."""
+"""X-rays to the endpoint by `ml.client`, as a user sends them, and what comes back."""
 
 from __future__ import annotations
 
-import asyncio
-import collections
 import contextlib
 import dataclasses
 import itertools
 import statistics
 import time
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
-import httpx
 import numpy as np
-import orjson
-from rich.progress import Progress
+from rich.progress import track
 from rich.table import Table
 
-from infra.local.demo.commands import DemoFailed, console, deploy
-from ml.contract.serving import DECISION_THRESHOLD
+from infra.local.demo.commands import FOLDER, console, deploy
+from ml.client import PredictionClient, image_id_of
+from ml.contract.serving import DECISION_THRESHOLD, DEFAULT_IMAGE_SIZE
 from ml.data.loading import BUNDLED
 from ml.data.loading import load as load_films
+from ml.prediction.journal import Journal
+from ml.workspace.endpoint import Endpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from concurrent.futures import Future
+
     from databricks.sdk import WorkspaceClient
 
+    from ml.data.films import Images
+    from ml.prediction.journal import Prediction
+
 CLIENTS = 4
-_JSON = {"Content-Type": "application/json"}
 _DECIMALS = 4
 _PAUSE = 0.02
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What one request brought back. Times are in seconds."""
+    """What one request brought back, and the label of its film. Times are in seconds."""
 
-    request_id: str
-    """The one that this client gave it."""
-    arm: str
-    probability: float
+    prediction: Prediction
     label: int
     seconds: float
 
     @property
+    def request_id(self) -> str:
+        """The one that the client gave it."""
+        return self.prediction.request_id
+
+    @property
+    def arm(self) -> str:
+        """The served entity that answered."""
+        return self.prediction.arm
+
+    @property
     def agrees(self) -> bool:
-        return (self.probability >= DECISION_THRESHOLD) == bool(self.label)
+        """Whether the call is the label."""
+        return (self.prediction.probability >= DECISION_THRESHOLD) == bool(self.label)
 
 
-Image = np.ndarray[Any, Any]
-Ask = Callable[[Image, int], Awaitable[Answer]]
+@contextlib.contextmanager
+def connect(client: WorkspaceClient, endpoint: str) -> Iterator[PredictionClient]:
+    """A client of the endpoint that sends nothing twice: a request that fails ends the demo."""
+    asked = Endpoint(client, endpoint, connections=CLIENTS, tries=1)
+    with PredictionClient(
+        asked, Journal(FOLDER / "predictions.db"), image_size=DEFAULT_IMAGE_SIZE
+    ) as connected:
+        yield connected
 
 
-@contextlib.asynccontextmanager
-async def _endpoint(client: WorkspaceClient, endpoint: str) -> AsyncIterator[Ask]:
-    """A function that sends one film and its label, and returns the answer."""
-    path = f"/serving-endpoints/{endpoint}/invocations"
-    headers = {"Authorization": f"Bearer {client.config.token}"}
-    async with httpx.AsyncClient(base_url=client.config.host, headers=headers, timeout=60) as http:
-
-        async def ask(image: Image, label: int) -> Answer:
-            request_id = f"demo-{uuid.uuid4()}"
-            body = {"inputs": [image.tolist()], "client_request_id": request_id}
-            started = time.perf_counter()
-            try:
-                response = await http.post(path, content=orjson.dumps(body), headers=_JSON)
-            except httpx.TransportError as broken:
-                raise DemoFailed(f"{path} did not answer: {broken!r}.") from broken
-            if not response.is_success:
-                raise DemoFailed(f"{path} answered {response.status_code}: {response.text[:400]}")
-            return Answer(
-                request_id=request_id,
-                arm=response.headers["served-model-name"],
-                probability=response.json()["predictions"][0][0],
-                label=int(label),
-                seconds=time.perf_counter() - started,
-            )
-
-        yield ask
+def ask_all(client: PredictionClient, films: int) -> list[Answer]:
+    """Sends the films with CLIENTS requests at once. Raises EndpointError."""
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        answers = pool.map(lambda film: _ask(client, *film), _films(films))
+        return list(
+            track(answers, "  requests", total=films, console=console, transient=True),
+        )
 
 
-async def ask_all(client: WorkspaceClient, endpoint: str, films: int) -> list[Answer]:
-    """Sends the films with CLIENTS requests at once."""
-    queue = collections.deque(_films(films))
-    answers: list[Answer] = []
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("  requests", total=films)
-        async with _endpoint(client, endpoint) as ask:
+def deploy_under_load(
+    client: PredictionClient, file: str, films: int
+) -> tuple[list[Answer], list[Answer]]:
+    """Deploys the file while requests keep flowing; the answers during that, and those after it."""
+    with ThreadPoolExecutor(CLIENTS + 1) as pool:
+        deployment = pool.submit(deploy, "serving", file)
+        asking = [pool.submit(_ask_until, deployment, client, films) for _ in range(CLIENTS)]
+        deployment.result()
+        during = [answer for answers in asking for answer in answers.result()]
+    return during, ask_all(client, films)
 
-            async def one_client() -> None:
-                while queue:
-                    answers.append(await ask(*queue.popleft()))
-                    progress.advance(task)
 
-            await asyncio.gather(*(one_client() for _ in range(CLIENTS)))
+def _ask_until(done: Future[None], client: PredictionClient, films: int) -> list[Answer]:
+    answers = []
+    for film in itertools.cycle(_films(films)):
+        if done.done():
+            break
+        answers.append(_ask(client, *film))
+        time.sleep(_PAUSE)
     return answers
 
 
-async def deploy_under_load(
-    client: WorkspaceClient, endpoint: str, file: str, films: int
-) -> tuple[list[Answer], list[Answer]]:
-    """Deploys the file while requests keep flowing; the answers during that, and those after it."""
-    deployment = asyncio.create_task(asyncio.to_thread(deploy, "serving", file))
-    during: list[Answer] = []
-    async with _endpoint(client, endpoint) as ask:
-
-        async def one_client() -> None:
-            for film in itertools.cycle(_films(films)):
-                if deployment.done():
-                    return
-                during.append(await ask(*film))
-                await asyncio.sleep(_PAUSE)
-
-        await asyncio.gather(deployment, *(one_client() for _ in range(CLIENTS)))
-    return during, await ask_all(client, endpoint, films)
+def _ask(client: PredictionClient, image: Images, label: int) -> Answer:
+    started = time.perf_counter()
+    prediction = client.ask(image_id_of(image.tobytes()), image)
+    seconds = time.perf_counter() - started
+    return Answer(prediction=prediction, label=label, seconds=seconds)
 
 
-def _films(count: int) -> list[tuple[Image, int]]:
+def _films(count: int) -> list[tuple[Images, int]]:
     """Validation films, in the order of the file: images float [h, w, 1] in [0, 1], and labels."""
     data = load_films(BUNDLED).parts["val"]
-    pairs = zip(data.images.round(_DECIMALS), data.labels, strict=True)
+    pairs = zip(data.images.round(_DECIMALS), map(int, data.labels), strict=True)
     return list(itertools.islice(itertools.cycle(pairs), count))
 
 
 def show_answers(answers: Sequence[Answer]) -> None:
+    """A line for each arm: how many answers, how fast, how often as labelled."""
     table = Table("arm", "n", "p50 ms", "p95 ms", "as labelled")
     for arm in sorted({answer.arm for answer in answers}):
         own = [answer for answer in answers if answer.arm == arm]
