@@ -10,15 +10,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
+from scipy.stats import norm
 from statsmodels.stats.proportion import proportion_confint
 
 from ml.contract.errors import InvalidData
 from ml.contract.serving import DECISION_THRESHOLD, LABELS
 from ml.data.films import Labels
+from ml.evaluation.calibration import bins_of, expected_error, squared_errors
+from ml.evaluation.discrimination import area, equally_weighted
 
 CONFIDENCE = 0.95
-CALIBRATION_BINS = 10
 
 Probabilities: TypeAlias = NDArray[np.float64]
 
@@ -119,34 +120,23 @@ def evaluate(probabilities: NDArray[Any], labels: Labels) -> Evaluation:
         accuracy=_wilson(int((called == sick).sum()), n),
         sensitivity=_wilson(int((called & sick).sum()), n_sick),
         specificity=_wilson(int((~called & ~sick).sum()), n - n_sick),
-        auc=delong(scores[sick], scores[~sick]),
-        brier=float(np.mean((scores - sick) ** 2)) if n else None,
-        calibration_error=_calibration_error(bins, n) if n else None,
+        auc=auc(scores, sick),
+        brier=float(squared_errors(scores, sick).mean()) if n else None,
+        calibration_error=_calibration_error(bins) if n else None,
         calibration=bins,
         undefined=_undefined(n, n_sick),
     )
 
 
-def delong(cases: Probabilities, controls: Probabilities) -> Auc | None:
-    """AUC with its DeLong interval, in O(n log n) by midranks; None without cases or controls.
-
-    reference: Sun and Xu, IEEE Signal Processing Letters 21(11), 2014. The variance of a group of
-    one film is taken as 0.
-    """
-    m, n = len(cases), len(controls)
-    if not m or not n:
+def auc(scores: Probabilities, sick: NDArray[np.bool_]) -> Auc | None:
+    """The AUC of films [n] with its DeLong interval; None without films of both classes."""
+    found = area(equally_weighted(scores, sick))
+    if found is None:
         return None
-    together = rankdata(np.concatenate([cases, controls]))
-    above_controls = (together[:m] - rankdata(cases)) / n
-    below_cases = 1 - (together[m:] - rankdata(controls)) / m
-    auc = float(above_controls.mean())
-    variance = sum(
-        float(np.var(placement, ddof=1)) / len(placement)
-        for placement in (above_controls, below_cases)
-        if len(placement) > 1
+    margin = float(norm.ppf((1 + CONFIDENCE) / 2)) * found.variance**0.5
+    return Auc(
+        value=found.value, low=max(0.0, found.value - margin), high=min(1.0, found.value + margin)
     )
-    margin = float(norm.ppf((1 + CONFIDENCE) / 2)) * variance**0.5
-    return Auc(value=auc, low=max(0.0, auc - margin), high=min(1.0, auc + margin))
 
 
 def _wilson(count: int, n: int) -> Proportion | None:
@@ -157,23 +147,21 @@ def _wilson(count: int, n: int) -> Proportion | None:
 
 
 def _calibration(scores: Probabilities, sick: NDArray[np.bool_]) -> tuple[CalibrationBin, ...]:
-    """Bins of equal width; an empty bin is left out."""
-    edges = np.linspace(0, 1, CALIBRATION_BINS + 1)
-    index = np.digitize(scores, edges[1:-1])
+    """The bins that have films."""
+    index = bins_of(scores)
     return tuple(
         CalibrationBin(
             mean_predicted=float(scores[inside].mean()),
             observed=float(sick[inside].mean()),
             n=int(inside.sum()),
         )
-        for bin_ in range(CALIBRATION_BINS)
-        if (inside := index == bin_).any()
+        for inside in (index == bin_ for bin_ in np.unique(index))
     )
 
 
-def _calibration_error(bins: tuple[CalibrationBin, ...], n: int) -> float:
-    """Expected calibration error: the mean gap between predicted and observed, by film."""
-    return sum(abs(bin_.mean_predicted - bin_.observed) * bin_.n for bin_ in bins) / n
+def _calibration_error(bins: tuple[CalibrationBin, ...]) -> float:
+    gaps = [abs(bin_.mean_predicted - bin_.observed) for bin_ in bins]
+    return float(expected_error(gaps, [bin_.n for bin_ in bins]))
 
 
 def _undefined(n: int, n_sick: int) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from rich.progress import TaskID, TextColumn
 
 from ml.contract.serving import LABELS
 from ml.data.films import Films, Images, Labels
-from ml.evaluation.measures import delong
+from ml.evaluation.measures import auc
 from ml.terminal.progress import bar
 from ml.training.recipe import Recipe
 
@@ -130,13 +130,14 @@ class Watch:
         """After an epoch; ``probabilities`` [n, 1] are those of the validation films."""
         scores = probabilities[:, 0].astype(np.float64)
         sick = self._labels == LABELS.index("PNEUMONIA")
-        auc = delong(scores[sick], scores[~sick])
-        if auc is None:
+        found = auc(scores, sick)
+        if found is None:
             raise ValueError("validation needs films of both classes")
-        self.aucs.append(auc.value)
+        self.aucs.append(found.value)
         if self._task is not None:
-            self._progress.update(self._task, auc=f"{auc.value:.4f}")
+            self._progress.update(self._task, auc=f"{found.value:.4f}")
         if not self._console.is_terminal:
             self._console.print(
-                f"epoch {epoch + 1}/{self._epochs}  loss {loss:.3f}  validation AUC {auc.value:.4f}"
+                f"epoch {epoch + 1}/{self._epochs}  loss {loss:.3f}"
+                f"  validation AUC {found.value:.4f}"
             )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ml.evaluation.calibration import squared_errors
+from ml.evaluation.discrimination import area
 from ml.verdict.bounds import Bounds, bounds
 from ml.verdict.counting.journals import Journaled
 from ml.verdict.counting.tally import Standing, Tally
@@ -23,7 +25,6 @@ from ml.verdict.rule import Ruling, promotion_limits, rule
 from ml.verdict.statistics.betting import Evidence, Floats, Interval, at_one_look, evidence
 from ml.verdict.statistics.calibration import Calibration, calibration
 from ml.verdict.statistics.cells import Cells
-from ml.verdict.statistics.discrimination import area
 from ml.verdict.statistics.metrics import (
     CHALLENGER,
     CHAMPION,
@@ -41,7 +42,6 @@ from ml.verdict.statistics.summaries import (
     brier,
     frequency,
     in_the_limit,
-    losses,
     mean,
     mean_and_variance,
     quantile,
@@ -221,7 +221,10 @@ def _asymptotic_gains(experiment: "Experiment", tally: Tally) -> Figures:
             highest=1.0,
         )
     if champion.n.sum() and challenger.n.sum():
-        means = [mean_and_variance(losses(scores), scores) for scores in (champion, challenger)]
+        means = [
+            mean_and_variance(squared_errors(it.probability, it.sick), it)
+            for it in (champion, challenger)
+        ]
         gains["brier"] = in_the_limit(
             experiment,
             means[1][0] - means[0][0],

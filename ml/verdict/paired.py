@@ -15,12 +15,12 @@ from scipy.stats import norm
 from statsmodels.stats.contingency_tables import mcnemar
 
 from ml.contract.serving import DECISION_THRESHOLD
+from ml.evaluation.discrimination import Scores, area, paired_area_difference
 from ml.verdict.planning.films_needed import multiple
 from ml.verdict.rule import Ruling, promotion_limits, rule
 from ml.verdict.statistics.betting import Evidence, Floats, at_one_look, evidence
 from ml.verdict.statistics.calibration import Calibration, calibration
 from ml.verdict.statistics.cells import Cells, Pairs
-from ml.verdict.statistics.discrimination import Scores, area, paired_area_difference
 from ml.verdict.statistics.metrics import (
     CHALLENGER,
     CHAMPION,

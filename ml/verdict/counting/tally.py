@@ -8,11 +8,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.evaluation.discrimination import Scores
 from ml.verdict.counting.counts import Counted, Counts
 from ml.verdict.counting.journals import Journaled
 from ml.verdict.statistics.betting import Floats
 from ml.verdict.statistics.cells import Cells
-from ml.verdict.statistics.discrimination import Scores
 from ml.verdict.statistics.metrics import CHALLENGER, CHAMPION
 from ml.verdict.statistics.sample_ratio import SampleRatio, sample_ratio
 

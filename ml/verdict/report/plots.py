@@ -9,11 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ml.evaluation.discrimination import Scores, curve
 from ml.verdict.gates import Coverage
 from ml.verdict.judgement import Path
 from ml.verdict.statistics.betting import Floats
 from ml.verdict.statistics.calibration import Calibration
-from ml.verdict.statistics.discrimination import Scores, curve
 
 CHAMPION_COLOUR: Final = "#1f5a99"
 CHALLENGER_COLOUR: Final = "#c2571a"

@@ -1,20 +1,18 @@
 """Whether a probability of 0.8 is pneumonia in 8 of 10 films."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ml.contract.serving import DECISION_THRESHOLD
+from ml.evaluation.calibration import BINS, bins_of, expected_error
+from ml.evaluation.discrimination import Scores
 from ml.verdict.statistics.betting import Interval, Moments, at_one_look
-from ml.verdict.statistics.discrimination import Scores
 from ml.verdict.statistics.metrics import share
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment
-
-BINS: Final = 10
-"""Of equal width."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +36,7 @@ class Calibration:
 
 def calibration(scores: Scores, experiment: "Experiment", alpha: float) -> Calibration | None:
     """The calibration of one arm; None without films."""
-    index = np.digitize(scores.probability, np.linspace(0, 1, BINS + 1)[1:-1])
+    index = bins_of(scores.probability)
     weights = scores.weight * scores.n
     bins, masses, reach = [], [], []
     for number in np.unique(index):
@@ -68,7 +66,7 @@ def calibration(scores: Scores, experiment: "Experiment", alpha: float) -> Calib
         )
     if not bins:
         return None
-    value, low, high = np.average(reach, axis=0, weights=masses)
+    value, low, high = expected_error(reach, masses)
     return Calibration(
         bins=tuple(bins),
         error=Interval(value=float(value), low=float(low), high=float(high), n=int(scores.n.sum())),

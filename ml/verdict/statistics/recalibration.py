@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ml.evaluation.discrimination import Scores
 from ml.verdict.statistics.asymptotic import FEWEST
 from ml.verdict.statistics.betting import Floats, Interval
-from ml.verdict.statistics.discrimination import Scores
 from ml.verdict.statistics.summaries import Figures, in_the_limit
 
 if TYPE_CHECKING:

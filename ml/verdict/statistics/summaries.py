@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
+from ml.evaluation.calibration import squared_errors
+from ml.evaluation.discrimination import Scores
 from ml.verdict.statistics.asymptotic import asymptotic
 from ml.verdict.statistics.betting import Floats, Interval, Moments, at_one_look
-from ml.verdict.statistics.discrimination import Scores
 from ml.verdict.statistics.metrics import share
 
 if TYPE_CHECKING:
@@ -20,12 +21,7 @@ Figures = dict[str, Interval | None]
 
 def brier(experiment: "Experiment", scores: Scores) -> Interval | None:
     """The mean squared distance of probability and truth."""
-    return mean(experiment, losses(scores), scores, lowest=0.0)
-
-
-def losses(scores: Scores) -> Floats:
-    """The squared distance of probability and truth, film by film."""
-    return np.asarray((scores.probability - scores.sick) ** 2)
+    return mean(experiment, squared_errors(scores.probability, scores.sick), scores, lowest=0.0)
 
 
 def in_the_limit(

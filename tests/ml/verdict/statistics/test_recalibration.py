@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from ml.verdict.statistics.discrimination import Scores
+from ml.evaluation.discrimination import Scores
 from ml.verdict.statistics.recalibration import NEAREST, recalibration
 from tests.ml.verdict.conftest import CHALLENGER, CHAMPION
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ml.evaluation.discrimination import Scores
 from ml.verdict.statistics.asymptotic import asymptotic
 from ml.verdict.statistics.calibration import calibration
-from ml.verdict.statistics.discrimination import Scores
 from ml.verdict.statistics.summaries import brier, frequency, quantile
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ml.verdict.statistics.discrimination import Scores, area, curve, paired_area_difference
+from ml.evaluation.discrimination import Scores, area, curve, paired_area_difference
 
 
 def films(n, seed=0, ties=False):
@@ -39,10 +39,10 @@ def test_the_ct_images_of_hanley_and_mcneil():
 
 @pytest.mark.parametrize("ties", [False, True])
 def test_an_area_is_that_of_the_evaluation_of_one_model(ties):
-    from ml.evaluation.measures import delong
+    from ml.evaluation.measures import auc as auc_of
 
     champion, _, sick = films(400, ties=ties)
-    one = delong(champion[sick], champion[~sick])
+    one = auc_of(champion, sick)
     found = area(scores(champion, sick))
 
     assert found.value == pytest.approx(one.value)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.verdict.statistics.betting import Floats
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,12 @@ class Area:
     n: int
 
 
+def equally_weighted(probability: Floats, sick: NDArray[np.bool_]) -> Scores:
+    """Films [i] that count alike."""
+    ones = np.ones(sick.size)
+    return Scores(probability=probability, sick=sick, weight=ones, n=ones)
+
+
 def area(scores: Scores) -> Area | None:
     """The AUC of one arm; None without films of both classes."""
     cases, controls = scores.of(True), scores.of(False)
@@ -53,9 +59,8 @@ def paired_area_difference(
     champion: Floats, challenger: Floats, sick: NDArray[np.bool_], weight: Floats
 ) -> Area | None:
     """Challenger's AUC minus champion's on the same films [i]; None without both classes."""
-    one_each = np.ones(sick.size)
     arms = [
-        Scores(probability=probability, sick=sick, weight=weight, n=one_each)
+        Scores(probability=probability, sick=sick, weight=weight, n=np.ones(sick.size))
         for probability in (champion, challenger)
     ]
     if not sick.any() or sick.all():
