@@ -9,10 +9,8 @@ Authentication is the Databricks SDK's unified one (see `ml.workspace.connection
 request, so that each film has its own draw of the arm and its own request id.
 """
 
-import hashlib
 import math
 import threading
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,8 +24,8 @@ import orjson
 
 from ml.contract.errors import InvalidData
 from ml.contract.serving import DEFAULT_IMAGE_SIZE
+from ml.data.image_id import image_id_of, new_request_id
 from ml.data.preparation import UnreadableFilm, read
-from ml.ingestion.inspection import ID_DIGITS
 from ml.prediction.journal import DEFAULT_JOURNAL, Journal, Prediction, Sent, now
 from ml.workspace.endpoint import Answer, Endpoint, EndpointError
 
@@ -35,8 +33,6 @@ if TYPE_CHECKING:
     from ml.data.films import Images
 
 DEFAULT_CONCURRENCY: Final = 8
-
-_SUFFIX_DIGITS: Final = 12
 
 
 class Film(Protocol):
@@ -66,16 +62,6 @@ class Unsent:
 
     film: Film
     reason: str
-
-
-def image_id_of(content: bytes) -> str:
-    """The film's id, as `ml.ingest` gives it: of the content, and of nothing else."""
-    return hashlib.sha256(content).hexdigest()[:ID_DIGITS]
-
-
-def new_request_id(image_id: str) -> str:
-    """A `client_request_id` that says which film it is about, and is never given again."""
-    return f"{image_id}-{uuid.uuid4().hex[:_SUFFIX_DIGITS]}"
 
 
 class PredictionClient:

@@ -119,15 +119,17 @@ def _probability(text: str) -> float:
 
 def _predict(given: argparse.Namespace) -> int:
     from ml.client import PredictionClient
-    from ml.prediction.unlabelled import is_image_id, on_this_machine
+    from ml.data.image_id import DIGITS, is_image_id
+    from ml.prediction.unlabelled import on_this_machine
 
     paths = {name: Path(name) for name in given.films}
     ids = [name for name, path in paths.items() if not path.exists() and is_image_id(name)]
     missing = [name for name, path in paths.items() if not path.exists() and name not in ids]
     if missing:
         raise UserError(
-            f"{missing[0]}: there is no such file or folder, and it is no image id (32 hexadecimal "
-            "digits). Name a JPEG, PNG or DICOM file, a folder, or ids of what was ingested."
+            f"{missing[0]}: there is no such file or folder, and it is no image id "
+            f"({DIGITS} hexadecimal digits). Name a JPEG, PNG or DICOM file, a folder, or ids of "
+            "what was ingested."
         )
     films: list[Film] = [
         film for name, path in paths.items() if name not in ids for film in on_this_machine(path)

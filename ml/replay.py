@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -161,8 +160,8 @@ def _films(
 
         films = logged_films(experiment, given.environment, given.warehouse, client)
         return films, "films that the arms had answered and readers had read"
-    from ml.client import image_id_of
     from ml.data import loading
+    from ml.data.image_id import image_id_of
     from ml.verdict.counting.logged_films import LabelledFilm
 
     path = Path(given.data) if given.data else loading.BUNDLED
@@ -183,6 +182,7 @@ def _answers(
     concurrency: int,
     console: "Console",
 ) -> "Answers":
+    from ml.data.image_id import new_request_id
     from ml.prediction.journal import Prediction
     from ml.terminal.progress import tracked
     from ml.verdict.counting.queries import REPLAY_PREFIX
@@ -200,7 +200,7 @@ def _answers(
                 # A request whose answer was lost keeps its id.
                 request_id=before.request_id
                 if before
-                else f"{REPLAY_PREFIX}{film.image_id}-{uuid.uuid4().hex[:12]}",
+                else f"{REPLAY_PREFIX}{new_request_id(film.image_id)}",
             ).probability
             for client, answered in zip(clients, known, strict=True)
         )

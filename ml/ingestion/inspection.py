@@ -9,6 +9,7 @@ from itertools import groupby
 from PIL import Image, UnidentifiedImageError
 
 from ml.data.films import PARTS
+from ml.data.image_id import image_id_by
 from ml.ingestion.originals import Original
 from ml.ingestion.refusal import Category, Refusal
 
@@ -17,9 +18,6 @@ SUFFIXES = {"JPEG": ".jpeg", "PNG": ".png"}
 
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 """Of a file of each; Pillow does not know one that ends soon after."""
-
-ID_DIGITS = 32
-"""Hexadecimal digits of an image id: 128 bits tell any number of films apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +36,7 @@ class Film:
 
     @property
     def image_id(self) -> str:
-        return self.sha256[:ID_DIGITS]
+        return image_id_by(self.sha256)
 
     @property
     def file_name(self) -> str:

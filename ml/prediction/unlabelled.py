@@ -4,7 +4,6 @@ Their labels play no part here: neither a folder's name nor a row of the table s
 """
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 SUFFIXES: Final = (".jpeg", ".jpg", ".png", ".dcm", ".dicom")
 """Of the files that a folder is searched for, in any case."""
 
-_IMAGE_ID: Final = re.compile(r"[0-9a-f]{32}")
 _IDS_A_STATEMENT: Final = 10_000
 
 _PATHS: Final = """
@@ -95,11 +93,6 @@ def on_this_machine(named: Path) -> list[FilmFile]:
             "another folder, or a file."
         )
     return [FilmFile(path=path) for path in found]
-
-
-def is_image_id(text: str) -> bool:
-    """Whether it has the form that `ml.ingest` gives."""
-    return _IMAGE_ID.fullmatch(text) is not None
 
 
 def ingested(

@@ -8,7 +8,6 @@ itself comes with it.
 
 import io
 import json
-import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -17,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from infra.declared.analysis import Analysis
+from ml.data.image_id import image_id_in
 from ml.ingestion.inspection import SUFFIXES
 from ml.ingestion.store import film_folder
 from ml.reading_room.sampler import Drawn
@@ -52,8 +52,6 @@ WHERE prediction.answer_number = 1 AND prediction.prediction_id = :prediction_id
 """
 
 _NAMES_A_STATEMENT: Final = 500
-_REQUEST_ID: Final = re.compile(r"([0-9a-f]{32})-[0-9a-f]{12}(?:#\d+)?")
-"""As `ml.client.new_request_id` makes them; '#' is added by the view of the predictions."""
 
 _WHITE: Final = 255
 
@@ -123,12 +121,6 @@ class Films:
                 if row["picture"] is not None:
                     return picture_of_request(row["picture"])
         raise NoPicture(f"neither the file nor the request of {', '.join(ids)} is there")
-
-
-def image_id_in(request_id: str) -> str | None:
-    """The image id in a request id of `ml.client`; None in any other."""
-    found = _REQUEST_ID.fullmatch(request_id)
-    return found[1] if found else None
 
 
 def picture_of_request(sent: str) -> bytes:

@@ -101,7 +101,7 @@ def overhead_ms(client: PredictionClient, film: Path) -> float:
     import orjson
     import urllib3
 
-    from ml.client import image_id_of
+    from ml.data.image_id import image_id_of
     from ml.data.preparation import read
 
     content = film.read_bytes()

@@ -15,8 +15,9 @@ from rich.progress import track
 from rich.table import Table
 
 from infra.local.demo.commands import FOLDER, console, deploy
-from ml.client import PredictionClient, image_id_of
+from ml.client import PredictionClient
 from ml.contract.serving import DECISION_THRESHOLD, DEFAULT_IMAGE_SIZE
+from ml.data.image_id import image_id_of
 from ml.data.loading import BUNDLED
 from ml.data.loading import load as load_films
 from ml.prediction.journal import Journal

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ml.contract.errors import UserError
-from ml.contract.serving import DECISION_THRESHOLD
+from ml.contract.serving import DECISION_THRESHOLD, LABELS
 from ml.data.preparation import read
 
 if TYPE_CHECKING:
@@ -12,14 +12,15 @@ if TYPE_CHECKING:
     from ml.client import PredictionClient
     from ml.data.films import Images
 
-_ID_DIGITS: Final = 32
 
-_LABELLED: Final = """
+_NEGATIVE, _POSITIVE = LABELS
+
+_LABELLED: Final = f"""
 SELECT
   prediction_id,
   MIN(probability) AS probability,
-  COUNT_IF(ground_truth = 'PNEUMONIA') AS said_pneumonia,
-  COUNT_IF(ground_truth = 'NORMAL') AS said_normal,
+  COUNT_IF(ground_truth = '{_POSITIVE}') AS said_pneumonia,
+  COUNT_IF(ground_truth = '{_NEGATIVE}') AS said_normal,
   COUNT(*) AS readers,
   MIN(sampling_probability) AS sampling_probability
 FROM IDENTIFIER(:labelled)
@@ -28,7 +29,7 @@ WHERE arm IN (:champion, :challenger)
   AND COALESCE(blind, TRUE)
 GROUP BY prediction_id
 ORDER BY prediction_id
-"""
+"""  # noqa: S608 - names of this project
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,8 @@ def logged_films(
     from infra.declared.analysis import Analysis
     from infra.declared.environment import load
     from ml.contract.tables import FILMS
-    from ml.prediction.unlabelled import ingested, is_image_id
+    from ml.data.image_id import DIGITS, is_image_id
+    from ml.prediction.unlabelled import ingested
     from ml.workspace.warehouse import Warehouse
 
     loaded = load(environment)
@@ -71,7 +73,7 @@ def logged_films(
     )
     truths: dict[str, tuple[bool, float]] = {}
     for row in rows:
-        image_id = str(row["prediction_id"])[:_ID_DIGITS]
+        image_id = str(row["prediction_id"])[:DIGITS]
         pneumonia, normal, readers = (
             int(str(row[name])) for name in ("said_pneumonia", "said_normal", "readers")
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Final
 
-from ml.contract.serving import DECISION_THRESHOLD
+from ml.contract.serving import DECISION_THRESHOLD, LABELS
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment, Split
@@ -73,6 +73,8 @@ class Queries:
         return _filled_in(
             "cases",
             observations=observations,
+            negative=LABELS[0],
+            positive=LABELS[1],
             subgroups=_listed(subgroups, "{}"),
             any_subgroups=_listed(subgroups, "ANY_VALUE({})"),
         )

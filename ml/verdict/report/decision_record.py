@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from ml.contract.decision import ArmRecord, DataRecord, Decision, ExperimentRecord, FindingRecord
+from ml.contract.serving import LABELS
 from ml.verdict.counting.journals import UNLOGGED, Journaled
 from ml.verdict.judgement import Arm, Judgement
 from ml.verdict.statistics.betting import Interval
@@ -110,7 +111,7 @@ def numbers(judgement: Judgement) -> dict[str, Any]:
         "verification": [
             {
                 "arm": ("champion", "challenger")[cover.arm],
-                "answer": "PNEUMONIA" if cover.called else "NORMAL",
+                "answer": LABELS[cover.called],
                 "films": cover.films,
                 "resolved": cover.resolved,
                 "unresolved": cover.unresolved,

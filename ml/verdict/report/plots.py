@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ml.contract.serving import LABELS
 from ml.evaluation.discrimination import Scores, curve
 from ml.verdict.gates import Coverage
 from ml.verdict.judgement import Path
@@ -120,7 +121,7 @@ def traffic(daily: Sequence[Floats], promised: Floats, days: Sequence[str]) -> s
 def coverage(found: Sequence[Coverage], names: Sequence[str]) -> str:
     """What readers have resolved of each arm's answers, beside all of them."""
     figure, axes = _axes(7.2, 2.6)
-    rows = [f"{names[it.arm]}: {'PNEUMONIA' if it.called else 'NORMAL'}" for it in found]
+    rows = [f"{names[it.arm]}: {LABELS[it.called]}" for it in found]
     axes.barh(rows, [it.films for it in found], color="0.85", label="mature answers")
     axes.barh(
         rows,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ml.contract.decision import NONE_GIVEN
+from ml.contract.serving import LABELS
 from ml.verdict.counting.journals import UNLOGGED
 from ml.verdict.counting.tally import Standing
 from ml.verdict.judgement import Judgement, Needed
@@ -112,7 +113,7 @@ def verification(judgement: Judgement) -> Table:
         heads=("answers", "mature", "with a truth", "read, not resolved", "of what was promised"),
         rows=[
             (
-                f"{ARMS[cover.arm]}: {'PNEUMONIA' if cover.called else 'NORMAL'}",
+                f"{ARMS[cover.arm]}: {LABELS[cover.called]}",
                 str(cover.films),
                 str(cover.resolved),
                 str(cover.unresolved),

@@ -291,8 +291,8 @@ class TestIngestedFilms:
     @pytest.fixture
     def image_id(self, workspace: RunningWorkspace, films: Callable[[int], Path]) -> str:
         """A film in the volume, with its row, as `ml.ingest` leaves them."""
-        from ml.client import image_id_of
         from ml.contract.tables import FILMS
+        from ml.data.image_id import image_id_of
 
         client = workspace.client
         warehouse = {"name": "champion-challenger-sandbox", "cluster_size": "2X-Small"}

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from ml.reading_room.films import NoPicture, image_id_in, picture_of_file, picture_of_request
+from ml.data.image_id import image_id_in
+from ml.reading_room.films import NoPicture, picture_of_file, picture_of_request
 from tests.ml.conftest import Arrays
 
 
@@ -19,7 +20,7 @@ def saved(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def test_a_request_of_our_client_names_its_film() -> None:
-    from ml.client import image_id_of, new_request_id
+    from ml.data.image_id import image_id_of, new_request_id
 
     image_id = image_id_of(b"a film")
 

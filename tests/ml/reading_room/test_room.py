@@ -225,7 +225,7 @@ def test_predictions_on_one_film_are_answered_by_one_reading(
 def test_an_ingested_film_is_shown_at_its_full_size(
     clinic: Clinic, open_room: OpenRoomWith, bundled: Arrays
 ) -> None:
-    from ml.client import image_id_of, new_request_id
+    from ml.data.image_id import image_id_of, new_request_id
     from ml.ingestion.store import film_folder
 
     content = io.BytesIO()

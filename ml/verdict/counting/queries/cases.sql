@@ -1,7 +1,7 @@
 -- One row per answer of the endpoint, with what its readers agree on.
 -- `side` is 0 for the champion, 1 for the challenger, and NULL for anything else. `standing` and
--- `truth` are those of ml.verdict.counting.tally. The observations are written out where they are read,
--- so that each reading takes the columns that it needs.
+-- `truth` are those of ml.verdict.counting.tally. The observations are written out where they are
+-- read, so that each reading takes the columns that it needs.
 WITH read_again AS (
   -- Few answers have several readers. Only those are put together, which spares the others the
   -- most expensive step.
@@ -16,10 +16,10 @@ answered AS (
     observation.request_time, arm, propensity, answer_number, image_index, status_code,
     execution_duration_ms, probability,
     CASE WHEN counts THEN sampling_probability END AS sampling_probability,
-    CASE WHEN counts AND ground_truth = 'PNEUMONIA' THEN 1 ELSE 0 END AS said_pneumonia,
-    CASE WHEN counts AND ground_truth = 'NORMAL' THEN 1 ELSE 0 END AS said_normal,
+    CASE WHEN counts AND ground_truth = '$positive' THEN 1 ELSE 0 END AS said_pneumonia,
+    CASE WHEN counts AND ground_truth = '$negative' THEN 1 ELSE 0 END AS said_normal,
     CASE
-      WHEN counts AND ground_truth NOT IN ('PNEUMONIA', 'NORMAL') THEN 1 ELSE 0
+      WHEN counts AND ground_truth NOT IN ('$positive', '$negative') THEN 1 ELSE 0
     END AS said_neither,
     CASE WHEN ground_truth IS NOT NULL AND NOT blind THEN 1 ELSE 0 END AS not_blind,
     CASE WHEN counts AND ground_truth IS NOT NULL THEN decided_at END AS first_read_at$subgroups
@@ -31,9 +31,9 @@ answered AS (
     ANY_VALUE(request_time), ANY_VALUE(arm), ANY_VALUE(propensity), answer_number,
     ANY_VALUE(image_index), ANY_VALUE(status_code), ANY_VALUE(execution_duration_ms),
     ANY_VALUE(probability), MIN(CASE WHEN counts THEN sampling_probability END),
-    CAST(COUNT_IF(counts AND ground_truth = 'PNEUMONIA') AS INT),
-    CAST(COUNT_IF(counts AND ground_truth = 'NORMAL') AS INT),
-    CAST(COUNT_IF(counts AND ground_truth NOT IN ('PNEUMONIA', 'NORMAL')) AS INT),
+    CAST(COUNT_IF(counts AND ground_truth = '$positive') AS INT),
+    CAST(COUNT_IF(counts AND ground_truth = '$negative') AS INT),
+    CAST(COUNT_IF(counts AND ground_truth NOT IN ('$positive', '$negative')) AS INT),
     CAST(COUNT_IF(ground_truth IS NOT NULL AND NOT blind) AS INT),
     MIN(CASE WHEN counts AND ground_truth IS NOT NULL THEN decided_at END)$any_subgroups
   FROM ($observations) AS observation

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def film(shade: int) -> tuple[str, bytes]:
     """A film's id and content."""
-    from ml.client import image_id_of
+    from ml.data.image_id import image_id_of
 
     out = io.BytesIO()
     Image.fromarray(np.full((28, 28), shade, np.uint8)).save(out, "PNG")
