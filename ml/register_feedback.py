@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ml.contract.serving import FEEDBACK_MODEL
 from ml.registration import provenance
-from ml.terminal.command import add_registry_options, run
+from ml.terminal.command import NOTHING_REGISTERED, add_registry_options, run
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -177,4 +177,4 @@ def _passed_through(environment: "Environment") -> list[Any] | None:
 
 
 if __name__ == "__main__":
-    sys.exit(run("ml.register_feedback", main))
+    sys.exit(run("ml.register_feedback", main, interrupted=NOTHING_REGISTERED))

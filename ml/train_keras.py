@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from ml.contract.serving import KERAS_MODEL
-from ml.terminal.command import run
+from ml.terminal.command import NOTHING_REGISTERED, run
 from ml.training.session import Arm, train
 
 ARM = Arm(
@@ -22,4 +22,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run(ARM.command, main))
+    sys.exit(run(ARM.command, main, interrupted=NOTHING_REGISTERED))

@@ -9,8 +9,16 @@ from ml.contract.errors import UserError
 
 DEFAULT_ENVIRONMENT = "dev"
 
+NOTHING_REGISTERED = "interrupted; nothing was registered"
+"""What a command that registers a version says where it is interrupted."""
 
-def run(program: str, command: Callable[[Sequence[str] | None], int]) -> int:
+
+def run(
+    program: str,
+    command: Callable[[Sequence[str] | None], int],
+    *,
+    interrupted: str = "interrupted",
+) -> int:
     """Runs a command; a user's mistake is one message, an interruption one line with status 130."""
     from infra.declared.problem import InvalidFile
     from ml.contract.errors import InvalidData
@@ -21,7 +29,7 @@ def run(program: str, command: Callable[[Sequence[str] | None], int]) -> int:
         print(f"{program}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"\n{program}: interrupted; nothing was registered", file=sys.stderr)
+        print(f"\n{program}: {interrupted}", file=sys.stderr)
         return 130
 
 
