@@ -9,4 +9,5 @@ pytest_plugins = [
     "tests.plugin.workspaces",
     "tests.plugin.served",
     "tests.plugin.ab_test",
+    "tests.plugin.terraform",
 ]
