@@ -14,8 +14,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from infra.local.body import json_object, text
+from infra.local.catalog.names import inside, rule_broken_by
 from infra.local.emulator import call, parsed, state_of
-from infra.local.refusal import Refusal, missing
+from infra.local.refusal import Refusal, invalid, missing
 from infra.local.sql.database import SYSTEM_CATALOG, Database, quoted
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ class Namespaces:
         for volume in [name for name in volumes if name.startswith(f"{full_name}.")]:
             del volumes[volume]
         # minilake takes a folder for a volume, so one that stays would come back.
-        shutil.rmtree(settings.data_dir / "volumes" / catalog / schema, ignore_errors=True)
+        volume_files = inside(settings.data_dir / "volumes", catalog, schema)
+        shutil.rmtree(volume_files, ignore_errors=True)
         self._save()
 
 
@@ -127,6 +129,16 @@ def routes(lake: Lake) -> list[BaseRoute]:
             names.drop_schema(connection, catalog, schema)
         return JSONResponse({})
 
+    async def delete_volume(request: Request) -> Response:
+        full_name = request.path_params["name"]
+        # A part that is empty would name the folder above it.
+        for part in full_name.split("."):
+            if broken := rule_broken_by(part):
+                raise invalid(f"{full_name}: {broken}")
+        await call(unity_catalog.delete_volume(full_name))
+        lake.save()
+        return JSONResponse({})
+
     async def update_catalog(request: Request) -> Response:
         body, name = await json_object(request), request.path_params["name"]
         await call(unity_catalog.update_catalog(name, parsed(UpdateCatalogRequest, body)))
@@ -141,6 +153,7 @@ def routes(lake: Lake) -> list[BaseRoute]:
         Route(f"{PATH}/catalogs/{{name}}", delete_catalog, methods=["DELETE"]),
         Route(f"{PATH}/catalogs/{{name}}", update_catalog, methods=["PATCH"]),
         Route(f"{PATH}/schemas/{{name}}", delete_schema, methods=["DELETE"]),
+        Route(f"{PATH}/volumes/{{name}}", delete_volume, methods=["DELETE"]),
         Route(f"{PATH}/schemas/{{name}}", update_schema, methods=["PATCH"]),
     ]
 

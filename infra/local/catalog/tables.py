@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from infra.local.body import json_object, text
 from infra.local.catalog.metadata import MetadataStore, TableMetadata
+from infra.local.catalog.names import rule_broken_by
 from infra.local.refusal import Refusal, invalid, missing, not_emulated
 from infra.local.sql import datatypes
 from infra.local.sql.database import SYSTEM_CATALOG, SYSTEM_DATABASE, Database, literal, quoted
@@ -297,6 +298,8 @@ class TablesApi:
             raise Refusal(
                 404, "SCHEMA_DOES_NOT_EXIST", f"Schema '{name.catalog}.{name.schema}' is missing."
             )
+        if broken := rule_broken_by(name.table):
+            raise invalid(f"name: {broken}")
         columns = tuple(_requested_column(column) for column in body.get("columns") or ())
         if not columns:
             raise invalid("columns: a table needs at least one column.")
