@@ -57,6 +57,13 @@ test-all: set-up ## The same with the tests that are too slow for every change
 test-random: set-up ## The tests in a random order, which is printed and can be given as SEED
 	@$(PYTEST) -p randomly $(if $(SEED),--randomly-seed=$(SEED))
 
+.PHONY: coverage
+coverage: set-up ## Lines and branches of infra and ml that both suites run, in every process
+	@rm -rf .local/coverage
+	coverage run -m pytest -n $(WORKERS) --dist loadgroup --all
+	coverage combine --quiet
+	coverage report --skip-covered --sort=cover | tail -40
+
 .PHONY: synth
 synth: set-up ## Synthesize every environment into cdktf.out
 	@python main.py
