@@ -24,7 +24,7 @@ from infra.feedback import feedback_variables
 from infra.views import VIEWS, Analysis
 from ml.contract import FEEDBACK_MODEL, KERAS_MODEL
 from ml.tables import BRONZE, FILM_VOLUME, GOLD, PREDICTION_FEEDBACK
-from tests.ml.ingestion.place import create_table
+from tests.plugin.ingestion import create_table
 from tests.plugin.workspaces import ENDPOINTS, REPOSITORY, entity, eventually, started
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from ml.reading_room.films import NoPicture, image_id_in, picture_of_file, picture_of_request
-from tests.ml.conftest import Arrays
+from tests.plugin.films import Arrays
 
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:
