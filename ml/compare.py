@@ -94,7 +94,17 @@ def options() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="where the files go; default: .local/decisions/EXPERIMENT",
     )
+    add_no_report_option(parser)
     return parser
+
+
+def add_no_report_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--no-report",
+        dest="report",
+        action="store_false",
+        help=f"write {DECISION} alone, for machines: drawing takes longer than deciding",
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -114,11 +124,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from ml.verdict.report import report
 
         found = _decided(given, experiment, in_force, given.as_of)
-        page = report(experiment, found.judgement, found.tally, found.decision)
+        page = (
+            report(experiment, found.judgement, found.tally, found.decision)
+            if given.report
+            else None
+        )
     folder = given.output or Path(".local", "decisions", experiment.name)
     journaled = found.tally.journaled
-    write(folder, found.decision, page, journal=journaled.text() if journaled else None)
-    _show(console, found.judgement, found.decision, folder)
+    written = write(folder, found.decision, page, journaled.text() if journaled else None)
+    _show(console, found.judgement, found.decision, written)
     return 0
 
 
@@ -165,19 +179,25 @@ def decide(
     return Found(decision=made, judgement=judgement, tally=tally)
 
 
-def write(folder: Path, made: "Decision", page: str, *, journal: str | None = None) -> None:
-    """Writes both files, and the journals' answers that the decision was made with. Raises
-    UserError."""
+def write(
+    folder: Path, made: "Decision", page: str | None, journal: str | None = None
+) -> Sequence[Path]:
+    """Writes the decision, its report where there is one, and the journals' answers that it was
+    made with. Returns where the first two are. Raises UserError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / DECISION).write_text(made.text(), encoding="utf-8")
-        (folder / REPORT).write_text(page, encoding="utf-8")
+        if page is None:
+            (folder / REPORT).unlink(missing_ok=True)  # of another decision
+        else:
+            (folder / REPORT).write_text(page, encoding="utf-8")
         if journal is not None:
             (folder / JOURNAL).write_text(journal, encoding="utf-8")
     except OSError as error:
         raise UserError(
             f"--output {folder}: cannot be written: {error.strerror}. Choose another folder."
         ) from error
+    return [folder / name for name in (DECISION, *([] if page is None else [REPORT]))]
 
 
 def _verify(
@@ -276,7 +296,9 @@ def _moment(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _show(console: "Console", judgement: "Judgement", made: "Decision", folder: Path) -> None:
+def _show(
+    console: "Console", judgement: "Judgement", made: "Decision", written: Sequence[Path]
+) -> None:
     from rich.table import Table
 
     from ml.verdict.report import remark
@@ -293,7 +315,7 @@ def _show(console: "Console", judgement: "Judgement", made: "Decision", folder: 
     console.print(f"\n{made.verdict}: {made.reason}", style="bold", soft_wrap=True)
     if more := remark(judgement):
         console.print(more, soft_wrap=True)
-    console.print(f"Written: {folder / DECISION}, {folder / REPORT}", soft_wrap=True)
+    console.print(f"Written: {', '.join(map(str, written))}", soft_wrap=True)
 
 
 if __name__ == "__main__":

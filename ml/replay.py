@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ml.command import UserError, add_environment_option, run, whole_number
+from ml.compare import add_no_report_option, write
 from ml.contract import LABELS
 from ml.data.films import PARTS, InvalidData
 
@@ -93,6 +94,7 @@ def options() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="where the files go; default: .local/replays/EXPERIMENT",
     )
+    add_no_report_option(parser)
     return parser
 
 
@@ -102,7 +104,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from rich.console import Console
 
     from infra.experiment import load
-    from ml.compare import write
     from ml.verdict.paired import judge_pairs
     from ml.verdict.replayed import decision, report, tables
 
@@ -123,9 +124,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         environment=None if given.answers else given.environment,
         source=source,
     )
-    write(folder, made, report(experiment, judgement, answers, made))
+    page = report(experiment, judgement, answers, made) if given.report else None
+    written = write(folder, made, page)
     _show(console, made.verdict, made.reason, tables(experiment, judgement))
-    console.print(f"Written: {folder}/decision.json, report.html", soft_wrap=True)
+    files = ", ".join(file.name for file in written)
+    console.print(f"Written: {folder}/{files}", soft_wrap=True)
     return 0
 
 
