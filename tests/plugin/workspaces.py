@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[2]
 ENDPOINTS = "/api/2.0/serving-endpoints"
 PROBE, TORCH, KERAS = "local.models.probe", "local.models.torch", "local.models.keras"
+BRIGHTNESS, CONTRAST = "local.models.brightness", "local.models.contrast"
 IMAGE = [[[0.5]] * 28] * 28
 
 
