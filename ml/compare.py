@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ml.contract.decision import DECISION_FILE, JOURNAL_FILE
 from ml.contract.errors import UserError
-from ml.terminal.command import add_environment_option, run
+from ml.terminal.command import add_environment_option, add_no_report_option, run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -94,6 +94,7 @@ def options() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="where the files go; default: .local/decisions/EXPERIMENT",
     )
+    add_no_report_option(parser)
     return parser
 
 
@@ -111,17 +112,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.verify is not None:
         return _verify(given, experiment, in_force, console)
     with status(console, f"Judging {experiment.name}"):
-        from ml.verdict.report.conclusion import REPORT_FILE, show, write
+        from ml.verdict.report.conclusion import show, write
         from ml.verdict.report.html_report import remark, report
         from ml.verdict.report.tabular import tables
 
         found = _decided(given, experiment, in_force, given.as_of)
-        page = report(experiment, found.judgement, found.tally, found.decision)
+        page = (
+            report(experiment, found.judgement, found.tally, found.decision)
+            if given.report
+            else None
+        )
     folder = given.output or Path(".local", "decisions", experiment.name)
     journaled = found.tally.journaled
-    write(folder, found.decision, page, journal=journaled.text() if journaled else None)
+    written = write(folder, found.decision, page, journaled.text() if journaled else None)
     show(console, found.decision, tables(found.judgement), remark=remark(found.judgement))
-    console.print(f"Written: {folder / DECISION_FILE}, {folder / REPORT_FILE}", soft_wrap=True)
+    console.print(f"Written: {', '.join(map(str, written))}", soft_wrap=True)
     return 0
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ml.contract.decision import ANSWERS_FILE, DECISION_FILE
+from ml.contract.decision import ANSWERS_FILE
 from ml.contract.errors import UserError
 from ml.data.films import PARTS
-from ml.terminal.command import add_environment_option, run, whole_number
+from ml.terminal.command import add_environment_option, add_no_report_option, run, whole_number
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -89,6 +89,7 @@ def options() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="where the files go; default: .local/replays/EXPERIMENT",
     )
+    add_no_report_option(parser)
     return parser
 
 
@@ -100,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from infra.declared.experiment import load
     from ml.verdict.counting import answers_file
     from ml.verdict.paired import judge_pairs
-    from ml.verdict.report.conclusion import REPORT_FILE, show, write
+    from ml.verdict.report.conclusion import show, write
     from ml.verdict.report.replay import decision, report, tables
 
     console = Console(highlight=False, markup=False)
@@ -120,9 +121,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         environment=None if given.answers else given.environment,
         source=source,
     )
-    write(folder, made, report(experiment, judgement, answers, made))
+    page = report(experiment, judgement, answers, made) if given.report else None
+    written = write(folder, made, page)
     show(console, made, tables(experiment, judgement))
-    console.print(f"Written: {folder}/{DECISION_FILE}, {REPORT_FILE}", soft_wrap=True)
+    files = ", ".join(file.name for file in written)
+    console.print(f"Written: {folder}/{files}", soft_wrap=True)
     return 0
 
 

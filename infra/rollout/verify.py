@@ -8,7 +8,7 @@ too.
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,9 +23,12 @@ from infra.rollout.environment_file import EnvironmentFile
 from infra.rollout.evidence import Evidence, last_step, record_of
 from infra.rollout.ramp import next_step
 from infra.rollout.refusal import Refused
-from ml.contract.decision import DECISION_FILE, JOURNALS, Decision, differences
+from ml.contract.decision import DECISION_FILE, JOURNALS, differences
 
 MOST_DIFFERENCES: Final = 20
+
+Start = Callable[[Sequence[str]], None]
+"""Runs a module with arguments. Raises Refused where that fails."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,16 +106,32 @@ def _require_unchanged(evidence: Evidence, experiment: Experiment, base: str) ->
         )
 
 
+def as_a_process(command: Sequence[str]) -> None:
+    """`python -m`, so that what judges shares nothing with what compares."""
+    done = subprocess.run(
+        [sys.executable, "-m", *command], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise Refused(
+            f"the decision cannot be made again: -m {command[0]} ended with status "
+            f"{done.returncode}:\n{done.stderr.strip() or done.stdout.strip()}"
+        )
+
+
 def verify(
     evidence: Evidence,
     environment: str | Path,
     *,
     experiment: str | Path | None = None,
     data: Path | None = None,
+    start: Start = as_a_process,
 ) -> Verified:
     """Raises Refused where the data say something else than the decision."""
     of = evidence.experiment(experiment)
-    again = _again(evidence, of, environment, experiment_file=experiment, data=data)
+    command = _command(evidence, of, environment, experiment_file=experiment, data=data)
+    with tempfile.TemporaryDirectory() as folder:
+        start([*command, "--no-report", "--output", folder])
+        again = Evidence.read(Path(folder, DECISION_FILE)).decision
     recorded = evidence.decision
     # Where it was read from is checked by name (a path is another text on another machine), and
     # kept answers do not tell which films they are of.
@@ -145,14 +164,15 @@ def verify(
     return Verified(evidence=evidence, software=other)
 
 
-def _again(
+def _command(
     evidence: Evidence,
     experiment: Experiment,
     environment: str | Path,
     *,
     experiment_file: str | Path | None,
     data: Path | None,
-) -> Decision:
+) -> Sequence[str]:
+    """What makes the decision again."""
     recorded = evidence.decision
     answers, journal = evidence.answers, evidence.journal
     if answers is None and recorded.environment is None and data is None:
@@ -161,23 +181,11 @@ def _again(
             f"{evidence.file}: environment is missing: it was made from a file "
             f"({', '.join(origin)}). Give that file: verify --data FILE."
         )
-    if answers:
-        command = ["ml.replay", "--answers", str(answers)]
-    else:
-        command = ["ml.compare", "--environment", str(environment)]
-        command += ["--as-of", recorded.as_of.astimezone(UTC).isoformat()] if recorded.as_of else []
-        command += ["--data", str(data)] if data else []
-        command += ["--journal", str(journal)] if journal else []
     of = str(experiment_file or experiment.name)
-    with tempfile.TemporaryDirectory() as folder:
-        _run([sys.executable, "-m", *command, "--output", folder, of])
-        return Evidence.read(Path(folder, DECISION_FILE)).decision
-
-
-def _run(command: Sequence[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Refused(
-            f"the decision cannot be made again: {' '.join(command[1:3])} ended with status "
-            f"{done.returncode}:\n{done.stderr.strip() or done.stdout.strip()}"
-        )
+    if answers:
+        return ["ml.replay", of, "--answers", str(answers)]
+    command = ["ml.compare", of, "--environment", str(environment)]
+    command += ["--as-of", recorded.as_of.astimezone(UTC).isoformat()] if recorded.as_of else []
+    command += ["--data", str(data)] if data else []
+    command += ["--journal", str(journal)] if journal else []
+    return command

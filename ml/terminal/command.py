@@ -81,3 +81,15 @@ def add_registry_options(parser: argparse.ArgumentParser) -> None:
         help="where versions are registered, such as databricks-uc. Default: "
         "MLFLOW_REGISTRY_URI, or else a SQLite file in .local",
     )
+
+
+def add_no_report_option(parser: argparse.ArgumentParser) -> None:
+    """For commands that write a decision: `report` is false where nobody will read about it."""
+    from ml.contract.decision import DECISION_FILE
+
+    parser.add_argument(
+        "--no-report",
+        dest="report",
+        action="store_false",
+        help=f"write {DECISION_FILE} alone, for machines: drawing takes longer than deciding",
+    )

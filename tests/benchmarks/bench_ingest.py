@@ -24,12 +24,8 @@ os.chdir(ROOT)
 sys.path.insert(0, str(ROOT))
 
 from ml.data.loading import BUNDLED  # noqa: E402 - after the path
-from tests.ml.ingestion.place import (  # noqa: E402
-    Place,
-    platform,
-    running_workspace,
-    write_environment,
-)
+from tests.plugin.ingestion import Place, platform, write_environment  # noqa: E402
+from tests.plugin.workspaces import started  # noqa: E402
 
 SMALL_FILMS, SMALL_TARGET = 3000, 300
 LARGE_FILMS, LARGE_TARGET = 240, 40
@@ -56,7 +52,9 @@ def main() -> None:
         small, large = folder / "small", folder / "large"
         write_small(small)
         write_large(large)
-        with running_workspace(folder) as (host, token):
+        with started(folder, f"sqlite:///{folder}/mlflow.db") as start:
+            workspace = start()
+            host, token = workspace.host, workspace.token
             os.environ["DATABRICKS_TOKEN"] = token
             for name, films, label, target in (
                 ("small", small, "28 px PNG", SMALL_TARGET),

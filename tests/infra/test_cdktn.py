@@ -28,7 +28,10 @@ REPLACEMENTS = [
     ("from cdktf import", "from cdktn import"),
 ]
 
-pytestmark = pytest.mark.programs
+pytestmark = [
+    pytest.mark.programs,
+    pytest.mark.slow("moves every environment to cdktn, which it installs"),
+]
 
 
 @pytest.fixture(scope="session")

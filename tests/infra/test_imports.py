@@ -1,71 +1,82 @@
 """`ml` and `infra` stay apart: the contracts of pyproject.toml, kept and able to break."""
 
-import shutil
-import subprocess
-import sys
+from copy import deepcopy
 from pathlib import Path
 
+import grimp
 import pytest
+from importlinter.api import read_configuration
+from importlinter.contracts.forbidden import ForbiddenContract
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def lint_imports(tree: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import sys; from importlinter.cli import lint_imports; "
-            "sys.exit(lint_imports(config_filename='pyproject.toml', no_cache=True))",
-        ],
-        cwd=tree,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+CONFIGURATION = read_configuration(str(Path(__file__).parents[2] / "pyproject.toml"))
+ML_BUILDS_NOTHING = "ml never imports what builds infrastructure"
+SYNTHESIS_TRAINS_NOTHING = "Synthesis never imports what trains"
+DEPLOYMENTS_ARE_NOT_LOCAL = "A deployment does not know the local workspace"
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """A copy of both packages, to break."""
-    for package in ("infra", "ml"):
-        for module in (ROOT / package).rglob("*.py"):
-            copy = tmp_path / module.relative_to(ROOT)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(module, copy)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    return tmp_path
+@pytest.fixture(scope="module")
+def imports() -> grimp.ImportGraph:
+    """Who imports whom, as `lint-imports` finds it."""
+    packages = CONFIGURATION["session_options"]["root_packages"]
+    return grimp.build_graph(*packages, include_external_packages=True, cache_dir=None)
 
 
-@pytest.mark.programs
-def test_the_contracts_are_kept(tree: Path) -> None:
-    result = lint_imports(tree)
+def broken(imports: grimp.ImportGraph) -> list[str]:
+    contracts = [
+        ForbiddenContract(options["name"], CONFIGURATION["session_options"], options)
+        for options in CONFIGURATION["contracts_options"]
+    ]
+    # A check takes the imports that it is to ignore out of its graph.
+    return [it.name for it in contracts if not it.check(deepcopy(imports), verbose=False).kept]
 
-    assert result.returncode == 0, result.stdout
+
+def test_the_contracts_are_kept(imports: grimp.ImportGraph) -> None:
+    assert broken(imports) == []
 
 
-@pytest.mark.programs
+def test_every_contract_is_one_that_these_tests_break() -> None:
+    assert [(it["name"], it["type"]) for it in CONFIGURATION["contracts_options"]] == [
+        (ML_BUILDS_NOTHING, "forbidden"),
+        (SYNTHESIS_TRAINS_NOTHING, "forbidden"),
+        (DEPLOYMENTS_ARE_NOT_LOCAL, "forbidden"),
+    ]
+
+
 @pytest.mark.parametrize(
-    ("module", "line"),
+    ("importer", "imported", "contract"),
     [
-        ("ml/contract/serving.py", "import cdktf"),
-        ("ml/contract/serving.py", "from infra.constructs.serving import ModelServingEndpoint"),
-        ("infra/declared/endpoint.py", "import mlflow"),
-        ("infra/declared/environment.py", "import ml.train_keras"),
-    ],
-    ids=[
-        "ml imports cdktf",
-        "ml imports infra's heavy side",
-        "infra imports mlflow",
-        "infra imports what trains through ml",
+        pytest.param("ml.contract.serving", "cdktf", ML_BUILDS_NOTHING, id="ml imports cdktf"),
+        pytest.param(
+            "ml.contract.serving",
+            "infra.constructs.serving",
+            ML_BUILDS_NOTHING,
+            id="ml imports infra's heavy side",
+        ),
+        pytest.param(
+            "infra.declared.endpoint", "mlflow", SYNTHESIS_TRAINS_NOTHING, id="infra imports mlflow"
+        ),
+        pytest.param(
+            "infra.declared.environment",
+            "ml.train_keras",
+            SYNTHESIS_TRAINS_NOTHING,
+            id="infra imports what trains through ml",
+        ),
+        *(
+            pytest.param(
+                deployment,
+                "infra.local.settings",
+                DEPLOYMENTS_ARE_NOT_LOCAL,
+                id=f"{deployment} imports the local workspace",
+            )
+            for deployment in ("infra.constructs.serving", "infra.declared.platform")
+        ),
     ],
 )
-def test_a_broken_contract_is_found(tree: Path, module: str, line: str) -> None:
-    file = tree / module
-    file.write_text(f"{file.read_text()}\n{line}\n")
+def test_a_broken_contract_is_found(
+    imports: grimp.ImportGraph, importer: str, imported: str, contract: str
+) -> None:
+    changed = deepcopy(imports)
+    assert {importer, imported} <= changed.modules
+    changed.add_import(importer=importer, imported=imported)
 
-    result = lint_imports(tree)
-
-    assert result.returncode == 1
-    assert "BROKEN" in result.stdout
+    assert contract in broken(changed)

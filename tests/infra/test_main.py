@@ -54,35 +54,40 @@ def synthesized(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(out)): file.read_bytes() for file in sorted(out.rglob("*.json"))}
 
 
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
+    """A folder with two files that break a rule, and what `python main.py` made of it."""
+    folder = project(tmp_path_factory.mktemp("refused") / "here")
+    dev = folder / "infra/environments/dev.toml"
+    dev.write_text(dev.read_text().replace("traffic       = 50", "traffic = 101"))
+    prod = folder / "infra/environments/prod.toml"
+    prod.write_text(prod.read_text().replace("version       = 1", 'version = "1"', 1))
+    return folder, run(sys.executable, "main.py", folder=folder)
+
+
 @pytest.mark.programs
 class TestRefusal:
-    @pytest.fixture
-    def broken(self, tmp_path: Path) -> Path:
-        folder = project(tmp_path / "broken")
-        dev = folder / "infra/environments/dev.toml"
-        dev.write_text(dev.read_text().replace("traffic       = 50", "traffic = 101"))
-        prod = folder / "infra/environments/prod.toml"
-        prod.write_text(prod.read_text().replace("version       = 1", 'version = "1"', 1))
-        return folder
-
-    def test_it_goes_to_stderr_with_status_1_and_no_traceback(self, broken: Path) -> None:
-        result = run(sys.executable, "main.py", folder=broken)
+    def test_it_goes_to_stderr_with_status_1_and_no_traceback(
+        self, refused: tuple[Path, Run]
+    ) -> None:
+        _, result = refused
 
         assert (result.returncode, result.stdout) == (1, "")
         assert "infra/environments/dev.toml: ab_test.challengers[0].traffic = 101" in result.stderr
         assert 'infra/environments/prod.toml: ab_test.champion.version = "1"' in result.stderr
         assert "Traceback" not in result.stderr
 
-    def test_it_takes_less_than_half_a_second(self, broken: Path) -> None:
+    def test_it_takes_less_than_half_a_second(self, refused: tuple[Path, Run]) -> None:
         """Of a processor: the wall clock would measure who else is at work here."""
-        seconds = min(cpu_seconds(sys.executable, "main.py", folder=broken) for _ in range(5))
+        folder, _ = refused
 
-        assert seconds < 0.5
+        # The least of a few tries: a busy machine's processor time is longer, too.
+        assert any(cpu_seconds(sys.executable, "main.py", folder=folder) < 0.5 for _ in range(5))
 
-    def test_nothing_is_written(self, broken: Path) -> None:
-        run(sys.executable, "main.py", folder=broken)
+    def test_nothing_is_written(self, refused: tuple[Path, Run]) -> None:
+        folder, _ = refused
 
-        assert not (broken / "cdktf.out").exists()
+        assert not (folder / "cdktf.out").exists()
 
 
 @pytest.fixture(scope="module")

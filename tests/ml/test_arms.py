@@ -1,5 +1,7 @@
 """``python -m ml.arms`` on the versions that two short trainings registered."""
 
+import shutil
+
 
 def test_it_shows_each_arm_with_its_figures_and_traffic(trained, run_command):
     done = run_command("-m", "ml.arms", cwd=trained.folder)
@@ -14,8 +16,12 @@ def test_it_shows_each_arm_with_its_figures_and_traffic(trained, run_command):
     assert "Not synthesized yet" in done.out
 
 
-def test_a_version_that_is_not_registered_is_said_with_the_way_out(run_command, tmp_path):
-    refused = run_command("-m", "ml.arms", cwd=tmp_path)
+def test_a_version_that_is_not_registered_is_said_with_the_way_out(
+    run_main, empty_registry, tmp_path
+):
+    shutil.copy(empty_registry, tmp_path / "mlflow.db")
+
+    refused = run_main("ml.arms", "--registry", f"sqlite:///{tmp_path}/mlflow.db")
 
     assert refused.status == 1
     assert "has no version 1" in refused.err

@@ -9,4 +9,11 @@ pytest_plugins = [
     "tests.plugin.workspaces",
     "tests.plugin.served",
     "tests.plugin.ab_test",
+    "tests.plugin.commands",
+    "tests.plugin.films",
+    "tests.plugin.trained",
+    "tests.plugin.ingestion",
+    "tests.plugin.prediction",
+    "tests.plugin.readings",
+    "tests.plugin.terraform",
 ]

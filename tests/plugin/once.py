@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +29,7 @@ def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Once:
         folder, complete = shared / name, shared / f"{name}.complete"
         with FileLock(shared / f"{name}.lock"):
             if not complete.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a build that failed
                 folder.mkdir()
                 build(folder)
                 complete.touch()

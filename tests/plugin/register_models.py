@@ -27,6 +27,12 @@ CONTRACT = ModelSignature(
 class Probe(mlflow.pyfunc.PythonModel):
     """Does what a request asks for, so that a test can see what serving makes of it."""
 
+    def load_context(self, context: Any) -> None:  # noqa: ARG002
+        """Where the variable LOADS_WITH names a file, not before there is one."""
+        file = os.environ.get("LOADS_WITH")
+        while file and not Path(file).exists():
+            time.sleep(0.01)
+
     def predict(self, context: Any, model_input: Any, params: Any = None) -> list[str]:  # noqa: ARG002
         return [self._act(*action.partition(":")[::2], params) for action in model_input["action"]]
 
@@ -69,6 +75,20 @@ class Probe(mlflow.pyfunc.PythonModel):
                 raise ValueError(f"no such action: {action}")
 
 
+class Brightness(mlflow.pyfunc.PythonModel):
+    """Takes and answers what the real models do, without a framework that takes seconds to load."""
+
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:  # noqa: ARG002
+        return model_input.mean(axis=(1, 2))
+
+
+class Contrast(mlflow.pyfunc.PythonModel):
+    """Another one, of which there are two versions."""
+
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:  # noqa: ARG002
+        return model_input.std(axis=(1, 2))
+
+
 def register_probe() -> None:
     signature = ModelSignature(
         inputs=Schema([ColSpec(DataType.string, "action")]),
@@ -80,6 +100,15 @@ def register_probe() -> None:
             name=name,
             python_model=Probe(),
             signature=signature,
+            registered_model_name=f"local.models.{name}",
+            pip_requirements=[],
+        )
+    for model in (Brightness(), Contrast(), Contrast()):
+        name = type(model).__name__.lower()
+        mlflow.pyfunc.log_model(
+            name=name,
+            python_model=model,
+            signature=CONTRACT,
             registered_model_name=f"local.models.{name}",
             pip_requirements=[],
         )

@@ -1,25 +1,34 @@
-"""The workspace's data side in this process, served by a real uvicorn on a loopback port."""
+"""A workspace in this process, whole or its data side, served by a real uvicorn on loopback.
+
+A process has one lake at a time: a file's tests share one workspace (module scope), or each test
+has one of its own.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
+import socket
 import threading
-import time
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     import httpx
+    import uvicorn
     from databricks.sdk import WorkspaceClient
+    from starlette.types import ASGIApp
 
     from infra.local.lake import Lake
-
-START_SECONDS = 120
+    from tests.plugin.workspaces import Workspace
 
 
 @dataclass
@@ -92,29 +101,84 @@ def registry_uri(folder: Path) -> str:
 @contextlib.contextmanager
 def running(lake: Lake) -> Iterator[str]:
     """The address of a uvicorn that serves the lake."""
-    import uvicorn
     from starlette.applications import Starlette
     from starlette.routing import Mount
 
     from infra.local.refusal import Refusal, answer_refusal
 
-    app = Starlette(
-        routes=[*lake.routes(), Mount("/", lake.app)],
-        exception_handlers={Refusal: answer_refusal},
-    )
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + START_SECONDS
-    while not server.started:
-        assert time.monotonic() < deadline, "uvicorn did not start"
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
+    @contextlib.asynccontextmanager
+    async def application() -> AsyncIterator[ASGIApp]:
+        yield Starlette(
+            routes=[*lake.routes(), Mount("/", lake.app)],
+            exception_handlers={Refusal: answer_refusal},
+        )
+
+    with _answering(application) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def serving(folder: Path, registry: str, **settings: Any) -> Iterator[Workspace]:
+    """The whole workspace, as `python -m infra.local` composes it, with these `Settings`.
+
+    Its served entities are processes of their own, forks of one template for all workspaces of
+    this process, which ends with it.
+    """
+    from infra.local.settings import Settings
+    from infra.local.workspace import open_workspace
+    from tests.plugin.workspaces import Workspace
+
+    chosen = Settings(data=folder / "data", registry=registry, **settings)
+
+    @contextlib.asynccontextmanager
+    async def application() -> AsyncIterator[ASGIApp]:
+        async with open_workspace(chosen) as opened:
+            yield opened.app
+
+    with _answering(application) as address:
+        workspace = Workspace(address, chosen.token_file.read_text().strip(), os.getpid())
+        with workspace.client:
+            yield workspace
+
+
+@contextlib.contextmanager
+def _answering(
+    application: Callable[[], AbstractAsyncContextManager[ASGIApp]],
+) -> Iterator[str]:
+    """The address of an application that is opened, served and closed by a thread."""
+    import uvicorn
+
+    opened: Future[uvicorn.Server] = Future()
+
+    async def serve(listener: socket.socket) -> None:
+        async with application() as app:
+            config = uvicorn.Config(app, lifespan="off", log_level="error", timeout_keep_alive=120)
+            opened.set_result(uvicorn.Server(config))
+            await opened.result().serve(sockets=[listener])
+
+    def run() -> None:
+        loop_factory = uvicorn.Config("").get_loop_factory()
+        try:
+            with asyncio.Runner(loop_factory=loop_factory) as runner:
+                runner.run(serve(listener))
+        except BaseException as error:
+            if opened.done():
+                raise
+            opened.set_exception(error)
+
+    # Connections wait in the backlog until they are accepted.
+    with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread = threading.Thread(target=run, name="workspace")
+        thread.start()
+        try:
+            server = opened.result()
+            try:
+                yield address
+            finally:
+                server.should_exit = True
+        finally:
+            thread.join()
 
 
 def _warehouse(client: httpx.Client) -> str:

@@ -6,7 +6,6 @@ Whoever does not test the process itself takes `tests.plugin.served`, which is f
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import re
 import signal
@@ -25,24 +24,19 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[2]
 ENDPOINTS = "/api/2.0/serving-endpoints"
 PROBE, TORCH, KERAS = "local.models.probe", "local.models.torch", "local.models.keras"
+BRIGHTNESS, CONTRAST = "local.models.brightness", "local.models.contrast"
 IMAGE = [[[0.5]] * 28] * 28
 
 
-@dataclasses.dataclass
-class RunningWorkspace:
-    """A started `python -m infra.local` and a client for it."""
+class Workspace:
+    """A workspace that answers at an address, and a client for it."""
 
-    process: subprocess.Popen[str]
-    host: str
-    token: str
-    data: Path
-    log: Path
-
-    def __post_init__(self) -> None:
+    def __init__(self, host: str, token: str, pid: int) -> None:
+        self.host = host
+        self.token = token
+        self.pid = pid
         self.client = httpx.Client(
-            base_url=self.host,
-            headers={"Authorization": f"Bearer {self.token}"},
-            timeout=240,
+            base_url=host, headers={"Authorization": f"Bearer {token}"}, timeout=240
         )
 
     def create(self, name: str, *entities: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -134,11 +128,21 @@ class RunningWorkspace:
                 if state != "Z":
                     children.setdefault(int(parent), []).append(int(folder.name))
         found = {}
-        for template in children.get(self.process.pid, []):
+        for template in children.get(self.pid, []):
             for pid in children.get(template, []):
                 with contextlib.suppress(OSError):
                     found[pid] = str(Path(f"/proc/{pid}/fd/1").readlink())
         return found
+
+
+class RunningWorkspace(Workspace):
+    """A started `python -m infra.local`."""
+
+    def __init__(self, process: subprocess.Popen[str], host: str, data: Path, log: Path) -> None:
+        super().__init__(host, (data / "token").read_text().strip(), process.pid)
+        self.process = process
+        self.data = data
+        self.log = log
 
     def kill(self) -> None:
         self.process.kill()
@@ -174,8 +178,7 @@ def started(folder: Path, registry: str, *options: str) -> Iterator[Callable[[],
         )
         host = re.search(r"host +(\S+)", text)
         assert host, text
-        token = (data / "token").read_text().strip()
-        workspace = RunningWorkspace(process, host[1], token, data, log)
+        workspace = RunningWorkspace(process, host[1], data, log)
         running.append(workspace)
         return workspace
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from minilake.config import settings
 
+from infra.local.catalog.names import inside
 from infra.local.emulator import state_of
 from infra.local.storage.database import SYSTEM_CATALOG, Database, quoted
 
@@ -84,5 +85,6 @@ class Namespaces:
         for volume in [name for name in volumes if name.startswith(f"{full_name}.")]:
             del volumes[volume]
         # minilake takes a folder for a volume, so one that stays would come back.
-        shutil.rmtree(settings.data_dir / "volumes" / catalog / schema, ignore_errors=True)
+        volume_files = inside(settings.data_dir / "volumes", catalog, schema)
+        shutil.rmtree(volume_files, ignore_errors=True)
         self._save()

@@ -10,9 +10,10 @@ from minilake.services import unity_catalog
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from infra.local.catalog.names import rule_broken_by
 from infra.local.emulator import call, parsed, state_of
 from infra.local.http import json_object, text
-from infra.local.refusal import Refusal, missing
+from infra.local.refusal import Refusal, invalid, missing
 from infra.local.storage.database import SYSTEM_CATALOG
 
 if TYPE_CHECKING:
@@ -68,6 +69,15 @@ def routes(names: Namespaces, tables: Tables, models: RegisteredModels) -> list[
             names.drop_schema(connection, catalog, schema)
         return JSONResponse({})
 
+    async def delete_volume(request: Request) -> Response:
+        full_name = request.path_params["name"]
+        # A part that is empty would name the folder above it.
+        for part in full_name.split("."):
+            if broken := rule_broken_by(part):
+                raise invalid(f"{full_name}: {broken}")
+        await call(unity_catalog.delete_volume(full_name))
+        return JSONResponse({})
+
     async def update_catalog(request: Request) -> Response:
         body, name = await json_object(request), request.path_params["name"]
         await call(unity_catalog.update_catalog(name, parsed(UpdateCatalogRequest, body)))
@@ -82,6 +92,7 @@ def routes(names: Namespaces, tables: Tables, models: RegisteredModels) -> list[
         Route(f"{PATH}/catalogs/{{name}}", delete_catalog, methods=["DELETE"]),
         Route(f"{PATH}/catalogs/{{name}}", update_catalog, methods=["PATCH"]),
         Route(f"{PATH}/schemas/{{name}}", delete_schema, methods=["DELETE"]),
+        Route(f"{PATH}/volumes/{{name}}", delete_volume, methods=["DELETE"]),
         Route(f"{PATH}/schemas/{{name}}", update_schema, methods=["PATCH"]),
     ]
 

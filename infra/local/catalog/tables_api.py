@@ -14,6 +14,7 @@ from sqlglot.errors import ParseError
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from infra.local.catalog.names import rule_broken_by
 from infra.local.catalog.tables import Column, Table, TableName
 from infra.local.http import json_object, text
 from infra.local.refusal import Refusal, invalid, missing, not_emulated
@@ -61,6 +62,8 @@ class TablesApi:
             raise Refusal(
                 404, "SCHEMA_DOES_NOT_EXIST", f"Schema '{name.catalog}.{name.schema}' is missing."
             )
+        if broken := rule_broken_by(name.table):
+            raise invalid(f"name: {broken}")
         columns = tuple(_requested_column(column) for column in body.get("columns") or ())
         if not columns:
             raise invalid("columns: a table needs at least one column.")

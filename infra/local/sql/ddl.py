@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlglot import exp
 
+from infra.local.catalog.names import rule_broken_by
 from infra.local.catalog.tables import Column, Table, TableName
 from infra.local.sql import errors
 from infra.local.sql.dialect import READ
@@ -83,6 +84,7 @@ class Definitions:
         name = self.name(table)
         refuse_system(name)
         self._require_schema(name.catalog, name.schema)
+        _check_name(name.table)
         return name
 
     def _require_schema(self, catalog: str, schema: str) -> None:
@@ -210,6 +212,7 @@ class Definitions:
             raise StatementError(errors.CATALOG_NOT_FOUND, f"Catalog '{catalog}' was not found.")
         if catalog == SYSTEM_CATALOG:
             raise system_is_read_only()
+        _check_name(schema)
         if self._namespaces.has_schema(catalog, schema):
             if node.args.get("exists"):
                 return
@@ -560,6 +563,11 @@ def _properties(action: exp.Expr) -> dict[str, str]:
         if type(item) is exp.Property:
             found.update(_property(item))
     return found
+
+
+def _check_name(name: str) -> None:
+    if broken := rule_broken_by(name):
+        raise StatementError(errors.INVALID_NAME, broken)
 
 
 def _declared_columns(schema: exp.Schema) -> list[Column]:

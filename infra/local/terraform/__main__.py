@@ -5,15 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from infra.declared.environment import InvalidEnvironment, load
 from infra.local.terraform.deployment import COMMANDS, STACKS, Deployment, NotDeployed
 from infra.local.terraform.installation import Installation, NotInstalled
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _INSTALL = "install"
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.local.terraform", description=__doc__)
     parser.add_argument(
         "command",
@@ -36,20 +40,20 @@ def main() -> int:
         help="auto (default): the real provider if terraform init can reach the registry",
     )
     parser.add_argument("--auto-approve", action="store_true", help="do not ask before changing")
-    arguments = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     root = Path.cwd()
     try:
-        if arguments.command == _INSTALL:
+        if chosen.command == _INSTALL:
             _install(root)
             return 0
         deployment = Deployment(
             root=root,
-            environment=load(arguments.environment),
-            source=arguments.environment,
-            stack=arguments.stack,
-            provider=arguments.provider,
+            environment=load(chosen.environment),
+            source=chosen.environment,
+            stack=chosen.stack,
+            provider=chosen.provider,
         )
-        return deployment.run(arguments.command, auto_approve=arguments.auto_approve)
+        return deployment.run(chosen.command, auto_approve=chosen.auto_approve)
     except (InvalidEnvironment, NotDeployed, NotInstalled) as problem:
         print(problem, file=sys.stderr)
         return 1

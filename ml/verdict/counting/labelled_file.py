@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -102,11 +103,8 @@ class LabelledFile(ABC):
     def _execute(
         self, statement: str, parameters: Mapping[str, str]
     ) -> "duckdb.DuckDBPyConnection":
-        import sqlglot
-
-        (translated,) = sqlglot.transpile(statement, read="databricks", write="duckdb")
         with self._explained():
-            return self._connection.execute(translated, used(statement, parameters))
+            return self._connection.execute(_in_duckdb(statement), used(statement, parameters))
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -182,6 +180,15 @@ class DuckDBFile(LabelledFile):
                 f"{reason}. Store the rows in it: CREATE TABLE {LABELLED} AS SELECT ..."
             )
         return super()._explanation(reason)
+
+
+@lru_cache(maxsize=64)
+def _in_duckdb(statement: str) -> str:
+    """The statement in DuckDB's SQL. Those of one experiment are translated once."""
+    import sqlglot
+
+    (translated,) = sqlglot.transpile(statement, read="databricks", write="duckdb")
+    return translated
 
 
 def _first_line(error: Exception) -> str:

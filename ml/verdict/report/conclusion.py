@@ -1,6 +1,6 @@
 """How a command that judges ends: files in a folder, tables and a verdict on a console."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,21 +14,26 @@ from ml.verdict.report.tabular import Table
 REPORT_FILE: Final = "report.html"
 
 
-def write(folder: Path, made: Decision, page: str, *, journal: str | None = None) -> None:
-    """Writes the decision, its report, and the journals' answers that it was made with.
-
-    Raises UserError where the folder cannot be written.
-    """
-    files = {DECISION_FILE: made.text(), REPORT_FILE: page, JOURNAL_FILE: journal}
+def write(
+    folder: Path, made: Decision, page: str | None, journal: str | None = None
+) -> Sequence[Path]:
+    """Writes the decision, its report where there is one, and the journals' answers that it was
+    made with. Returns where the first two are. Raises UserError."""
+    decision, report = folder / DECISION_FILE, folder / REPORT_FILE
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            if text is not None:
-                (folder / name).write_text(text, encoding="utf-8")
+        decision.write_text(made.text(), encoding="utf-8")
+        if page is None:
+            report.unlink(missing_ok=True)  # of another decision
+        else:
+            report.write_text(page, encoding="utf-8")
+        if journal is not None:
+            (folder / JOURNAL_FILE).write_text(journal, encoding="utf-8")
     except OSError as error:
         raise UserError(
             f"--output {folder}: cannot be written: {error.strerror}. Choose another folder."
         ) from error
+    return [decision] if page is None else [decision, report]
 
 
 def show(console: Console, made: Decision, found: Iterable[Table], *, remark: str = "") -> None:

@@ -103,7 +103,9 @@ def page(
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     templates = Environment(
-        loader=PackageLoader("ml.verdict.report"), autoescape=True, undefined=StrictUndefined
+        loader=PackageLoader("ml.verdict.report.html_report"),
+        autoescape=True,
+        undefined=StrictUndefined,
     )
     return templates.get_template("report.html").render(
         decision=decision,

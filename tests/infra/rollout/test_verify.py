@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -15,10 +17,11 @@ from infra.rollout.environment_file import EnvironmentFile
 from infra.rollout.evidence import Evidence, record_of
 from infra.rollout.promote import promote
 from infra.rollout.refusal import Refused
-from infra.rollout.verify import Move, evidence_of, moves, verify
+from infra.rollout.verify import Move, evidence_of, moves
+from infra.rollout.verify import verify as as_the_command_does
 from ml.contract.decision import Verdict
 from ml.prediction.journal import Journal, Prediction, Sent
-from tests.infra.rollout.conftest import EXPERIMENT
+from tests.infra.rollout.trial import EXPERIMENT
 
 ROOT = Path(__file__).resolve().parents[3]
 Write = Callable[..., Path]
@@ -42,15 +45,17 @@ COPY (
 """
 
 
-def run(module: str, *arguments: str, output: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments, "--output", str(output)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+def in_this_process(command: Sequence[str]) -> None:
+    """What `verify` starts as a process, whose imports take longer than its work."""
+    module, *arguments = command
+    assert import_module(module).main(arguments) == 0
+
+
+def decide(module: str, *arguments: object, output: Path) -> None:
+    in_this_process([module, *map(str, arguments), "--no-report", "--output", str(output)])
+
+
+verify = partial(as_the_command_does, start=in_this_process)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +73,7 @@ def compared(rows: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     folder = tmp_path_factory.mktemp("compared")
     experiment = folder / "trial.toml"
     experiment.write_text(EXPERIMENT.replace("2026-03-02T00:00:00Z", START.isoformat()))
-    run("ml.compare", str(experiment), "--data", str(rows), output=folder)
+    decide("ml.compare", experiment, "--data", rows, output=folder)
     return experiment, folder / "decision.json"
 
 
@@ -97,8 +102,8 @@ def journaled(
     experiment, _ = compared
     journal = tmp_path / "predictions.db"
     answer(journal, "request-0-keras-1")
-    given = ("--data", str(rows), "--journal", str(journal), "--environment", str(environment(50)))
-    run("ml.compare", str(experiment), *given, output=tmp_path)
+    given = ("--data", rows, "--journal", journal, "--environment", environment(50))
+    decide("ml.compare", experiment, *given, output=tmp_path)
     return experiment, tmp_path / "decision.json"
 
 
@@ -112,7 +117,7 @@ def replay(folder: Path, experiment: str, probabilities: Callable[[int], str]) -
     ]
     head = "film,ground_truth,sampling_probability,champion,challenger"
     (folder / "answers.csv").write_text("\n".join([head, *rows, ""]))
-    run("ml.replay", str(file), "--answers", f"{folder}/answers.csv", output=folder)
+    decide("ml.replay", file, "--answers", folder / "answers.csv", output=folder)
     return file, folder / "decision.json"
 
 
@@ -136,7 +141,6 @@ def replayed_for_a_benefit(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     )
 
 
-@pytest.mark.programs
 class TestADecision:
     def test_that_the_rows_confirm_is_verified(
         self, compared: tuple[Path, Path], rows: Path, environment: Write
@@ -193,7 +197,7 @@ class TestADecision:
         database = tmp_path / "labelled.duckdb"
         with duckdb.connect(str(database)) as connection:
             connection.execute(f"CREATE TABLE labelled AS SELECT * FROM '{rows}'")
-        run("ml.compare", str(experiment), "--data", str(database), output=tmp_path)
+        decide("ml.compare", experiment, "--data", database, output=tmp_path)
         decision = Evidence.read(tmp_path / "decision.json")
 
         done = verify(decision, environment(50), experiment=experiment, data=database)
@@ -231,13 +235,14 @@ class TestADecision:
         with pytest.raises(Refused, match=r"origin\.journals = 1 answers.*journal\.csv"):
             verify(Evidence.read(decision), environment(50), experiment=experiment, data=rows)
 
+    @pytest.mark.programs
     def test_that_cannot_be_made_again_says_what_the_command_said(
         self, compared: tuple[Path, Path], environment: Write, tmp_path: Path
     ) -> None:
         experiment, decision = compared
 
         with pytest.raises(Refused, match=r"nowhere\.parquet"):
-            verify(
+            as_the_command_does(
                 Evidence.read(decision),
                 environment(50),
                 experiment=experiment,
@@ -245,14 +250,14 @@ class TestADecision:
             )
 
 
-@pytest.mark.programs
 class TestAReplay:
+    @pytest.mark.programs
     def test_is_judged_again_by_its_answers(
         self, replayed: tuple[Path, Path], environment: Write
     ) -> None:
         experiment, decision = replayed
 
-        verify(Evidence.read(decision), environment(50), experiment=experiment)
+        as_the_command_does(Evidence.read(decision), environment(50), experiment=experiment)
 
     def test_that_promotes_for_a_declared_benefit_is_judged_again(
         self, replayed_for_a_benefit: tuple[Path, Path], environment: Write
@@ -351,8 +356,7 @@ class TestInAPullRequest:
         return root
 
     def git(self, root: Path, *arguments: str) -> None:
-        identity = ("-c", "user.name=Tests", "-c", "user.email=tests@example.com")
-        subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True)
+        subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True)
 
     def verify(
         self, root: Path, rows: Path, environment: str = "dev"

@@ -9,15 +9,22 @@ KERAS, TORCH = "pneumonia_poc_classifier", "pneumonia_poc_classifier_pytorch"
 
 
 @pytest.fixture
-def evaluate(trained, run_command):
-    def run(*options, **environment):
-        return run_command("-m", "ml.evaluate", *options, cwd=trained.folder, **environment)
+def evaluate(trained, run_main):
+    """In this process: of PyTorch's version only, since TensorFlow must not be in the same one."""
+    return lambda *options: run_main(
+        "ml.evaluate", *options, MLFLOW_TRACKING_URI=trained.tracking_uri
+    )
 
-    return run
+
+@pytest.fixture
+def evaluate_process(trained, run_command):
+    return lambda *options: run_command("-m", "ml.evaluate", *options, cwd=trained.folder)
 
 
-@pytest.mark.parametrize("model", [KERAS, TORCH])
-def test_it_judges_on_the_test_part_and_writes_the_report(evaluate, trained, tmp_path, model):
+@pytest.mark.parametrize(("model", "how"), [(KERAS, "evaluate_process"), (TORCH, "evaluate")])
+def test_it_judges_on_the_test_part_and_writes_the_report(request, trained, tmp_path, model, how):
+    evaluate = request.getfixturevalue(how)
+
     done = evaluate(
         "--model", model, "--version", "1", "--data", trained.data, "--output", tmp_path
     )
@@ -31,7 +38,8 @@ def test_it_judges_on_the_test_part_and_writes_the_report(evaluate, trained, tmp
     assert report["figures"]["n"] == 90
     assert "| sensitivity |" in (tmp_path / "report.md").read_text()
     for plot in ("roc.png", "calibration.png"):
-        assert Image.open(tmp_path / plot).size == (500, 500)
+        with Image.open(tmp_path / plot) as image:
+            assert image.size == (500, 500)
 
 
 def test_validation_again_gives_the_figures_of_registration(evaluate, trained, tmp_path):

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.ml.feedback.conftest import row
+from tests.plugin.readings import row
 
 if TYPE_CHECKING:
     from ml.feedback.book import Outcome
-    from tests.ml.feedback.conftest import Readings
+    from tests.plugin.readings import Readings
 
 
 def statuses(outcomes: list[Outcome]) -> list[str]:

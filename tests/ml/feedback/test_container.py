@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.ml.feedback.conftest import row
+from tests.plugin.isolation import DEVELOPERS
+from tests.plugin.readings import row
 
 if TYPE_CHECKING:
-    from tests.ml.feedback.conftest import Readings
+    from tests.plugin.commands import Call
+    from tests.plugin.readings import Readings
 
 pytestmark = pytest.mark.programs
+BARE = pytest.mark.slow("installs the feedback model's requirements in an environment of its own")
 
-REPOSITORY = Path(__file__).parents[3]
 ENVIRONMENT = """
 catalog = "local"
 [ab_test]
@@ -43,31 +45,25 @@ print(json.dumps({"outcomes": outcomes, "ml": sys.modules["ml"].__path__[0],
 """
 
 
-@pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of the version that `python -m ml.register_feedback` registers."""
+@pytest.fixture(scope="module")
+def registration(tmp_path_factory: pytest.TempPathFactory, run_command: Call) -> Path:
+    """The folder in which `python -m ml.register_feedback` has registered a version."""
     folder = tmp_path_factory.mktemp("registration")
     (folder / "local.toml").write_text(ENVIRONMENT)
-    for _ in range(2):  # the second finds the version of the first
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "ml.register_feedback", "--skip-if-registered"),
-                *("--environment", "local.toml"),
-            ],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "local.models.feedback_processor version 1" in done.stdout
-    (found,) = folder.glob(".local/mlartifacts/**/MLmodel")
+    done = run_command("-m", "ml.register_feedback", "--environment", "local.toml", cwd=folder)
+    assert done.status == 0, done.out + done.err
+    assert "local.models.feedback_processor version 1" in done.out
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(registration: Path) -> Path:
+    """The files of the version."""
+    (found,) = registration.glob(".local/mlartifacts/**/MLmodel")
     return found.parent
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def python(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment with the model's requirements alone."""
     folder = tmp_path_factory.mktemp("container")
@@ -80,7 +76,13 @@ def python(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         [uv, "pip", "install", "--quiet", "--python", str(interpreter), "-r", "requirements.txt"],
     ):
         done = subprocess.run(
-            command, cwd=model, capture_output=True, text=True, check=False, timeout=500
+            command,
+            cwd=model,
+            env=os.environ | DEVELOPERS,  # the way to the packages may lead through a proxy
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=500,
         )
         if done.returncode:
             pytest.skip(
@@ -116,6 +118,18 @@ def told(readings: Readings) -> dict[str, str]:
     }
 
 
+def test_the_same_code_is_not_registered_again(registration: Path, run_main: Call) -> None:
+    again = run_main(
+        *("ml.register_feedback", "--skip-if-registered", "--environment", "local.toml"),
+        cwd=registration,
+        MLFLOW_TRACKING_URI=f"sqlite:///{registration}/.local/mlflow.db",
+    )
+
+    assert again.status == 0, again.err
+    assert "the same code gave a version already" in again.out
+    assert "local.models.feedback_processor version 1" in again.out
+
+
 def test_it_needs_three_packages_each_at_its_version(model: Path) -> None:
     requirements = (model / "requirements.txt").read_text().split()
 
@@ -142,6 +156,7 @@ def test_it_is_text_without_a_pickle_and_without_a_credential(model: Path) -> No
     assert "DATABRICKS_TOKEN=" not in "".join(file.read_text() for file in files)
 
 
+@BARE
 def test_it_writes_with_a_token_of_the_environment(
     python: Path, model: Path, readings: Readings
 ) -> None:
@@ -160,6 +175,7 @@ def test_it_writes_with_a_token_of_the_environment(
     assert readings.written("feedback_id") == [["a"]]
 
 
+@BARE
 def test_it_writes_with_what_serving_passes_through(
     python: Path, model: Path, readings: Readings, tmp_path: Path
 ) -> None:
@@ -177,6 +193,7 @@ def test_it_writes_with_what_serving_passes_through(
     assert readings.written("feedback_id") == [["a"]]
 
 
+@BARE
 def test_what_it_has_not_been_told_it_names(python: Path, model: Path) -> None:
     done = serve(python, model, [], {})
 

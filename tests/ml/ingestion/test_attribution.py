@@ -4,9 +4,9 @@ from pathlib import Path
 
 from ml.data.loading import ATTRIBUTION, BUNDLED, load
 from ml.ingestion.originals import find
-from tests.ml.ingestion.command import Ingest
 from tests.ml.ingestion.delivery import Delivery
-from tests.ml.ingestion.place import Place
+from tests.plugin.commands import Call
+from tests.plugin.ingestion import Place
 
 
 def test_the_bundled_films_arrive_with_their_attribution() -> None:
@@ -16,7 +16,7 @@ def test_the_bundled_films_arrive_with_their_attribution() -> None:
 
 
 def test_training_from_what_was_ingested_names_whom_the_films_name(
-    place: Place, delivery: Delivery, ingest: Ingest
+    place: Place, delivery: Delivery, ingest: Call
 ) -> None:
     for number, part in enumerate(("train", "val")):
         delivery.add(part, "NORMAL", 2, patient=10 * number + 1)

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from ml.ingest import LEFT_OUT
-from tests.ml.ingestion.command import Ingest
 from tests.ml.ingestion.delivery import Delivery
-from tests.ml.ingestion.place import Place
+from tests.plugin.commands import Call
+from tests.plugin.ingestion import Place
 
 
 def folder_of_all_parts(delivery: Delivery) -> list[Path]:
@@ -26,18 +26,20 @@ def folder_of_all_parts(delivery: Delivery) -> list[Path]:
 
 
 def test_every_film_of_a_folder_is_in_the_volume_byte_for_byte(
-    place: Place, delivery: Delivery, ingest: Ingest
+    place: Place, delivery: Delivery, run_command: Call, tmp_path: Path
 ) -> None:
     delivered = folder_of_all_parts(delivery)
+    options = ("--data", delivery.folder, "--environment", place.file)
 
-    assert ingest("--data", delivery.folder, "--environment", place.file).status == 0
+    done = run_command("-m", "ml.ingest", *options, cwd=tmp_path)
 
+    assert (done.status, done.err) == (0, "")
     stored = sorted(place.content(path) for path in place.files())
     assert stored == sorted(file.read_bytes() for file in delivered)
 
 
 def test_every_film_has_a_row_that_describes_it(
-    place: Place, delivery: Delivery, ingest: Ingest
+    place: Place, delivery: Delivery, ingest: Call
 ) -> None:
     delivered = folder_of_all_parts(delivery)
     before = datetime.now(UTC) - timedelta(seconds=1)
@@ -58,7 +60,7 @@ def test_every_film_has_a_row_that_describes_it(
 
 
 def test_a_path_tells_neither_class_nor_patient(
-    place: Place, delivery: Delivery, ingest: Ingest
+    place: Place, delivery: Delivery, ingest: Call
 ) -> None:
     folder_of_all_parts(delivery)
 
@@ -71,7 +73,7 @@ def test_a_path_tells_neither_class_nor_patient(
 
 
 def test_films_of_one_patient_share_a_key_that_is_not_the_name(
-    place: Place, delivery: Delivery, ingest: Ingest
+    place: Place, delivery: Delivery, ingest: Call
 ) -> None:
     delivery.add("train", "PNEUMONIA", 2, patient=7)
     delivery.add("train", "NORMAL", 2, patient=8)
@@ -93,7 +95,7 @@ def test_a_patient_has_another_key_in_another_catalog() -> None:
 
 
 def test_a_film_whose_name_has_no_patient_has_no_key(
-    place: Place, delivery: Delivery, ingest: Ingest
+    place: Place, delivery: Delivery, ingest: Call
 ) -> None:
     delivery.put("train/NORMAL/0001.jpeg", delivery.film("NORMAL"))
 
@@ -103,7 +105,7 @@ def test_a_film_whose_name_has_no_patient_has_no_key(
 
 
 def test_the_films_of_an_npz_are_png_files_of_the_same_pixels(
-    place: Place, ingest: Ingest, tmp_path: Path
+    place: Place, ingest: Call, tmp_path: Path
 ) -> None:
     from ml.data.loading import BUNDLED
 
@@ -124,7 +126,7 @@ def test_the_films_of_an_npz_are_png_files_of_the_same_pixels(
 
 
 def test_a_second_run_adds_nothing_and_says_so(
-    place: Place, delivery: Delivery, ingest: Ingest
+    place: Place, delivery: Delivery, ingest: Call
 ) -> None:
     folder_of_all_parts(delivery)
     ingest("--data", delivery.folder, "--environment", place.file)
@@ -133,12 +135,12 @@ def test_a_second_run_adds_nothing_and_says_so(
     again = ingest("--data", delivery.folder, "--environment", place.file)
 
     assert again.status == 0
-    assert "Nothing to add: 8 films" in again.output
+    assert "Nothing to add: 8 films" in again.out
     assert place.rows() == rows
 
 
 def test_a_folder_that_grew_adds_what_is_new(
-    place: Place, delivery: Delivery, ingest: Ingest
+    place: Place, delivery: Delivery, ingest: Call
 ) -> None:
     folder_of_all_parts(delivery)
     ingest("--data", delivery.folder, "--environment", place.file)
@@ -147,14 +149,14 @@ def test_a_folder_that_grew_adds_what_is_new(
 
     again = ingest("--data", delivery.folder, "--environment", place.file)
 
-    assert "Ingested 2 films" in again.output
+    assert "Ingested 2 films" in again.out
     later = place.rows()
     assert [row for row in later if row in first] == first
     assert len(later) == len(first) + 2
 
 
 def test_a_film_that_the_volume_lost_is_uploaded_again(
-    place: Place, delivery: Delivery, ingest: Ingest
+    place: Place, delivery: Delivery, ingest: Call
 ) -> None:
     folder_of_all_parts(delivery)
     ingest("--data", delivery.folder, "--environment", place.file)
@@ -163,13 +165,13 @@ def test_a_film_that_the_volume_lost_is_uploaded_again(
 
     again = ingest("--data", delivery.folder, "--environment", place.file)
 
-    assert "Restored 1 " in again.output
+    assert "Restored 1 " in again.out
     assert place.files() == files
     assert place.rows() == rows
 
 
 def test_a_film_that_is_in_the_volume_by_half_is_uploaded_whole(
-    place: Place, delivery: Delivery, ingest: Ingest
+    place: Place, delivery: Delivery, ingest: Call
 ) -> None:
     (film,) = delivery.add("train", "NORMAL", 1)
     name = hashlib.sha256(film.read_bytes()).hexdigest()[:32]
@@ -183,7 +185,7 @@ def test_a_film_that_is_in_the_volume_by_half_is_uploaded_whole(
 
 @pytest.mark.parametrize("suffix", ["jpeg", "png"])
 def test_a_film_is_stored_under_the_ending_of_what_it_is(
-    place: Place, delivery: Delivery, ingest: Ingest, suffix: str
+    place: Place, delivery: Delivery, ingest: Call, suffix: str
 ) -> None:
     delivery.put("train/NORMAL/film.JPG", delivery.film("NORMAL", suffix))
 
@@ -192,9 +194,7 @@ def test_a_film_is_stored_under_the_ending_of_what_it_is(
     assert [Path(path).suffix for path in place.files()] == [f".{suffix}"]
 
 
-def test_a_hostile_file_name_is_only_a_name(
-    place: Place, delivery: Delivery, ingest: Ingest
-) -> None:
+def test_a_hostile_file_name_is_only_a_name(place: Place, delivery: Delivery, ingest: Call) -> None:
     delivery.put(
         f"train/PNEUMONIA/person1_virus_1'); DROP TABLE {place.table}; --.jpeg",
         delivery.film("PNEUMONIA"),
@@ -206,7 +206,7 @@ def test_a_hostile_file_name_is_only_a_name(
 
 
 def test_more_films_than_one_statement_takes_all_have_their_row(
-    place: Place, ingest: Ingest, tmp_path: Path
+    place: Place, ingest: Call, tmp_path: Path
 ) -> None:
     from ml.data.loading import BUNDLED
     from ml.ingestion.transfer import ROWS_A_STATEMENT

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from ml.contract.tables import FILMS
-from tests.ml.ingestion.command import Ingest, Run
 from tests.ml.ingestion.delivery import Delivery
-from tests.ml.ingestion.place import Place, create_table
+from tests.plugin.commands import Call, Run
+from tests.plugin.ingestion import Place, create_table
+from tests.plugin.workspaces import RunningWorkspace
 
 
 @pytest.fixture
@@ -20,43 +21,40 @@ def films(delivery: Delivery) -> Path:
 
 def assert_refused(run: Run, *words: str) -> None:
     assert run.status == 1
-    assert run.errors.startswith("ml.ingest: ")
-    assert "Traceback" not in run.errors
+    assert run.err.startswith("ml.ingest: ")
+    assert "Traceback" not in run.err
     for word in words:
-        assert word in run.errors
+        assert word in run.err
 
 
-def test_films_that_do_not_exist(place: Place, ingest: Ingest, tmp_path: Path) -> None:
+def test_films_that_do_not_exist(place: Place, ingest: Call, tmp_path: Path) -> None:
     run = ingest("--data", tmp_path / "nowhere", "--environment", place.file)
 
     assert_refused(run, "nowhere", "no such file or folder")
 
 
-def test_a_folder_one_level_too_high(place: Place, ingest: Ingest, films: Path) -> None:
+def test_a_folder_one_level_too_high(place: Place, ingest: Call, films: Path) -> None:
     run = ingest("--data", films.parent, "--environment", place.file)
 
     assert_refused(run, f"Did you mean {films}?")
     assert place.files() == {}
 
 
-def test_an_environment_that_does_not_exist(ingest: Ingest, films: Path) -> None:
+def test_an_environment_that_does_not_exist(ingest: Call, films: Path) -> None:
     assert_refused(
         ingest("--data", films, "--environment", "porduction"), "environments that exist"
     )
 
 
 def test_a_workspace_without_the_platform(
-    workspace: tuple[str, str],
-    ingest: Ingest,
-    films: Path,
-    environment_file: Callable[[str], Path],
+    ingest: Call, films: Path, environment_file: Callable[[str], Path]
 ) -> None:
     file = environment_file("bare")
 
     assert_refused(ingest("--data", films, "--environment", file), "champion-challenger-bare")
 
 
-def test_a_table_that_is_not_there(place: Place, ingest: Ingest, films: Path) -> None:
+def test_a_table_that_is_not_there(place: Place, ingest: Call, films: Path) -> None:
     place.sql(f"DROP TABLE {place.table}")
 
     run = ingest("--data", films, "--environment", place.file)
@@ -65,7 +63,7 @@ def test_a_table_that_is_not_there(place: Place, ingest: Ingest, films: Path) ->
     assert place.files() == {}
 
 
-def test_a_table_of_an_earlier_platform(place: Place, ingest: Ingest, films: Path) -> None:
+def test_a_table_of_an_earlier_platform(place: Place, ingest: Call, films: Path) -> None:
     place.sql(f"DROP TABLE {place.table}")
     place.sql(f"CREATE TABLE {place.table} (image_id STRING, label STRING)")
 
@@ -75,7 +73,7 @@ def test_a_table_of_an_earlier_platform(place: Place, ingest: Ingest, films: Pat
     assert place.files() == {}
 
 
-def test_a_warehouse_that_is_not_there(place: Place, ingest: Ingest, films: Path) -> None:
+def test_a_warehouse_that_is_not_there(place: Place, ingest: Call, films: Path) -> None:
     run = ingest("--data", films, "--environment", place.file, "--warehouse", "nobody's")
 
     assert_refused(run, "nobody's", "--warehouse")
@@ -83,7 +81,7 @@ def test_a_warehouse_that_is_not_there(place: Place, ingest: Ingest, films: Path
 
 
 def test_a_workspace_that_does_not_run(
-    ingest: Ingest, films: Path, place: Place, tmp_path: Path
+    ingest: Call, films: Path, place: Place, tmp_path: Path
 ) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -99,23 +97,23 @@ def test_a_workspace_that_does_not_run(
 
 
 def test_a_token_that_is_not_known(
-    place: Place, ingest: Ingest, films: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, ingest: Call, films: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABRICKS_TOKEN", "dapi-of-somebody-else")
 
     run = ingest("--data", films, "--environment", place.file)
 
     assert_refused(run, "DATABRICKS_TOKEN")
-    assert "dapi-of-somebody-else" not in run.errors
+    assert "dapi-of-somebody-else" not in run.err
 
 
 def test_the_token_file_of_the_local_workspace_is_found(
     place: Place,
-    ingest: Ingest,
+    ingest: Call,
     films: Path,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
-    workspace: tuple[str, str],
+    workspace_process: RunningWorkspace,
 ) -> None:
     monkeypatch.delenv("DATABRICKS_TOKEN")
     monkeypatch.chdir(tmp_path)
@@ -124,12 +122,12 @@ def test_the_token_file_of_the_local_workspace_is_found(
     assert_refused(ingest(*arguments), ".local/workspace/token", "python -m infra.local")
 
     (tmp_path / ".local/workspace").mkdir(parents=True)
-    (tmp_path / ".local/workspace/token").write_text(workspace[1] + "\n")
+    (tmp_path / ".local/workspace/token").write_text(workspace_process.token + "\n")
     assert ingest(*arguments).status == 0
 
 
 def test_a_report_that_cannot_be_written_is_said_before_the_work(
-    place: Place, ingest: Ingest, films: Path, tmp_path: Path
+    place: Place, ingest: Call, films: Path, tmp_path: Path
 ) -> None:
     report = tmp_path / "no" / "report.csv"
 
@@ -140,7 +138,7 @@ def test_a_report_that_cannot_be_written_is_said_before_the_work(
 
 
 def test_a_statement_that_fails_is_an_error_and_the_next_run_goes_on(
-    place: Place, ingest: Ingest, films: Path
+    place: Place, ingest: Call, films: Path
 ) -> None:
     # The workspace answers HTTP 200 with the state FAILED: a column that nobody fills.
     place.sql(f"DROP TABLE {place.table}")

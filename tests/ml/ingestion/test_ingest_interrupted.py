@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from ml.data.loading import BUNDLED
-from tests.ml.ingestion.place import Place
+from tests.plugin.commands import Call
+from tests.plugin.ingestion import Place
 
 BATCH = 40
 FILMS = 3 * BATCH + 15
@@ -44,7 +45,6 @@ def stopping(*arguments):
 setattr(FilmStore, method, stopping)
 sys.exit(run("ml.ingest", ingest.main))
 """
-NEVER = ("upload", 0)
 
 pytestmark = pytest.mark.programs
 
@@ -59,9 +59,9 @@ def films(tmp_path: Path) -> Path:
     return file
 
 
-def command(films: Path, place: Place, stops: tuple[str, int]) -> list[str]:
+def command(films: Path, place: Place, method: str, calls: int) -> list[str]:
     return [
-        *(sys.executable, "-c", SMALL_BATCHES, *map(str, stops)),
+        *(sys.executable, "-c", SMALL_BATCHES, method, str(calls)),
         *("--data", str(films), "--environment", str(place.file)),
     ]
 
@@ -70,7 +70,7 @@ def command(films: Path, place: Place, stops: tuple[str, int]) -> list[str]:
 def stopped(films: Path, place: Place, method: str, calls: int) -> Iterator[subprocess.Popen[str]]:
     """The run, stopped after so many calls of that method of its store."""
     with subprocess.Popen(
-        command(films, place, (method, calls)),
+        command(films, place, method, calls),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -84,16 +84,19 @@ def stopped(films: Path, place: Place, method: str, calls: int) -> Iterator[subp
             process.kill()
 
 
-def finish(films: Path, place: Place) -> str:
-    done = subprocess.run(
-        command(films, place, NEVER),
-        capture_output=True,
-        text=True,
-        timeout=LONGEST_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def finish(
+    films: Path, place: Place, ingest: Call, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], str]:
+    """The same command again; returns what it says."""
+    monkeypatch.setattr("ml.ingestion.transfer.ROWS_A_STATEMENT", BATCH)
+
+    def run() -> str:
+        done = ingest("--data", films, "--environment", place.file)
+        assert done.status == 0, done.err
+        return done.out
+
+    return run
 
 
 def assert_no_row_without_its_film(place: Place) -> None:
@@ -110,26 +113,30 @@ def assert_whole(place: Place) -> None:
 
 
 @pytest.mark.parametrize("uploaded", [1, BATCH - 5, BATCH + 5, FILMS - 5])
-def test_a_run_killed_while_it_uploads(place: Place, films: Path, uploaded: int) -> None:
+def test_a_run_killed_while_it_uploads(
+    place: Place, films: Path, finish: Callable[[], str], uploaded: int
+) -> None:
     with stopped(films, place, "upload", uploaded) as process:
         process.kill()
     assert_no_row_without_its_film(place)
     assert len(place.files()) >= uploaded
 
-    finish(films, place)
+    finish()
 
     assert_whole(place)
 
 
 @pytest.mark.parametrize("statements", [1, 2])
-def test_a_run_killed_as_soon_as_rows_are_there(place: Place, films: Path, statements: int) -> None:
+def test_a_run_killed_as_soon_as_rows_are_there(
+    place: Place, films: Path, finish: Callable[[], str], statements: int
+) -> None:
     with stopped(films, place, "record", statements) as process:
         process.kill()
     assert_no_row_without_its_film(place)
     there = len(place.rows())
     assert there >= statements * BATCH
 
-    said = finish(films, place)
+    said = finish()
 
     assert f"Ingested {FILMS - there} films" in said
     assert_whole(place)
@@ -149,8 +156,13 @@ def test_a_run_that_is_interrupted_from_the_keyboard_says_how_to_go_on(
     assert_no_row_without_its_film(place)
 
 
-def test_two_runs_at_the_same_time_bring_each_film_once(place: Place, films: Path) -> None:
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda _: finish(films, place), range(2)))
+def test_two_runs_at_the_same_time_bring_each_film_once(
+    place: Place, films: Path, run_command: Call, tmp_path: Path
+) -> None:
+    never = command(films, place, "upload", 0)[1:]
 
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda _: run_command(*never, cwd=tmp_path), range(2)))
+
+    assert [(run.status, run.err) for run in runs] == [(0, "")] * 2
     assert_whole(place)

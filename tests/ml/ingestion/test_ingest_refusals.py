@@ -8,9 +8,9 @@ import pytest
 
 from ml.ingest import LEFT_OUT
 from ml.ingestion.refusal import Category
-from tests.ml.ingestion.command import Ingest
 from tests.ml.ingestion.delivery import Delivery
-from tests.ml.ingestion.place import Place
+from tests.plugin.commands import Call
+from tests.plugin.ingestion import Place
 
 Spoil = Callable[[Delivery], list[str]]
 
@@ -104,7 +104,7 @@ def beside_the_classes(delivery: Delivery) -> list[str]:
 def test_a_bad_file_is_reported_and_the_others_are_ingested(
     place: Place,
     delivery: Delivery,
-    ingest: Ingest,
+    ingest: Call,
     tmp_path: Path,
     spoil: Spoil,
     category: Category,
@@ -124,13 +124,13 @@ def test_a_bad_file_is_reported_and_the_others_are_ingested(
     assert [(row["file"], row["category"]) for row in rows] == [
         (name, category) for name in refused
     ]
-    assert all(name in run.output for name in refused)
-    assert f"Ingested {len(good) + kept} films" in run.output
+    assert all(name in run.out for name in refused)
+    assert f"Ingested {len(good) + kept} films" in run.out
     assert len(place.rows()) == len(place.files()) == len(good) + kept
 
 
 def test_of_two_copies_the_one_that_judges_models_stays(
-    place: Place, delivery: Delivery, ingest: Ingest
+    place: Place, delivery: Delivery, ingest: Call
 ) -> None:
     copy_of_a_test_film(delivery)
 
@@ -140,7 +140,7 @@ def test_of_two_copies_the_one_that_judges_models_stays(
 
 
 def test_what_a_file_manager_leaves_behind_is_not_mentioned(
-    place: Place, delivery: Delivery, ingest: Ingest
+    place: Place, delivery: Delivery, ingest: Call
 ) -> None:
     delivery.add("train", "NORMAL", 1)
     delivery.put("train/NORMAL/.DS_Store", b"\0")
@@ -149,7 +149,7 @@ def test_what_a_file_manager_leaves_behind_is_not_mentioned(
 
 
 def test_an_accepted_category_leaves_the_exit_status_alone(
-    place: Place, delivery: Delivery, ingest: Ingest
+    place: Place, delivery: Delivery, ingest: Call
 ) -> None:
     copy_in_the_same_folder(delivery)
     arguments = ("--data", delivery.folder, "--environment", place.file)
@@ -159,7 +159,7 @@ def test_an_accepted_category_leaves_the_exit_status_alone(
 
 
 def test_a_film_that_comes_back_in_the_other_class_is_mislabelled(
-    place: Place, delivery: Delivery, ingest: Ingest, tmp_path: Path
+    place: Place, delivery: Delivery, ingest: Call, tmp_path: Path
 ) -> None:
     film = delivery.film("NORMAL")
     delivery.put("train/NORMAL/a.jpeg", film)
@@ -171,12 +171,12 @@ def test_a_film_that_comes_back_in_the_other_class_is_mislabelled(
     run = ingest("--data", later.folder, "--environment", place.file)
 
     assert run.status == LEFT_OUT
-    assert "PNEUMONIA here, but ingested as NORMAL before" in run.output
+    assert "PNEUMONIA here, but ingested as NORMAL before" in run.out
     assert place.rows() == rows
 
 
 def test_a_film_that_comes_back_in_another_part_keeps_its_part(
-    place: Place, delivery: Delivery, ingest: Ingest, tmp_path: Path
+    place: Place, delivery: Delivery, ingest: Call, tmp_path: Path
 ) -> None:
     film = delivery.film("NORMAL")
     delivery.put("test/NORMAL/a.jpeg", film)

@@ -10,9 +10,9 @@ from ml.contract.errors import InvalidData, UserError
 from ml.data import loading
 from ml.data.films import DataSet
 from ml.data.partition import FEWEST_VALIDATION_FILMS
-from tests.ml.ingestion.command import Ingest
 from tests.ml.ingestion.delivery import Delivery
-from tests.ml.ingestion.place import Place
+from tests.plugin.commands import Call
+from tests.plugin.ingestion import Place
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def assert_the_same_films(one: DataSet, other: DataSet) -> None:
 
 
 def test_the_parts_are_those_that_were_delivered(
-    place: Place, delivery: Delivery, ingest: Ingest, load: Callable[..., DataSet]
+    place: Place, delivery: Delivery, ingest: Call, load: Callable[..., DataSet]
 ) -> None:
     for number, label in enumerate(("NORMAL", "PNEUMONIA")):
         for film in range(4):
@@ -52,7 +52,7 @@ def test_the_parts_are_those_that_were_delivered(
 
 
 def test_a_small_validation_part_stays_as_it_was_delivered(
-    place: Place, delivery: Delivery, ingest: Ingest, load: Callable[..., DataSet]
+    place: Place, delivery: Delivery, ingest: Call, load: Callable[..., DataSet]
 ) -> None:
     for number, part in enumerate(("train", "val")):
         for patient in range(4):
@@ -64,7 +64,7 @@ def test_a_small_validation_part_stays_as_it_was_delivered(
 
 
 def test_a_validation_part_that_is_drawn_is_the_one_that_the_folder_gives(
-    place: Place, delivery: Delivery, ingest: Ingest, load: Callable[..., DataSet]
+    place: Place, delivery: Delivery, ingest: Call, load: Callable[..., DataSet]
 ) -> None:
     for patient in range(1, 31):
         delivery.add("train", "NORMAL", 2, patient=patient)
@@ -79,7 +79,7 @@ def test_a_validation_part_that_is_drawn_is_the_one_that_the_folder_gives(
 
 
 def test_a_patient_who_is_in_two_parts_stays_in_the_one_that_judges(
-    place: Place, delivery: Delivery, ingest: Ingest, load: Callable[..., DataSet]
+    place: Place, delivery: Delivery, ingest: Call, load: Callable[..., DataSet]
 ) -> None:
     for patient in range(1, 5):
         delivery.add("train", "NORMAL", 1, patient=patient)
@@ -97,7 +97,7 @@ def test_a_patient_who_is_in_two_parts_stays_in_the_one_that_judges(
 
 
 def test_small_films_keep_their_size_unless_another_is_asked_for(
-    place: Place, delivery: Delivery, ingest: Ingest, load: Callable[..., DataSet]
+    place: Place, delivery: Delivery, ingest: Call, load: Callable[..., DataSet]
 ) -> None:
     for patient in range(1, 4):
         delivery.add("train", "NORMAL", 1, patient=patient)
@@ -109,7 +109,7 @@ def test_small_films_keep_their_size_unless_another_is_asked_for(
 
 
 def test_the_digest_depends_on_the_films_and_their_parts_alone(
-    place: Place, delivery: Delivery, ingest: Ingest, load: Callable[..., DataSet]
+    place: Place, delivery: Delivery, ingest: Call, load: Callable[..., DataSet]
 ) -> None:
     for patient in range(1, 4):
         delivery.add("train", "NORMAL", 1, patient=patient)
@@ -130,7 +130,7 @@ def test_nothing_ingested_yet_names_the_command(load: Callable[..., DataSet]) ->
 
 
 def test_a_film_that_is_gone_from_the_volume_is_named(
-    place: Place, delivery: Delivery, ingest: Ingest, load: Callable[..., DataSet]
+    place: Place, delivery: Delivery, ingest: Call, load: Callable[..., DataSet]
 ) -> None:
     delivery.add("train", "NORMAL", 2)
     ingest("--data", delivery.folder, "--environment", place.file)
@@ -142,7 +142,7 @@ def test_a_film_that_is_gone_from_the_volume_is_named(
 
 
 def test_a_film_that_somebody_replaced_is_named(
-    place: Place, delivery: Delivery, ingest: Ingest, load: Callable[..., DataSet]
+    place: Place, delivery: Delivery, ingest: Call, load: Callable[..., DataSet]
 ) -> None:
     delivery.add("train", "NORMAL", 2)
     ingest("--data", delivery.folder, "--environment", place.file)

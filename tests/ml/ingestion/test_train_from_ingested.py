@@ -1,23 +1,22 @@
 """Both arms train from what was ingested."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.ml.ingestion.command import Ingest
-from tests.ml.ingestion.place import Place
+from tests.plugin.commands import Call
+from tests.plugin.films import Arrays
+from tests.plugin.ingestion import Place
 
 
-@pytest.mark.programs
+@pytest.mark.slow("trains both arms on films that were ingested before")
 @pytest.mark.parametrize("command", ["ml.train_keras", "ml.train_torch"])
 def test_an_arm_is_registered_with_the_parts_as_ingested(
     place: Place,
-    ingest: Ingest,
-    few_films: dict[str, Any],
-    run_command: Callable[..., Any],
+    ingest: Call,
+    few_films: Arrays,
+    run_command: Call,
     tmp_path: Path,
     command: str,
 ) -> None:

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.ml.prediction.conftest import ENDPOINT, SIZE
-from tests.plugin.workspaces import REPOSITORY, eventually
+from tests.plugin.prediction import ENDPOINT, SIZE
+from tests.plugin.workspaces import ENDPOINTS, REPOSITORY, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.ml.prediction.conftest import Run
+    from tests.plugin.commands import Call
     from tests.plugin.workspaces import RunningWorkspace
 
-pytestmark = pytest.mark.programs
+pytestmark = [pytest.mark.programs, pytest.mark.xdist_group("two arms")]
 
 # The command, which stops itself, all its threads wherever they are, after so many answers.
 STOPPING = """
@@ -47,7 +47,32 @@ sys.exit(run("ml.predict", predict.main))
 """
 
 
-def requests_of(workspace: RunningWorkspace, journal: Path) -> dict[str, int]:
+@pytest.fixture
+def films(tmp_path: Path) -> Callable[[int], Path]:
+    """A folder with that many films, no two of them alike."""
+    import numpy as np
+    from PIL import Image
+
+    def make(count: int) -> Path:
+        random = np.random.default_rng(0)
+        folder = tmp_path / "films"
+        folder.mkdir()
+        for number in range(count):
+            pixels = random.integers(0, 256, (SIZE, SIZE), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"film-{number:04}.png")
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def predict(run_main: Call, two_arms_file: Path, tmp_path: Path) -> Call:
+    """Runs the command, with a journal of the test's own."""
+    options = ("--environment", two_arms_file, "--journal", tmp_path / "journal.db")
+    return lambda *arguments: run_main("ml.predict", *arguments, *options)
+
+
+def requests_of(two_arms: RunningWorkspace, journal: Path) -> dict[str, int]:
     """How often the endpoint logged each request of a journal."""
     with contextlib.closing(sqlite3.connect(journal)) as database:
         ids = [request_id for [request_id] in database.execute("SELECT request_id FROM request")]
@@ -56,42 +81,42 @@ def requests_of(workspace: RunningWorkspace, journal: Path) -> dict[str, int]:
         f"SELECT client_request_id, count(*) FROM local.gold.{ENDPOINT}_payload "
         f"WHERE client_request_id IN ({listed}) GROUP BY client_request_id"
     )
-    found = eventually(lambda: workspace.sql(statement), lambda rows: len(rows) == len(ids))
+    found = eventually(lambda: two_arms.sql(statement), lambda rows: len(rows) == len(ids))
     return {request_id: int(count) for request_id, count in found}
 
 
 class TestOneFilm:
     def test_a_line_says_film_probability_and_call_and_not_the_arm(
-        self, predict: Callable[..., Run], films: Callable[[int], Path]
+        self, predict: Call, films: Callable[[int], Path]
     ) -> None:
         film = films(1) / "film-0000.png"
 
         run = predict(film)
 
-        ((name, probability, call),) = run.lines
+        ((name, probability, call),) = run.table
         assert (run.status, name) == (0, str(film))
         assert call == ("PNEUMONIA" if float(probability) >= 0.5 else "NORMAL")
-        assert "keras" not in run.errors
-        assert "torch" not in run.errors
+        assert "keras" not in run.err
+        assert "torch" not in run.err
 
     @pytest.mark.parametrize(("threshold", "call"), [("0", "PNEUMONIA"), ("1", "NORMAL")])
     def test_the_threshold_decides_the_call(
-        self, predict: Callable[..., Run], films: Callable[[int], Path], threshold: str, call: str
+        self, predict: Call, films: Callable[[int], Path], threshold: str, call: str
     ) -> None:
         run = predict(films(1) / "film-0000.png", "--threshold", threshold)
 
-        assert [line[2] for line in run.lines] == [call]
+        assert [line[2] for line in run.table] == [call]
 
     @pytest.mark.parametrize("arm", ["keras-1", "torch-1"])
     def test_one_arm_can_be_asked(
-        self, predict: Callable[..., Run], films: Callable[[int], Path], arm: str
+        self, predict: Call, films: Callable[[int], Path], arm: str
     ) -> None:
         run = predict(films(5), "--served-entity", arm, "--show-arm")
 
-        assert [line[3] for line in run.lines] == [arm] * 5
+        assert [line[3] for line in run.table] == [arm] * 5
 
     def test_the_arm_sees_the_image_that_training_prepares(
-        self, environment: Path, films: Callable[[int], Path], workspace: RunningWorkspace
+        self, two_arms_file: Path, films: Callable[[int], Path], two_arms: RunningWorkspace
     ) -> None:
         from ml.client import PredictionClient
         from ml.data.preparation import decode
@@ -99,74 +124,72 @@ class TestOneFilm:
         film = films(1) / "film-0000.png"
         journal = film.parent / "journal.db"
         with PredictionClient.connect(
-            environment, served_entity="torch-1", journal=journal
+            two_arms_file, served_entity="torch-1", journal=journal
         ) as client:
             predicted = client.predict(film).probability
             assert client.image_size == SIZE
 
         image = decode(film.read_bytes(), SIZE).tolist()
-        answer = workspace.invoke(ENDPOINT, {"inputs": [image]}, entity="torch-1").json()
+        answer = two_arms.invoke(ENDPOINT, {"inputs": [image]}, entity="torch-1").json()
         assert predicted == answer["predictions"][0][0]
 
 
 class TestAFolder:
     def test_every_film_is_asked_once_under_an_id_of_its_own(
         self,
-        predict: Callable[..., Run],
+        predict: Call,
         films: Callable[[int], Path],
-        workspace: RunningWorkspace,
+        two_arms: RunningWorkspace,
         tmp_path: Path,
     ) -> None:
         run = predict(films(40), "--show-arm")  # of one arm alone once in 10^11 times
 
-        assert (run.status, len(run.lines)) == (0, 40)
-        assert {line[3] for line in run.lines} == {"keras-1", "torch-1"}
-        logged = requests_of(workspace, tmp_path / "journal.db")
+        assert (run.status, len(run.table)) == (0, 40)
+        assert {line[3] for line in run.table} == {"keras-1", "torch-1"}
+        logged = requests_of(two_arms, tmp_path / "journal.db")
         assert list(logged.values()) == [1] * 40
 
     def test_what_was_answered_is_told_again_and_not_asked_again(
-        self, predict: Callable[..., Run], films: Callable[[int], Path], tmp_path: Path
+        self, predict: Call, films: Callable[[int], Path], tmp_path: Path
     ) -> None:
         folder = films(5)
         first = predict(folder)
 
         again = predict(folder)
 
-        assert sorted(again.lines) == sorted(first.lines)
-        assert "0 films asked, 5 were answered before" in again.errors
+        assert sorted(again.table) == sorted(first.table)
+        assert "0 films asked, 5 were answered before" in again.err
         with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as database:
             assert database.execute("SELECT count(*) FROM request").fetchall() == [(5,)]
 
     def test_a_copy_of_a_film_is_not_asked_again(
-        self, predict: Callable[..., Run], films: Callable[[int], Path]
+        self, predict: Call, films: Callable[[int], Path]
     ) -> None:
         folder = films(3)
         shutil.copy(folder / "film-0000.png", folder / "copy.png")
 
         run = predict(folder)
 
-        assert "3 films asked, 1 were answered before" in run.errors
-        probabilities = {Path(name).name: probability for name, probability, _ in run.lines}
+        assert "3 films asked, 1 were answered before" in run.err
+        probabilities = {Path(name).name: probability for name, probability, _ in run.table}
         assert probabilities["copy.png"] == probabilities["film-0000.png"]
 
-    def test_again_asks_anew(
-        self, predict: Callable[..., Run], films: Callable[[int], Path]
-    ) -> None:
+    def test_again_asks_anew(self, predict: Call, films: Callable[[int], Path]) -> None:
         folder = films(3)
         predict(folder)
 
-        assert "3 films asked." in predict(folder, "--again").errors
+        assert "3 films asked." in predict(folder, "--again").err
 
     def test_another_arm_has_not_been_asked_yet(
-        self, predict: Callable[..., Run], films: Callable[[int], Path]
+        self, predict: Call, films: Callable[[int], Path]
     ) -> None:
         folder = films(3)
         predict(folder, "--served-entity", "keras-1")
 
-        assert "3 films asked." in predict(folder, "--served-entity", "torch-1").errors
+        assert "3 films asked." in predict(folder, "--served-entity", "torch-1").err
 
     def test_a_film_that_cannot_be_read_is_told_and_keeps_no_other_from_being_asked(
-        self, predict: Callable[..., Run], films: Callable[[int], Path]
+        self, predict: Call, films: Callable[[int], Path]
     ) -> None:
         folder = films(3)
         (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
@@ -174,26 +197,26 @@ class TestAFolder:
 
         run = predict(folder)
 
-        assert (run.status, len(run.lines)) == (3, 3)
-        assert "broken.png: " in run.errors
-        assert "text.jpeg: the content is neither JPEG nor PNG nor DICOM; not sent" in run.errors
+        assert (run.status, len(run.table)) == (3, 3)
+        assert "broken.png: " in run.err
+        assert "text.jpeg: the content is neither JPEG nor PNG nor DICOM; not sent" in run.err
 
     def test_after_kill_9_the_same_command_asks_the_rest_and_nothing_twice(
         self,
-        environment: Path,
-        predict: Callable[..., Run],
+        two_arms_file: Path,
+        predict: Call,
         films: Callable[[int], Path],
-        workspace: RunningWorkspace,
+        two_arms: RunningWorkspace,
         tmp_path: Path,
     ) -> None:
         folder, journal = films(100), tmp_path / "journal.db"
         with subprocess.Popen(
             [
                 *(sys.executable, "-c", STOPPING, "20", str(folder), "--concurrency", "2"),
-                *("--environment", str(environment), "--journal", str(journal)),
+                *("--environment", str(two_arms_file), "--journal", str(journal)),
             ],
             cwd=REPOSITORY,
-            env={**os.environ, "DATABRICKS_TOKEN": workspace.token},
+            env={**os.environ, "DATABRICKS_TOKEN": two_arms.token},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         ) as process:
@@ -206,9 +229,9 @@ class TestAFolder:
 
         run = predict(folder)
 
-        assert (run.status, len(run.lines)) == (0, 100)
-        assert f"{100 - before} films asked, {before} were answered before" in run.errors
-        logged = requests_of(workspace, journal)
+        assert (run.status, len(run.table)) == (0, 100)
+        assert f"{100 - before} films asked, {before} were answered before" in run.err
+        logged = requests_of(two_arms, journal)
         assert len(logged) == 100
         in_flight = sum(logged.values()) - 100
         assert 0 <= in_flight <= 2, "only what was on its way at the kill may have come twice"
@@ -221,83 +244,76 @@ def answered(journal: Path) -> int:
 
 
 class TestMistakes:
-    def test_what_is_no_film_is_named(self, predict: Callable[..., Run]) -> None:
+    def test_what_is_no_film_is_named(self, predict: Call) -> None:
         run = predict("nowhere.png")
 
         assert run.status == 1
-        assert "nowhere.png: there is no such file or folder" in run.errors
+        assert "nowhere.png: there is no such file or folder" in run.err
 
-    def test_an_empty_folder_is_named(self, predict: Callable[..., Run], tmp_path: Path) -> None:
+    def test_an_empty_folder_is_named(self, predict: Call, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
 
         run = predict(tmp_path / "empty")
 
         assert run.status == 1
-        assert "no film is below this folder" in run.errors
+        assert "no film is below this folder" in run.err
 
     def test_an_endpoint_that_is_not_there_is_told_with_those_that_are(
-        self, predict: Callable[..., Run], films: Callable[[int], Path]
+        self, predict: Call, films: Callable[[int], Path], two_arms: RunningWorkspace
     ) -> None:
+        listed = two_arms.client.get(ENDPOINTS).json()["endpoints"]
+        there = sorted(endpoint["name"] for endpoint in listed)
+        assert ENDPOINT in there
+
         run = predict(films(1), "--endpoint", "nobody")
 
         assert run.status == 1
-        assert f"no serving endpoint 'nobody'; there: {ENDPOINT}" in run.errors
+        assert f"no serving endpoint 'nobody'; there: {', '.join(there)}." in run.err
 
     def test_an_arm_that_is_not_there_is_told_with_those_that_are(
-        self, predict: Callable[..., Run], films: Callable[[int], Path]
+        self, predict: Call, films: Callable[[int], Path]
     ) -> None:
         run = predict(films(1), "--served-entity", "keras-9")
 
         assert run.status == 1
-        assert "serves no entity 'keras-9'; it serves keras-1, torch-1" in run.errors
+        assert "serves no entity 'keras-9'; it serves keras-1, torch-1" in run.err
 
     def test_a_journal_that_is_none_is_named_before_anything_is_sent(
-        self, predict: Callable[..., Run], films: Callable[[int], Path], tmp_path: Path
+        self, predict: Call, films: Callable[[int], Path], tmp_path: Path
     ) -> None:
         (tmp_path / "journal.db").write_text("no database" * 100)
 
         run = predict(films(1))
 
         assert run.status == 1
-        assert "journal.db: the journal cannot be used" in run.errors
+        assert "journal.db: the journal cannot be used" in run.err
 
 
 def test_the_command_imports_nothing_that_trains_or_builds(
-    environment: Path, films: Callable[[int], Path], workspace: RunningWorkspace, tmp_path: Path
+    two_arms_file: Path, films: Callable[[int], Path], run_command: Call, tmp_path: Path
 ) -> None:
-    script = (
-        "import sys; from ml.predict import main; main(sys.argv[1:]); "
-        "heavy = {'tensorflow', 'keras', 'torch', 'mlflow', 'jsii', 'cdktf'} & set(sys.modules); "
-        "sys.exit(f'imported: {heavy}' if heavy else 0)"
-    )
-    done = subprocess.run(
-        [
-            *(sys.executable, "-c", script, str(films(2))),
-            *("--environment", str(environment), "--journal", str(tmp_path / "j.db")),
-        ],
-        cwd=REPOSITORY,
-        env={**os.environ, "DATABRICKS_TOKEN": workspace.token},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    options = ("--environment", two_arms_file, "--journal", tmp_path / "journal.db")
 
-    assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 2
+    done = run_command("-X", "importtime", "-m", "ml.predict", films(2), *options, cwd=tmp_path)
+
+    assert done.status == 0, done.err
+    assert len(done.table) == 2
+    assert "ml.client" in done.imported
+    heavy = {"tensorflow", "keras", "torch", "mlflow", "jsii", "cdktf"}
+    assert not heavy & done.imported
 
 
 class TestIngestedFilms:
     @pytest.fixture
-    def image_id(self, workspace: RunningWorkspace, films: Callable[[int], Path]) -> str:
+    def image_id(self, two_arms: RunningWorkspace, films: Callable[[int], Path]) -> str:
         """A film in the volume, with its row, as `ml.ingest` leaves them."""
         from ml.contract.tables import FILMS
         from ml.data.image_id import image_id_of
 
-        client = workspace.client
+        client = two_arms.client
         warehouse = {"name": "champion-challenger-sandbox", "cluster_size": "2X-Small"}
         client.post("/api/2.0/sql/warehouses", json=warehouse).raise_for_status()
-        workspace.create_schema("local", "bronze")
+        two_arms.create_schema("local", "bronze")
         volume = {"catalog_name": "local", "schema_name": "bronze", "name": "xray_images"}
         client.post(
             "/api/2.1/unity-catalog/volumes", json={**volume, "volume_type": "MANAGED"}
@@ -307,23 +323,23 @@ class TestIngestedFilms:
         path = f"/Volumes/local/bronze/xray_images/films/{image_id}.png"
         client.put(f"/api/2.0/fs/files{path}", content=content).raise_for_status()
         columns = ", ".join(f"{column.name} {column.type}" for column in FILMS.columns)
-        workspace.sql(f"CREATE TABLE {FILMS.full_name('local')} ({columns})")
-        workspace.sql(
+        two_arms.sql(f"CREATE TABLE {FILMS.full_name('local')} ({columns})")
+        two_arms.sql(
             f"INSERT INTO {FILMS.full_name('local')} (image_id, label, volume_path) "
             f"VALUES ('{image_id}', 'PNEUMONIA', '{path}')"
         )
         return image_id
 
     def test_a_film_is_asked_about_by_its_image_id(
-        self, predict: Callable[..., Run], image_id: str, tmp_path: Path
+        self, predict: Call, image_id: str, tmp_path: Path
     ) -> None:
         by_id = predict(image_id, "--served-entity", "torch-1")
         by_file = predict(tmp_path / "films", "--served-entity", "torch-1", "--again")
 
-        assert [line[0] for line in by_id.lines] == [image_id]
-        assert by_id.lines[0][1:] == by_file.lines[0][1:]
+        assert [line[0] for line in by_id.table] == [image_id]
+        assert by_id.table[0][1:] == by_file.table[0][1:]
 
         unknown = predict("0" * 32)
 
         assert unknown.status == 1
-        assert f"has no film {'0' * 32}" in unknown.errors
+        assert f"has no film {'0' * 32}" in unknown.err

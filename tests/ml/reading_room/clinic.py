@@ -24,7 +24,7 @@ from infra.declared.environment import ENVIRONMENTS, Environment, load
 from infra.declared.feedback import feedback_variables
 from ml.contract.serving import FEEDBACK_MODEL, KERAS_MODEL
 from ml.contract.tables import BRONZE, FILM_VOLUME, GOLD, PREDICTION_FEEDBACK
-from tests.ml.ingestion.place import create_table
+from tests.plugin.ingestion import create_table
 from tests.plugin.workspaces import ENDPOINTS, REPOSITORY, entity, eventually, started
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.ml.conftest import Run
     from tests.ml.reading_room.clinic import Clinic
+    from tests.plugin.commands import Run
 
     RunCommand = Callable[..., Run]
 

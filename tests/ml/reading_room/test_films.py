@@ -10,7 +10,7 @@ from PIL import Image, PngImagePlugin
 
 from ml.data.image_id import image_id_in
 from ml.reading_room.films import NoPicture, picture_of_file, picture_of_request
-from tests.ml.conftest import Arrays
+from tests.plugin.films import Arrays
 
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:

@@ -13,9 +13,9 @@ from tests.ml.reading_room.chromium import AXE
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Request
 
-    from tests.ml.conftest import Arrays
     from tests.ml.reading_room.clinic import Clinic
     from tests.ml.reading_room.conftest import OpenRoomWith
+    from tests.plugin.films import Arrays
 
 pytestmark = pytest.mark.programs
 

@@ -16,9 +16,9 @@ from tests.ml.reading_room.clinic import CATALOG, Road, film, text_of
 from tests.plugin.workspaces import eventually
 
 if TYPE_CHECKING:
-    from tests.ml.conftest import Arrays
     from tests.ml.reading_room.clinic import Clinic
     from tests.ml.reading_room.conftest import OpenRoomWith
+    from tests.plugin.films import Arrays
 
 pytestmark = pytest.mark.programs
 

@@ -1,10 +1,16 @@
 """Registered versions, in the real MLflow registry that two short trainings have filled."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
+from tests.plugin.commands import REPOSITORY
 
 CATALOG = "healthcare_catalog_dev.models"
 ARMS = {
@@ -13,13 +19,13 @@ ARMS = {
 }
 
 
-@pytest.fixture(params=ARMS)
+@pytest.fixture(params=ARMS, scope="module")
 def arm(request):
     return (request.param, *ARMS[request.param])
 
 
 @pytest.fixture
-def registry(trained):
+def client(trained):
     """MLflow's own client, not ours."""
     from mlflow import MlflowClient
 
@@ -27,8 +33,8 @@ def registry(trained):
 
 
 @pytest.fixture
-def version(registry, arm):
-    return registry.get_model_version(f"{CATALOG}.{arm[1]}", "1")
+def version(client, arm):
+    return client.get_model_version(f"{CATALOG}.{arm[1]}", "1")
 
 
 @pytest.fixture
@@ -100,9 +106,9 @@ def test_the_model_card_travels_with_the_version(artifacts):
     assert any("one to five years" in limit for limit in card["limits"])
 
 
-def test_the_run_keeps_card_report_and_plots(registry, version):
+def test_the_run_keeps_card_report_and_plots(client, version):
     def files(folder=None):
-        for file in registry.list_artifacts(version.run_id, folder):
+        for file in client.list_artifacts(version.run_id, folder):
             yield from files(file.path) if file.is_dir else [file.path]
 
     assert set(files()) >= {
@@ -115,53 +121,80 @@ def test_the_run_keeps_card_report_and_plots(registry, version):
     }
 
 
-def test_a_version_loads_where_our_package_is_not(answers_of, arm):
-    random = np.random.default_rng(0)
-    batches = {f"of {n}": random.random((n, 28, 28, 1), dtype=np.float32) for n in (1, 8, 3)}
+OUTSIDE = """
+import json, sys
+import mlflow, numpy as np
+uri, model, images, answers, project = sys.argv[1:]
+assert project not in [path.rstrip("/") for path in sys.path], sys.path
+mlflow.set_tracking_uri(uri)
+served = mlflow.pyfunc.load_model(model)
+with np.load(images) as archive:
+    batches = dict(archive)
+np.savez(answers, **{name: served.predict(batch) for name, batch in batches.items()})
+imported = sorted({"ml", "infra", "tensorflow", "torch"} & set(sys.modules))
 
-    answers = answers_of(arm[1], **batches)
+from fastapi.testclient import TestClient
+from mlflow.pyfunc.scoring_server import init
+request = {"inputs": batches["of 2"].tolist()}
+answer = TestClient(init(served)).post("/invocations", json=request)
+print(json.dumps([imported, answer.status_code, answer.json()]))
+"""
 
-    assert answers.imported == [arm[3]]
-    for name, batch in batches.items():
-        probabilities = answers.probabilities[name]
+
+@dataclass(frozen=True, kw_only=True)
+class Outside:
+    """What a registered version said, to MLflow alone and to its scoring server."""
+
+    batches: Mapping[str, NDArray[np.float32]]
+    probabilities: Mapping[str, NDArray[np.float32]]
+    imported: list[str]
+    """Of our packages and the frameworks."""
+    status: int
+    answer: Any
+
+
+@pytest.fixture(scope="module")
+def outside(trained, arm, few_films, run_command, tmp_path_factory):
+    """A version in a process that has MLflow and the framework, but not our package."""
+    folder = tmp_path_factory.mktemp("outside")
+    images, answers = folder / "images.npz", folder / "answers.npz"
+    films = (few_films["test_images"][..., np.newaxis] / 255).astype(np.float32)
+    batches = {f"of {n}": films[:n] for n in (1, 8, 3, 2)}
+    np.savez(images, **batches)
+    done = run_command(
+        "-I", "-c", OUTSIDE, trained.tracking_uri, f"models:/{CATALOG}.{arm[1]}/1",
+        images, answers, REPOSITORY, cwd=folder,
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    imported, status, answer = json.loads(done.out.splitlines()[-1])
+    with np.load(answers) as archive:
+        probabilities = dict(archive)
+    return Outside(
+        batches=batches,
+        probabilities=probabilities,
+        imported=imported,
+        status=status,
+        answer=answer,
+    )
+
+
+def test_a_version_loads_where_our_package_is_not(outside, arm):
+    assert outside.imported == [arm[3]]
+    for name, batch in outside.batches.items():
+        probabilities = outside.probabilities[name]
         assert probabilities.shape == (len(batch), 1)
         assert ((probabilities >= 0) & (probabilities <= 1)).all()
 
 
-SERVED = """
-import json, sys
-import mlflow, numpy as np
-from fastapi.testclient import TestClient
-from mlflow.pyfunc.scoring_server import init
-uri, model, request = sys.argv[1:]
-mlflow.set_tracking_uri(uri)
-served = mlflow.pyfunc.load_model(model)
-images = json.load(open(request))
-answer = TestClient(init(served)).post("/invocations", json=images)
-direct = served.predict(np.array(images["inputs"], np.float32))
-print(json.dumps([answer.status_code, answer.json(), direct.tolist()]))
-"""
+def test_mlflows_scoring_server_keeps_the_serving_contract(outside):
+    assert outside.status == 200, outside.answer
+    assert list(outside.answer) == ["predictions"]
+    np.testing.assert_allclose(
+        outside.answer["predictions"], outside.probabilities["of 2"], rtol=1e-4, atol=1e-5
+    )
 
 
-def test_mlflows_scoring_server_keeps_the_serving_contract(
-    trained, arm, few_films, run_command, tmp_path
-):
-    images = few_films["test_images"][:2, ..., np.newaxis] / 255
-    (tmp_path / "request.json").write_text(json.dumps({"inputs": images.tolist()}))
-
-    done = run_command(
-        "-I", "-c", SERVED, trained.tracking_uri, f"models:/{CATALOG}.{arm[1]}/1",
-        tmp_path / "request.json", cwd=tmp_path,
-    )  # fmt: skip
-
-    assert done.status == 0, done.err
-    status, answer, direct = json.loads(done.out.splitlines()[-1])
-    assert status == 200, answer
-    assert list(answer) == ["predictions"]
-    np.testing.assert_allclose(answer["predictions"], direct, rtol=1e-4, atol=1e-5)
-
-
-def test_a_registry_of_three_level_names_lists_its_models(registry):
-    assert {model.name for model in registry.search_registered_models()} == {
+def test_a_registry_of_three_level_names_lists_its_models(client):
+    assert {model.name for model in client.search_registered_models()} == {
         f"{CATALOG}.{model}" for model, *_ in ARMS.values()
     }

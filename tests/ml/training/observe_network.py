@@ -1,5 +1,7 @@
 """What one architecture does, written down for test_networks.py.
 
+`python observe_network.py NETWORK FILMS FOLDER SEED:EPOCHS ...` trains it so often.
+
 A process of its own: TensorFlow and PyTorch together in one abort it (PyTorch's compiler loads a
 library that TensorFlow has loaded in another version).
 """
@@ -19,7 +21,8 @@ from ml.training.fitting import Batches, Watch
 from ml.training.recipe import Recipe
 
 module = import_module(f"ml.training.networks.{sys.argv[1]}")
-data, folder = map(Path, sys.argv[2:])
+data, folder = map(Path, sys.argv[2:4])
+trainings = [tuple(map(int, training.split(":"))) for training in sys.argv[4:]]
 
 with np.load(data) as archive:
     films = Films(
@@ -40,7 +43,7 @@ class Recorded(Batches):
         return super().batch(epoch, index)
 
 
-def fit(seed, epochs=1):
+def fit(seed, epochs):
     recipe = Recipe(epochs=epochs, seed=seed, batch_size=64)
     network, batches = module.Network(28, seed), Recorded(films, recipe)
     with Watch(films, recipe, Console(file=io.StringIO())) as watch:
@@ -54,16 +57,16 @@ answers = {
     )
     for size in (16, 28, 65)
 }
-answers["seed 3"], watch, _ = fit(3)
-answers["seed 3 again"], _, _ = fit(3)
-answers["seed 4"], _, _ = fit(4)
-_, long, batches = fit(0, epochs=40)
+trained = [fit(seed, epochs) for seed, epochs in trainings]
+for number, (probabilities, _, _) in enumerate(trained):
+    answers[f"training {number}"] = probabilities
 np.savez(folder / "answers.npz", **answers)
 facts = {
     "parameters": module.Network(28, 0).parameters,
-    "watched auc": watch.aucs[-1],
-    "kept auc": evaluate(answers["seed 3"], films.labels).auc.value,
-    "auc after 40 epochs": long.aucs[-1],
-    "batches": batches.asked,
+    "watched aucs": [watch.aucs[-1] for _, watch, _ in trained],
+    "kept aucs": [
+        evaluate(probabilities, films.labels).auc.value for probabilities, _, _ in trained
+    ],
+    "batches": [batches.asked for _, _, batches in trained],
 }
 (folder / "facts.json").write_text(json.dumps(facts))

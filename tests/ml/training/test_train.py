@@ -3,21 +3,19 @@
 import json
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.plugin.workspaces import eventually
-
-ROOT = Path(__file__).parents[3]
-COMMANDS = ("ml.train_keras", "ml.train_torch")
+from tests.plugin.trained import ARMS
+from tests.plugin.workspaces import REPOSITORY, eventually
 
 
-@pytest.fixture(params=COMMANDS)
+@pytest.fixture(params=ARMS)
 def command(request):
     return request.param
 
@@ -43,10 +41,10 @@ def test_libraries_keep_silent(trained, command):
     assert trained.runs[command].err == ""
 
 
-def test_the_same_films_code_and_options_are_not_trained_again(trained, command, run_command):
+def test_the_same_films_code_and_options_are_not_trained_again(trained, command, run_main):
     options = ("--data", trained.data, "--epochs", 2, "--seed", 7, "--skip-if-registered")
 
-    again = run_command("-m", command, *options, cwd=trained.folder)
+    again = run_main(command, *options, MLFLOW_TRACKING_URI=trained.tracking_uri)
 
     assert again.status == 0, again.err
     assert "gave a version already" in again.out
@@ -54,7 +52,7 @@ def test_the_same_films_code_and_options_are_not_trained_again(trained, command,
     assert "epoch" not in again.out
 
 
-def test_another_seed_is_not_the_same(trained, run_command):
+def test_another_seed_is_not_the_same(trained):
     from ml.data import loading
     from ml.registration.registry import Registry
     from ml.train_torch import ARM
@@ -80,40 +78,36 @@ def test_another_seed_is_not_the_same(trained, run_command):
         (("--colour", "red"), "unrecognized arguments: --colour red"),
     ],
 )
-def test_a_wrong_option_is_refused_at_once(command, options, message, run_command, tmp_path):
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    refused = run_command("-m", command, *options, cwd=tmp_path)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+def test_a_wrong_option_is_refused(command, options, message, run_main, tmp_path):
+    refused = run_main(command, *options)
 
     assert refused.status in {1, 2}
     assert message in refused.err
     assert "Traceback" not in refused.err
     assert not (tmp_path / ".local").exists()
+
+
+def test_it_is_refused_at_once_and_no_framework_is_imported(command, run_command, tmp_path):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    refused = run_command(
+        "-X", "importtime", "-m", command, "--data", "nowhere.npz", cwd=tmp_path
+    )  # fmt: skip
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+
+    assert refused.status == 1
+    assert f"{command}: nowhere.npz: there is no such file or folder" in refused.err
+    assert "Traceback" not in refused.err
+    assert not (tmp_path / ".local").exists()
+    assert "ml.training.session" in refused.imported
+    assert not refused.imported & {"tensorflow", "torch", "mlflow", "sklearn", "rich"}
     # Half a second of a processor: the wall clock would measure who else is at work here.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 5
 
 
-def test_help_and_refusals_import_no_framework(command):
-    program = (
-        "import sys, runpy\n"
-        f"sys.argv = ['x', '--data', 'nowhere']\n"
-        f"from {command} import main\n"
-        "try: main()\n"
-        "except ValueError: pass\n"
-        "print(*sorted({'tensorflow', 'torch', 'mlflow', 'sklearn', 'rich'} & set(sys.modules)))"
-    )
-
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-
-    assert done.stdout.strip() == ""
-
-
-def test_wrong_films_are_refused_before_the_registry_is_touched(command, run_command, tmp_path):
+def test_wrong_films_are_refused_before_the_registry_is_touched(command, run_main, tmp_path):
     np.savez(tmp_path / "films.npz", train_images=np.zeros((3, 28, 28), np.uint8))
 
-    refused = run_command("-m", command, "--data", "films.npz", cwd=tmp_path)
+    refused = run_main(command, "--data", "films.npz")
 
     assert refused.status == 1
     assert "films.npz: train_labels is missing; the file has train_images" in refused.err
@@ -121,19 +115,22 @@ def test_wrong_films_are_refused_before_the_registry_is_touched(command, run_com
     assert not (tmp_path / ".local").exists()
 
 
-def test_an_interruption_is_one_line_and_registers_nothing(tmp_path):
+def test_an_interruption_is_one_line_and_registers_nothing(trained, empty_registry, tmp_path):
+    options = ("--data", str(trained.data), "--epochs", "1000")
+    (tmp_path / ".local").mkdir()
+    shutil.copy(empty_registry, tmp_path / ".local" / "mlflow.db")
     with (tmp_path / "out").open("w+") as out, (tmp_path / "err").open("w+") as err:
         process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "ml.train_torch", "--epochs", "500"],
+            [sys.executable, "-u", "-m", "ml.train_torch", *options],
             cwd=tmp_path,
-            env={"PYTHONPATH": str(ROOT), "PATH": ""},
+            env={"PYTHONPATH": str(REPOSITORY), "PATH": ""},
             stdout=out,
             stderr=err,
         )
         try:
             eventually(
                 lambda: (
-                    "epoch 1/500" in (tmp_path / "out").read_text() or process.poll() is not None
+                    "epoch 1/1000" in (tmp_path / "out").read_text() or process.poll() is not None
                 )
             )
             assert process.poll() is None, (tmp_path / "err").read_text()
@@ -152,6 +149,7 @@ def test_an_interruption_is_one_line_and_registers_nothing(tmp_path):
     assert client.search_registered_models() == []
 
 
+@pytest.mark.slow("trains on a folder of the Kaggle layout")
 def test_a_kaggle_folder_trains_through_the_same_command(folder, run_command, tmp_path):
     folder.fill("train", patients=12, films=2)
     folder.add("train/NORMAL/person900_virus_1.jpeg", shows=1)
@@ -196,7 +194,7 @@ def refusing_workspace():
             """Keeps the test's output clean."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Refusal)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}", calls, Refusal
     server.shutdown()
     server.server_close()
@@ -204,14 +202,14 @@ def refusing_workspace():
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_workspace_that_refuses_is_one_clear_message(
-    refusing_workspace, run_command, tmp_path, status
+    refusing_workspace, run_main, tmp_path, status
 ):
     address, calls, refusal = refusing_workspace
     refusal.status = status
 
-    refused = run_command(
-        "-m", "ml.train_torch", "--registry", "databricks-uc",
-        cwd=tmp_path, DATABRICKS_HOST=address, DATABRICKS_TOKEN="not-a-token",
+    refused = run_main(
+        "ml.train_torch", "--registry", "databricks-uc",
+        HOME=str(tmp_path), DATABRICKS_HOST=address, DATABRICKS_TOKEN="not-a-token",
     )  # fmt: skip
 
     assert refused.status == 1
@@ -232,11 +230,9 @@ def test_a_workspace_that_refuses_is_one_clear_message(
         {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "MLFLOW_REGISTRY_URI": "databricks-uc"},
     ],
 )
-def test_a_registry_that_does_not_answer_is_said_before_training(
-    run_command, tmp_path, environment
-):
-    refused = run_command(
-        "-m", "ml.train_torch", cwd=tmp_path, HOME=str(tmp_path), DATABRICKS_TOKEN="x",
+def test_a_registry_that_does_not_answer_is_said_before_training(run_main, tmp_path, environment):
+    refused = run_main(
+        "ml.train_torch", HOME=str(tmp_path), DATABRICKS_TOKEN="x",
         **{"DATABRICKS_HOST": "http://127.0.0.1:9"} | environment,
     )  # fmt: skip
 
@@ -245,10 +241,10 @@ def test_a_registry_that_does_not_answer_is_said_before_training(
     assert "Traceback" not in refused.err
 
 
-def test_without_credentials_the_way_out_is_named(run_command, tmp_path):
-    refused = run_command(
-        "-m", "ml.train_torch", "--registry", "databricks-uc",
-        cwd=tmp_path, HOME=str(tmp_path), DATABRICKS_HOST="", DATABRICKS_TOKEN="",
+def test_without_credentials_the_way_out_is_named(run_main, tmp_path):
+    refused = run_main(
+        "ml.train_torch", "--registry", "databricks-uc",
+        HOME=str(tmp_path), DATABRICKS_HOST="", DATABRICKS_TOKEN="",
     )  # fmt: skip
 
     assert refused.status == 1

@@ -147,6 +147,24 @@ def test_a_decision_written_by_hand_is_no_decision(tmp_path):
         Decision.read(file)
 
 
+def test_without_a_report_the_decision_is_the_same_and_no_older_report_stays(
+    some_films, experiment, command, tmp_path, capsys
+):
+    from ml.compare import main
+
+    trial = experiment(maturity=0)
+    folder = command(trial)
+    with_report = (folder / "decision.json").read_bytes()
+    assert (folder / "report.html").exists()
+
+    given = ("--data", str(some_films.parquet()), "--no-report", "--output", str(folder))
+    assert main([str(trial), *given]) == 0
+
+    assert (folder / "decision.json").read_bytes() == with_report
+    assert not (folder / "report.html").exists()
+    assert "report.html" not in capsys.readouterr().out.splitlines()[-1]
+
+
 class TestVerification:
     def verified(self, log, trial, decision) -> int:
         from ml.compare import main

@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests.ml.prediction.conftest import (  # noqa: F401 - fixtures
-    ENDPOINT,
-    environment,
-    signed_in,
-    workspace,
-)
+from tests.plugin.prediction import ENDPOINT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.plugin.workspaces import RunningWorkspace
+
+pytestmark = pytest.mark.xdist_group("two arms")
 
 
 @pytest.fixture
@@ -46,7 +43,7 @@ def films(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def replay(tmp_path: Path, environment: Path):  # noqa: F811 - the imported fixture
+def replay(tmp_path: Path, two_arms_file: Path):
     """Runs the command; returns its decision."""
 
     def run(trial: Path, *arguments: str | Path):
@@ -54,7 +51,7 @@ def replay(tmp_path: Path, environment: Path):  # noqa: F811 - the imported fixt
         from ml.replay import main
 
         output = tmp_path / "out"
-        given = [trial, "--output", output, "--environment", environment, *arguments]
+        given = [trial, "--output", output, "--environment", two_arms_file, *arguments]
         assert main([str(it) for it in given]) == 0
         return Decision.read(output / "decision.json")
 
@@ -72,7 +69,7 @@ def test_both_arms_answer_every_film(
     trial: Path,
     films: Path,
     tmp_path: Path,
-    workspace: RunningWorkspace,  # noqa: F811
+    two_arms: RunningWorkspace,
 ) -> None:
     decision = replay(trial, "--data", films)
 
@@ -81,7 +78,7 @@ def test_both_arms_answer_every_film(
     with np.load(films) as archive:
         image = archive["val_images"][0].astype(float) / 255
     by_hand = [
-        workspace.invoke(ENDPOINT, {"inputs": [image[..., None].tolist()]}, arm).json()
+        two_arms.invoke(ENDPOINT, {"inputs": [image[..., None].tolist()]}, arm).json()
         for arm in ("keras-1", "torch-1")
     ]
     answers = {(row["champion"], row["challenger"]) for row in rows(tmp_path)}
@@ -112,14 +109,14 @@ def test_its_requests_are_marked_as_replayed(
     replay,
     trial: Path,
     films: Path,
-    workspace: RunningWorkspace,  # noqa: F811
+    two_arms: RunningWorkspace,
 ) -> None:
     from tests.plugin.workspaces import eventually
 
     replay(trial, "--data", films, "--films", "3")
 
     ids = eventually(
-        lambda: workspace.sql(
+        lambda: two_arms.sql(
             "SELECT client_request_id FROM local.gold.predict_payload "
             "WHERE client_request_id LIKE 'replay-%'"
         ),

@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import json
-import os
 import re
-import shutil
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,9 +16,6 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-ROOT = Path(__file__).parents[4]
-TOKEN = "dapi-test"
 
 Body = Any
 Answer = tuple[int, Body]
@@ -175,38 +170,6 @@ class Terraform:
 def _text(done: subprocess.CompletedProcess[str]) -> str:
     """Both streams, without the frame that Terraform draws and breaks lines in."""
     return re.sub(r"[│╷╵]", " ", done.stdout + done.stderr)
-
-
-@pytest.fixture(scope="session")
-def installation() -> Any:
-    from infra.local.terraform.installation import Installation, NotInstalled
-
-    installation = Installation(root=ROOT)
-    try:
-        installation.write()
-    except NotInstalled as problem:
-        pytest.skip(str(problem))
-    return installation
-
-
-@pytest.fixture(scope="session")
-def terraform_environment(installation: Any) -> dict[str, str]:
-    if shutil.which("terraform") is None:
-        pytest.skip("terraform is not on PATH")
-    inherited = {name: value for name, value in os.environ.items() if name[:3] != "TF_"}
-    for name in ("DATABRICKS_HOST", "DATABRICKS_TOKEN"):
-        inherited.pop(name, None)
-    environment: dict[str, str] = installation.environment(inherited)
-    return environment | {"DATABRICKS_TOKEN": TOKEN}
-
-
-@pytest.fixture(scope="session")
-def attached_environment(
-    installation: Any, terraform_environment: dict[str, str]
-) -> Iterator[dict[str, str]]:
-    """Terraform with one provider process for all its commands: several times as fast."""
-    with installation.attached(terraform_environment) as environment:
-        yield environment
 
 
 @pytest.fixture

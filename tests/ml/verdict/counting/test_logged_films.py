@@ -9,16 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.ml.ingestion.conftest import (  # noqa: F401 - fixtures
-    environment_file,
-    place,
-    signed_in,
-    workspace,
-)
 from tests.ml.verdict.conftest import CHALLENGER, CHAMPION
 
 if TYPE_CHECKING:
-    from tests.ml.ingestion.place import Place
+    from tests.plugin.ingestion import Place
 
 
 def film(shade: int) -> tuple[str, bytes]:
@@ -30,7 +24,7 @@ def film(shade: int) -> tuple[str, bytes]:
     return image_id_of(out.getvalue()), out.getvalue()
 
 
-def ingest(place: Place, image_id: str, content: bytes) -> None:  # noqa: F811 - the fixture
+def ingest(place: Place, image_id: str, content: bytes) -> None:
     path = f"{place.folder}/{image_id}.png"
     place.client.files.create_directory(place.folder)
     place.put(path, content)
@@ -44,7 +38,7 @@ def ingest(place: Place, image_id: str, content: bytes) -> None:  # noqa: F811 -
 
 @pytest.mark.programs
 def test_the_majority_of_its_blind_readers_is_a_films_truth(
-    place: Place,  # noqa: F811 - the fixture
+    place: Place,
     experiment,
     tmp_path,
 ) -> None:

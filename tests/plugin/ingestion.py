@@ -1,60 +1,31 @@
-"""A local workspace as a process of its own, and what the platform stack makes in one."""
+"""An environment's place in the local workspace, as the platform stack makes it for films."""
+
+from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.declared.environment import ENVIRONMENTS, load
-from infra.declared.tables import FILM_FILES
-from ml.contract.tables import BRONZE, FILMS, Table
-from ml.workspace.warehouse import Row, Warehouse
+import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
     from databricks.sdk import WorkspaceClient
 
-START_SECONDS = 120
-STOP_SECONDS = 120
-
-
-@contextmanager
-def running_workspace(folder: Path) -> Iterator[tuple[str, str]]:
-    """Host and token of a local workspace that keeps its data in the folder."""
-    data = folder / "data"
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "infra.local", "--port", "0", "--data", str(data)),
-            *("--registry", f"sqlite:///{folder}/mlflow.db"),
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    alarm = threading.Timer(START_SECONDS, process.kill)
-    alarm.start()
-    try:
-        assert process.stdout is not None
-        hosts = (re.search(r"http://127\.0\.0\.1:\d+", line) for line in process.stdout)
-        host = next((found[0] for found in hosts if found), None)
-        assert host, "the local workspace did not start"
-        alarm.cancel()
-        threading.Thread(target=process.stdout.read, daemon=True).start()
-        yield host, (data / "token").read_text().strip()
-    finally:
-        alarm.cancel()
-        process.send_signal(signal.SIGTERM)
-        process.wait(STOP_SECONDS)
+    from ml.contract.tables import Table
+    from ml.workspace.warehouse import Row
+    from tests.plugin.workspaces import RunningWorkspace
 
 
 def write_environment(folder: Path, name: str, host: str) -> Path:
     """The shipped local environment under another name, on that workspace."""
+    from infra.declared.environment import ENVIRONMENTS
+
     shipped = (ENVIRONMENTS / "local.toml").read_text()
     file = folder / f"{name}.toml"
     file.write_text(
@@ -72,18 +43,24 @@ class Place:
     file: Path
     """The environment file, for `--environment`."""
     catalog: str
-    client: "WorkspaceClient"
+    client: WorkspaceClient
     warehouse_id: str
 
     @property
     def table(self) -> str:
+        from ml.contract.tables import FILMS
+
         return FILMS.full_name(self.catalog)
 
     @property
     def folder(self) -> str:
+        from infra.declared.tables import FILM_FILES
+
         return f"{FILM_FILES.path(self.catalog)}/films"
 
     def sql(self, statement: str) -> list[Row]:
+        from ml.workspace.warehouse import Warehouse
+
         return Warehouse(self.client, self.warehouse_id).execute(statement)
 
     def rows(self) -> list[Row]:
@@ -107,11 +84,15 @@ class Place:
         self.client.files.upload(path, io.BytesIO(content), overwrite=True)
 
 
-@contextmanager
+@contextlib.contextmanager
 def platform(file: Path, host: str, token: str) -> Iterator[Place]:
     """Creates what ingestion needs of an environment: no film is in it yet."""
     from databricks.sdk import WorkspaceClient
     from databricks.sdk.service.catalog import VolumeType
+
+    from infra.declared.environment import load
+    from infra.declared.tables import FILM_FILES
+    from ml.contract.tables import BRONZE, FILMS
 
     environment = load(file)
     catalog = environment.catalog
@@ -135,3 +116,25 @@ def create_table(table: Table, catalog: str) -> str:
         for column in table.columns
     )
     return f"CREATE TABLE {table.full_name(catalog)} ({columns})"
+
+
+@pytest.fixture
+def environment_file(
+    workspace_process: RunningWorkspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[[str], Path]:
+    """Writes an environment of the workspace, with a catalog of that name, which does not exist.
+
+    The workspace's token is where the SDK looks for it.
+    """
+    monkeypatch.setenv("DATABRICKS_TOKEN", workspace_process.token)
+    return lambda name: write_environment(tmp_path, name, workspace_process.host)
+
+
+@pytest.fixture
+def place(
+    workspace_process: RunningWorkspace, environment_file: Callable[[str], Path]
+) -> Iterator[Place]:
+    """An environment of the test's own, with the platform that ingestion needs and no film."""
+    file = environment_file(f"t{os.urandom(6).hex()}")
+    with platform(file, workspace_process.host, workspace_process.token) as created:
+        yield created
