@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 from sqlglot import exp
 
 from infra.local.sql import errors
-from infra.local.sql.ddl import refuse_system
-from infra.local.sql.dialect import READ
+from infra.local.sql.definition import refuse_system
+from infra.local.sql.duckdb_text import READ
 from infra.local.sql.errors import StatementError, not_emulated
 
 if TYPE_CHECKING:
     import duckdb
 
     from infra.local.catalog.tables import Table
-    from infra.local.sql.ddl import Definitions
+    from infra.local.sql.definition import Definition
     from infra.local.sql.dialect import Translator
 
 Counts = dict[str, int]
@@ -36,11 +36,11 @@ class Changes:
         self,
         connection: duckdb.DuckDBPyConnection,
         translator: Translator,
-        definitions: Definitions,
+        definition: Definition,
     ) -> None:
         self._connection = connection
         self._translator = translator
-        self._definitions = definitions
+        self._definition = definition
 
     def insert(self, node: exp.Insert) -> Counts:
         schema = node.this
@@ -92,7 +92,7 @@ class Changes:
         return {"num_affected_rows": sum(counts.values()), **counts}
 
     def _target(self, target: exp.Expr) -> Table:
-        table = self._definitions.existing(target)
+        table = self._definition.existing(target)
         refuse_system(table.name)
         if table.is_view:
             raise StatementError(

@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from infra.local.catalog.tables import TableName
 from infra.local.sql import errors
+from infra.local.sql.alterations import Alterations
 from infra.local.sql.ddl import Definitions
 from infra.local.sql.dialect import (
     Parameter,
@@ -146,7 +147,8 @@ class Engine:
         cancellation: Cancellation,
     ) -> Result:
         translator = Translator(session)
-        definitions = Definitions(connection, translator, self._tables, self._namespaces)
+        place = (connection, translator, self._tables, self._namespaces)
+        definitions, alterations = Definitions(*place), Alterations(*place)
         if isinstance(expression, exp.Query):
             return self._query(expression, statement, connection, translator, cancellation)
         inspection = Inspection(connection, translator, definitions, self._tables, self._namespaces)
@@ -159,25 +161,28 @@ class Engine:
                 return self._use(expression)
             case exp.Command(this="ALTER"):
                 with self._database.writing(connection):
-                    definitions.alter_command(expression.text("expression"))
+                    alterations.alter_command(expression.text("expression"))
                 return Result()
             case exp.Command():
                 raise not_emulated(f"The statement {expression.name.upper()}")
         prepared = translator.prepare(expression)
         with self._database.writing(connection):
             cancellation.check()
-            return self._write(prepared, definitions, Changes(connection, translator, definitions))
+            changes = Changes(connection, translator, definitions)
+            return self._write(prepared, definitions, alterations, changes)
 
-    def _write(self, node: exp.Expr, definitions: Definitions, changes: Changes) -> Result:
+    def _write(
+        self, node: exp.Expr, definitions: Definitions, alterations: Alterations, changes: Changes
+    ) -> Result:
         match node:
             case exp.Create():
                 definitions.create(node)
             case exp.Alter():
-                definitions.alter(node)
+                alterations.alter(node)
             case exp.Drop():
                 definitions.drop(node)
             case exp.Comment():
-                definitions.comment(node)
+                alterations.comment(node)
             case exp.Insert():
                 return _counts(changes.insert(node))
             case exp.Update():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from sqlglot import exp
 
 from infra.local.sql import errors
-from infra.local.sql.dialect import READ
+from infra.local.sql.duckdb_text import READ
 from infra.local.sql.errors import StatementError, not_emulated
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from infra.local.catalog.namespaces import Namespaces
     from infra.local.catalog.tables import Table, Tables
-    from infra.local.sql.ddl import Definitions
+    from infra.local.sql.definition import Definition
     from infra.local.sql.dialect import Translator
 
 Listing = tuple[tuple[str, ...], list[tuple[str | None, ...]]]
@@ -39,13 +39,13 @@ class Inspection:
         self,
         connection: duckdb.DuckDBPyConnection,
         translator: Translator,
-        definitions: Definitions,
+        definition: Definition,
         tables: Tables,
         namespaces: Namespaces,
     ) -> None:
         self._connection = connection
         self._translator = translator
-        self._definitions = definitions
+        self._definition = definition
         self._tables = tables
         self._namespaces = namespaces
 
@@ -89,7 +89,7 @@ class Inspection:
     def describe(self, node: exp.Describe) -> Listing:
         if not isinstance(node.this, exp.Table):
             raise not_emulated(f"DESCRIBE {node.this.sql(READ)}")
-        table = self._definitions.described(node.this)
+        table = self._definition.described(node.this)
         rows: list[tuple[str | None, ...]] = [
             (column.name, column.type_text, column.comment) for column in table.columns
         ]
@@ -120,7 +120,7 @@ class Inspection:
     def _table(self, name: str | None) -> Table:
         if name is None:
             raise StatementError(errors.PARSE_SYNTAX_ERROR, "SHOW needs the name of a table here.")
-        return self._definitions.described(exp.to_table(name, dialect=READ))
+        return self._definition.described(exp.to_table(name, dialect=READ))
 
     def _in_schema(self, name: str | None) -> list[Table]:
         session = self._translator.session
