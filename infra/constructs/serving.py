@@ -26,8 +26,9 @@ from cdktf_cdktf_provider_databricks.permissions import Permissions, Permissions
 from constructs import Construct, IValidation
 from pydantic import TypeAdapter
 
-from infra.declared.endpoint import AutoCapture, Endpoint, InferenceTable, ServedModel
+from infra.declared.endpoint import AutoCapture, Endpoint, InferenceTable
 from infra.declared.naming import CatalogName, SchemaName, payload_table
+from infra.declared.served_model import ServedModel
 from infra.declared.traffic import TrafficSplit
 
 

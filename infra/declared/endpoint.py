@@ -3,32 +3,28 @@
 Reference: databricks-serving.md, sections 1, 4 and 7.
 """
 
-import re
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date
-from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import Field
 from pydantic_core import InitErrorDetails
 
-from infra.declared.declaration import Declaration, Table, broken_rule, nearest, problem, read
+from infra.declared.declaration import Declaration, Table, problem, read
 from infra.declared.naming import (
-    LONGEST_SERVING_NAME,
     CatalogName,
     EndpointName,
-    Identifier,
     SchemaName,
     TablePrefix,
 )
 from infra.declared.principal import PRINCIPAL_KINDS, Principal
-from infra.declared.secret import HIDDEN, is_reference, looks_secret
+from infra.declared.rules import one_of, whole_number
+from infra.declared.served_model import Challenger, ServedModel, served_entity_name
 from infra.declared.traffic import Challenge, TrafficSplit
 from ml.contract.serving import UNKNOWN_REQUESTS, UnknownRequest
 
 MOST_SERVED_ENTITIES: Final = 10
-MOST_ENVIRONMENT_VARS: Final = 50
 SHORTEST_TIMEOUT_MINUTES: Final = 45
 """The provider's default. A container is built in about 10 minutes, tried three times, and then
 waited for another 30; a create that times out deletes the endpoint and with it the build log."""
@@ -38,62 +34,9 @@ AUTO_CAPTURE_NOT_ENABLED_SINCE: Final = date(2026, 2, 20)
 
 AUTO_CAPTURE_UNSUPPORTED_SINCE: Final = date(2026, 3, 20)
 
-Size = Literal["Small", "Medium", "Large"]
-Hardware = Literal[
-    "CPU",
-    "CPU_MEDIUM",
-    "CPU_LARGE",
-    "GPU_SMALL",
-    "GPU_MEDIUM",
-    "GPU_LARGE",
-    "GPU_XLARGE",
-    "GPU_XLARGE_8",
-    "MULTIGPU_MEDIUM",
-]
 Level = Literal["CAN_VIEW", "CAN_QUERY", "CAN_MANAGE"]
 
 
-def one_of(*allowed: str) -> BeforeValidator:
-    """A text out of a closed list; the way out names the one that was probably meant."""
-
-    def check(value: object) -> object:
-        if value not in allowed:
-            meant = nearest(value, list(allowed)) if isinstance(value, str) else None
-            raise broken_rule(f"one of {', '.join(allowed)}", f"write {meant or allowed[0]!r}")
-        return value
-
-    return BeforeValidator(check)
-
-
-def whole_number(lowest: int, highest: int | None, rule: str, way_out: str) -> BeforeValidator:
-    """A TOML integer in a range. `true`, `1.0` and `"1"` are none."""
-
-    def check(value: object) -> object:
-        if type(value) is not int or value < lowest or (highest is not None and value > highest):
-            raise broken_rule(rule, way_out)
-        return value
-
-    return BeforeValidator(check)
-
-
-Version = Annotated[
-    int,
-    whole_number(
-        1,
-        None,
-        "a positive whole number: serving takes no alias and no 'latest'",
-        "write the number that registration printed, without quotes, for example: 1",
-    ),
-]
-Percent = Annotated[
-    int,
-    whole_number(
-        0,
-        100,
-        "a whole number of percent from 0 to 100",
-        "write the share of this challenger alone, without quotes; the champion gets the rest",
-    ),
-]
 Minutes = Annotated[
     int,
     whole_number(
@@ -104,88 +47,6 @@ Minutes = Annotated[
         f"write {SHORTEST_TIMEOUT_MINUTES} or more, or remove the key",
     ),
 ]
-
-
-def _environment_vars(variables: Mapping[str, str]) -> Mapping[str, str]:
-    if len(variables) > MOST_ENVIRONMENT_VARS:
-        raise broken_rule(
-            f"at most {MOST_ENVIRONMENT_VARS} environment variables for a served entity",
-            f"remove {len(variables) - MOST_ENVIRONMENT_VARS}",
-        )
-    return MappingProxyType(dict(variables))
-
-
-def _environment_var_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        raise broken_rule(
-            "a variable's name: letters, digits and '_', no digit first", "rename the variable"
-        )
-    return name
-
-
-EnvironmentVars = Annotated[
-    Mapping[Annotated[str, AfterValidator(_environment_var_name)], str],
-    AfterValidator(_environment_vars),
-]
-
-
-class ServedModel(Declaration):
-    """A version of a registered model and what it runs on."""
-
-    model: Identifier = Field(examples=['model = "pneumonia_poc_classifier"'])
-    version: Version = Field(examples=["version = 1"])
-    workload_size: Annotated[Size, one_of(*get_args(Size))] = "Small"
-    workload_type: Annotated[Hardware, one_of(*get_args(Hardware))] = "CPU"
-    scale_to_zero: bool = True
-    environment_vars: EnvironmentVars = Field(default_factory=lambda: MappingProxyType({}))
-
-    @property
-    def served_entity_name(self) -> str:
-        """The name that routes, logs and clients see."""
-        return served_entity_name(self.model, self.version)
-
-    @classmethod
-    def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
-        yield from super().disagreements(table)
-        name = served_entity_name(read(table, "model"), read(table, "version"))
-        if len(name) > LONGEST_SERVING_NAME:
-            yield problem(
-                ("model",),
-                read(table, "model"),
-                f"at most {LONGEST_SERVING_NAME} characters together with the version, because the "
-                "served entity is named MODEL-VERSION",
-                f"register the model under a shorter name: {name!r} has {len(name)} characters",
-            )
-        yield from _plain_text_secrets(read(table, "environment_vars"))
-
-
-def served_entity_name(model: object, version: object) -> str:
-    """`<model>-<version>`, always written out: the provider's own default moves with the version
-    and would break routes and dashboards behind our back."""
-    return f"{model}-{version}"
-
-
-def _plain_text_secrets(variables: object) -> Iterator[InitErrorDetails]:
-    for name, value in variables.items() if isinstance(variables, Mapping) else ():
-        if looks_secret(str(name), value):
-            rule = "no secret in plain text: it would be in Git, in the JSON and in the state"
-        elif isinstance(value, str) and "{{" in value and not is_reference(value):
-            rule = "a reference to a secret is the whole value, written {{secrets/scope/key}}"
-        else:
-            continue
-        reference = f"{{{{secrets/SCOPE/{str(name).lower()}}}}}"
-        yield problem(
-            ("environment_vars", str(name)),
-            HIDDEN,
-            rule,
-            f'put it into a secret scope and write {name} = "{reference}"',
-        )
-
-
-class Challenger(ServedModel):
-    """A served model and its share of the traffic, in percent."""
-
-    traffic: Percent = Field(examples=["traffic = 10"])
 
 
 class InferenceTable(Declaration):

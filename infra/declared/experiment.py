@@ -9,15 +9,14 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import InitErrorDetails
 
 from infra.declared.declaration import Declaration, Table, broken_rule, problem, read
-from infra.declared.endpoint import Version, one_of, served_entity_name, whole_number
 from infra.declared.naming import Identifier
 from infra.declared.problem import (
     InvalidFile,
@@ -28,6 +27,8 @@ from infra.declared.problem import (
     names_in,
     parse,
 )
+from infra.declared.rules import Moment, number, one_of, whole_number
+from infra.declared.served_model import Version, served_entity_name
 
 EXPERIMENTS: Final = Path(__file__).parents[1] / "experiments"
 SPLITS: Final = "splits"
@@ -38,28 +39,6 @@ Metric = Literal["sensitivity", "specificity", "accuracy"]
 
 class InvalidExperiment(InvalidFile):
     """An experiment or its splits that cannot be used. `str()` lists every problem at once."""
-
-
-def _number(lowest: float, highest: float, rule: str, way_out: str) -> BeforeValidator:
-    """A number between two others, neither of which is allowed itself."""
-
-    def check(value: object) -> object:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise broken_rule(rule, "write the number alone, without quotes, for example: 0.05")
-        if not lowest < value < highest:
-            raise broken_rule(rule, way_out)
-        return float(value)
-
-    return BeforeValidator(check)
-
-
-def _in_utc(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        raise broken_rule(
-            "a moment with its offset from UTC, because requests are logged in UTC",
-            f"write {moment.isoformat()}Z if it is in UTC",
-        )
-    return moment.astimezone(UTC)
 
 
 def _different(columns: tuple[str, ...]) -> tuple[str, ...]:
@@ -79,22 +58,21 @@ def _said(text: str) -> str:
     return text
 
 
-Moment = Annotated[datetime, AfterValidator(_in_utc)]
 Probability = Annotated[
-    float, _number(0, 1, "a number between 0 and 1", "write a share, for example: 0.9 for 90 %")
+    float, number(0, 1, "a number between 0 and 1", "write a share, for example: 0.9 for 90 %")
 ]
 Share = Annotated[
     float,
-    _number(
+    number(
         0, 1 + 1e-12, "a number above 0 and at most 1", "write a share, for example: 0.2 for 20 %"
     ),
 ]
 Tolerance = Annotated[
-    float, _number(-1e-12, 1, "a number from 0, below 1", "write a share, for example: 0.05")
+    float, number(-1e-12, 1, "a number from 0, below 1", "write a share, for example: 0.05")
 ]
 Margin = Annotated[
     float,
-    _number(
+    number(
         0,
         0.5,
         "a number between 0 and 0.5: the largest loss that would be accepted",
@@ -103,7 +81,7 @@ Margin = Annotated[
 ]
 Alpha = Annotated[
     float,
-    _number(
+    number(
         0,
         0.2 + 1e-12,
         "a number above 0 and at most 0.2: how often a wrong interval is accepted",

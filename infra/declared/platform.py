@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import InitErrorDetails
 
 from infra.declared.declaration import Declaration, Table, broken_rule, problem, read
-from infra.declared.endpoint import one_of, whole_number
+from infra.declared.rules import one_of, whole_number
 
 WarehouseSize = Literal["2X-Small", "X-Small", "Small", "Medium", "Large", "X-Large"]
 GitProvider = Literal[

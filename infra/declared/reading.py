@@ -10,7 +10,7 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator
 
 from infra.declared.declaration import Declaration, broken_rule
-from infra.declared.endpoint import whole_number
+from infra.declared.rules import whole_number
 
 MOST_READERS: Final = 2
 """A third one reads where two disagree; nobody asks for that reader in a file."""

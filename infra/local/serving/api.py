@@ -15,8 +15,8 @@ from starlette.routing import Route
 from infra.local.http import json_object
 from infra.local.refusal import invalid, not_emulated
 from infra.local.serving import openapi, permissions
-from infra.local.serving.config import parse_config, parse_create, parse_gateway, parse_tags
 from infra.local.serving.endpoint import document, gateway_document
+from infra.local.serving.requests import parse_config, parse_create, parse_gateway, parse_tags
 
 if TYPE_CHECKING:
     from starlette.requests import Request

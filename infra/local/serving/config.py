@@ -1,45 +1,26 @@
-"""What a client asks for: an endpoint's served entities, traffic and gateway, and what is refused.
-
-Sources: reference: databricks-serving.md sections 2.2 (objects), 2.4 (errors), 4 (rules). Where
-the text of an error is documented it is that text; where only the rule is, the text names the
-field, the value and the way out.
-"""
+"""What an endpoint is asked to be: served entities, traffic, gateway, tags. Pure values."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self
 
 import pydantic
 
-from infra.local.refusal import Refusal, invalid, not_emulated
 from infra.local.serving.payload import PayloadTable
 
-MAX_ENTITIES = 10
-"""The documented limit; up to 15 have been seen to work (reference: section 4)."""
-MAX_ENVIRONMENT_VARS = 50
-
-_ENDPOINT_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9])?", re.ASCII)
-_ENTITY_NAME = re.compile(r"[a-zA-Z0-9_-]{1,63}", re.ASCII)
-_VARIABLE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _SECRET = re.compile(r"\{\{secrets/(?P<scope>[^/{}]+)/(?P<key>[^/{}]+)\}\}")
 
-_PROVISIONED_CONCURRENCY = {"Small": 4, "Medium": 16, "Large": 64}
-
-AUTO_CAPTURE_REFUSED = (
-    "auto_capture_config (legacy inference tables) can not be enabled on new or existing model "
-    "serving endpoints since 2026-02-20. Set ai_gateway.inference_table_config instead: "
-    "catalog_name, schema_name, table_name_prefix and enabled mean the same there."
-)
+PROVISIONED_CONCURRENCY = {"Small": 4, "Medium": 16, "Large": 64}
 
 
-class _Wire(pydantic.BaseModel):
+class Wire(pydantic.BaseModel):
     """A part of a request. Unknown fields are dropped, as Databricks does."""
 
     model_config = pydantic.ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
 
-class Secret(_Wire):
+class Secret(Wire):
     """A reference `{{secrets/scope/key}}`."""
 
     scope: str
@@ -51,7 +32,7 @@ class Secret(_Wire):
         return cls(**match.groupdict()) if match else None
 
 
-class ServedEntity(_Wire):
+class ServedEntity(Wire):
     """A registered model version and how it is to be served."""
 
     name: str
@@ -70,7 +51,7 @@ class ServedEntity(_Wire):
         """Requests that are computed at the same time."""
         if self.max_provisioned_concurrency is not None:
             return self.max_provisioned_concurrency
-        return _PROVISIONED_CONCURRENCY[self.workload_size or "Small"]
+        return PROVISIONED_CONCURRENCY[self.workload_size or "Small"]
 
     @property
     def secrets(self) -> dict[str, Secret]:
@@ -79,24 +60,24 @@ class ServedEntity(_Wire):
         return {name: reference for name, reference in references.items() if reference}
 
 
-class Route(_Wire):
+class Route(Wire):
     served_entity_name: str
     traffic_percentage: Annotated[int, pydantic.Field(strict=True)]
 
 
-class ConfigSpec(_Wire):
+class ConfigSpec(Wire):
     """A whole, valid configuration."""
 
     served_entities: tuple[ServedEntity, ...]
     routes: tuple[Route, ...]
 
 
-class Tag(_Wire):
+class Tag(Wire):
     key: str
     value: str | None = None
 
 
-class InferenceTableConfig(_Wire):
+class InferenceTableConfig(Wire):
     enabled: bool = False
     catalog_name: str | None = None
     schema_name: str | None = None
@@ -110,18 +91,18 @@ class InferenceTableConfig(_Wire):
         return PayloadTable(catalog=self.catalog_name, schema=self.schema_name, prefix=prefix)
 
 
-class UsageTrackingConfig(_Wire):
+class UsageTrackingConfig(Wire):
     enabled: bool = False
 
 
-class RateLimit(_Wire):
+class RateLimit(Wire):
     calls: Annotated[int, pydantic.Field(ge=0)]
     renewal_period: str = "minute"
     key: str = "endpoint"
     principal: str | None = None
 
 
-class Gateway(_Wire):
+class Gateway(Wire):
     """`ai_gateway` of an endpoint that serves custom models."""
 
     inference_table_config: InferenceTableConfig | None = None
@@ -138,7 +119,7 @@ class Gateway(_Wire):
         return self.usage_tracking_config is not None and self.usage_tracking_config.enabled
 
 
-class CreateSpec(_Wire):
+class CreateSpec(Wire):
     """The body of a create call."""
 
     name: str
@@ -149,258 +130,3 @@ class CreateSpec(_Wire):
     route_optimized: bool = False
     email_notifications: dict[str, Any] | None = None
     budget_policy_id: str | None = None
-
-
-def parse_create(body: object) -> CreateSpec:
-    fields = _object(body, "the request body")
-    name = fields.get("name")
-    if not isinstance(name, str) or not _ENDPOINT_NAME.fullmatch(name):
-        raise invalid(
-            "Endpoint name must be maximum 63 characters, and alphanumeric with hyphens and "
-            "underscores allowed in between."
-        )
-    if name.startswith("databricks-"):
-        raise invalid(f"Endpoint name '{name}' is reserved: the prefix 'databricks-' is not yours.")
-    config = fields.get("config")
-    for part in ("ai_gateway", "rate_limits"):
-        if config is None and fields.get(part) is not None:
-            raise invalid(f"Cannot specify {part} when creating endpoints without a config.")
-    if fields.get("rate_limits"):
-        raise not_emulated("rate_limits outside of ai_gateway (the deprecated field)")
-    gateway = fields.get("ai_gateway")
-    return CreateSpec(
-        name=name,
-        config=None if config is None else parse_config(config),
-        gateway=None if gateway is None else parse_gateway(gateway),
-        tags=parse_tags(fields.get("tags") or []),
-        **_validate(_CreateRest, fields, "endpoint").model_dump(exclude_none=True),
-    )
-
-
-class _CreateRest(_Wire):
-    description: str | None = None
-    route_optimized: bool | None = None
-    email_notifications: dict[str, Any] | None = None
-    budget_policy_id: str | None = None
-
-
-def parse_config(body: object, *, update: bool = False) -> ConfigSpec:
-    """A configuration from `config` of a create call, or from the body of PUT .../config."""
-    fields = _object(body, "config")
-    capture = fields.get("auto_capture_config")
-    if capture is not None and _object(capture, "auto_capture_config").get("enabled") is not False:
-        raise invalid(AUTO_CAPTURE_REFUSED)
-    entities = _entities(fields, update=update)
-    return ConfigSpec(
-        served_entities=entities, routes=_routes(fields.get("traffic_config"), entities)
-    )
-
-
-def parse_gateway(body: object) -> Gateway:
-    fields = _object(body, "ai_gateway")
-    if fields.get("guardrails"):
-        raise not_emulated("ai_gateway.guardrails (it does not apply to custom models)")
-    gateway = _validate(Gateway, fields, "ai_gateway")
-    if gateway.fallback_config and gateway.fallback_config.get("enabled"):
-        raise not_emulated(
-            "ai_gateway.fallback_config (one arm answering for another breaks attribution)"
-        )
-    for limit in gateway.rate_limits or ():
-        if limit.renewal_period != "minute":
-            raise invalid(
-                f"rate_limits.renewal_period '{limit.renewal_period}' is unknown: use 'minute'."
-            )
-    table = gateway.inference_table_config
-    if table is not None and table.enabled:
-        for field in ("catalog_name", "schema_name"):
-            if not getattr(table, field):
-                raise invalid(
-                    f"ai_gateway.inference_table_config.{field} is required when enabled is true."
-                )
-    return gateway
-
-
-def parse_tags(body: object) -> tuple[Tag, ...]:
-    if not isinstance(body, list):
-        raise invalid("tags must be a list of {key, value}.")
-    tags = tuple(_validate(Tag, item, "tags") for item in body)
-    if any(not tag.key for tag in tags):
-        raise invalid("tags: a tag needs a key that is not empty.")
-    return tags
-
-
-def _entities(fields: dict[str, Any], *, update: bool) -> tuple[ServedEntity, ...]:
-    bodies = fields.get("served_entities")
-    if bodies is None and fields.get("served_models") is not None:
-        bodies = [_from_served_model(model) for model in _list(fields, "served_models")]
-    elif bodies is not None:
-        bodies = _list(fields, "served_entities")
-    if not bodies:
-        raise invalid("config.served_entities is empty: name at least one served entity.")
-    if len(bodies) > MAX_ENTITIES:
-        raise invalid(
-            f"config.served_entities has {len(bodies)} entries; "
-            f"an endpoint serves at most {MAX_ENTITIES}."
-        )
-    entities = tuple(
-        _entity(body, f"config.served_entities[{index}]", update=update)
-        for index, body in enumerate(bodies)
-    )
-    names = [entity.name for entity in entities]
-    for name in names:
-        if names.count(name) > 1:
-            raise invalid(f"Served entity name '{name}' is used more than once in the endpoint.")
-    return entities
-
-
-def _entity(body: object, where: str, *, update: bool) -> ServedEntity:
-    fields = _object(body, where)
-    if fields.get("external_model") or fields.get("foundation_model"):
-        raise not_emulated("Serving external or foundation models")
-    for field in ("entity_name", "entity_version"):
-        if not fields.get(field):
-            raise invalid(f"{where}.{field} is required.")
-    if update and fields.get("scale_to_zero_enabled") is None:
-        raise invalid("scaleToZeroEnabled is undefined. Please set it to either true or false.")
-    name = fields.get("name")
-    if not name:
-        name = f"{str(fields['entity_name']).rpartition('.')[2]}-{fields['entity_version']}"
-    given = {key: value for key, value in fields.items() if value is not None} | {"name": name}
-    entity = _validate(ServedEntity, given, where)
-    if not _ENTITY_NAME.fullmatch(entity.name):
-        raise invalid(
-            f"{where}.name '{entity.name}' must be 1 to 63 characters: "
-            "alphanumeric, hyphens and underscores."
-        )
-    if not entity.entity_version.isdecimal() or int(entity.entity_version) < 1:
-        raise invalid(
-            f"{where}.entity_version '{entity.entity_version}' is not a version number: serving "
-            "takes no alias, resolve it to its number first."
-        )
-    return _sized(_with_variables(entity, where), where)
-
-
-def _sized(entity: ServedEntity, where: str) -> ServedEntity:
-    bounds = (entity.min_provisioned_concurrency, entity.max_provisioned_concurrency)
-    if any(bound is not None for bound in bounds):
-        if entity.workload_size is not None:
-            raise invalid(
-                f"{where}: workload_size and min/max_provisioned_concurrency exclude each other."
-            )
-        if any(bound is None or bound < 0 or bound % 4 for bound in bounds) or not bounds[1]:
-            raise invalid(
-                f"{where}: min_provisioned_concurrency and max_provisioned_concurrency must both "
-                "be set, to multiples of 4."
-            )
-        return entity
-    if entity.workload_size is None:
-        return entity.model_copy(update={"workload_size": "Small"})
-    if entity.workload_size not in _PROVISIONED_CONCURRENCY:
-        raise invalid(
-            f"{where}.workload_size '{entity.workload_size}' is unknown: "
-            f"use one of {', '.join(_PROVISIONED_CONCURRENCY)}."
-        )
-    return entity
-
-
-def _with_variables(entity: ServedEntity, where: str) -> ServedEntity:
-    if len(entity.environment_vars) > MAX_ENVIRONMENT_VARS:
-        raise invalid(
-            f"{where}.environment_vars has {len(entity.environment_vars)} entries; "
-            f"at most {MAX_ENVIRONMENT_VARS} are allowed."
-        )
-    for name, value in entity.environment_vars.items():
-        if not _VARIABLE_NAME.fullmatch(name):
-            raise invalid(f"{where}.environment_vars: '{name}' is not a name of a variable.")
-        if "{{secrets/" in value and Secret.parse(value) is None:
-            raise invalid(
-                f"{where}.environment_vars.{name}: a secret is referenced by the whole value, "
-                "in the form {{secrets/scope/key}}."
-            )
-    return entity
-
-
-def _routes(body: object, entities: tuple[ServedEntity, ...]) -> tuple[Route, ...]:
-    names = [entity.name for entity in entities]
-    routes_body = _object(body, "traffic_config").get("routes") if body is not None else None
-    if not routes_body:
-        if len(entities) > 1:
-            raise invalid(
-                "traffic_config.routes is required for an endpoint with more than one served "
-                f"entity: give each of {', '.join(names)} a traffic_percentage; their sum is 100."
-            )
-        return (Route(served_entity_name=names[0], traffic_percentage=100),)
-    if not isinstance(routes_body, list):
-        raise invalid("traffic_config.routes must be a list.")
-    routes = tuple(
-        _route(item, f"traffic_config.routes[{index}]") for index, item in enumerate(routes_body)
-    )
-    routed = [route.served_entity_name for route in routes]
-    for name in routed:
-        if name not in names:
-            raise invalid(
-                f"traffic_config.routes names '{name}', which is not a served entity of this "
-                f"config; it serves {', '.join(names)}."
-            )
-        if routed.count(name) > 1:
-            raise invalid(f"traffic_config.routes names '{name}' more than once.")
-    if unrouted := [name for name in names if name not in routed]:
-        raise invalid(
-            f"traffic_config.routes lacks {', '.join(unrouted)}: each served entity needs a route "
-            "(its traffic_percentage may be 0)."
-        )
-    total = sum(route.traffic_percentage for route in routes)
-    if total != 100:
-        raise invalid(f"The sum of traffic_percentage over all routes must be 100, got {total}.")
-    return routes
-
-
-def _route(body: object, where: str) -> Route:
-    fields = _object(body, where)
-    # Databricks returns both spellings with the same value; clients send either or both.
-    name = fields.get("served_entity_name") or fields.get("served_model_name")
-    if not name:
-        raise invalid(f"{where}.served_entity_name is required.")
-    route = _validate(Route, {**fields, "served_entity_name": name}, where)
-    if not 0 <= route.traffic_percentage <= 100:
-        raise invalid(
-            f"{where}.traffic_percentage {route.traffic_percentage} must be between 0 and 100."
-        )
-    return route
-
-
-def _from_served_model(body: object) -> dict[str, Any]:
-    """The deprecated spelling of a served entity."""
-    fields = _object(body, "config.served_models")
-    return {
-        **fields,
-        "entity_name": fields.get("model_name"),
-        "entity_version": fields.get("model_version"),
-    }
-
-
-def _object(body: object, where: str) -> dict[str, Any]:
-    if not isinstance(body, dict):
-        raise Refusal(400, "MALFORMED_REQUEST", f"{where} must be a JSON object.")
-    return body
-
-
-def _list(fields: dict[str, Any], name: str) -> list[Any]:
-    value = fields[name]
-    if not isinstance(value, list):
-        raise invalid(f"config.{name} must be a list.")
-    return value
-
-
-_Part = TypeVar("_Part", bound=_Wire)
-
-
-def _validate(part: type[_Part], body: object, where: str) -> _Part:
-    try:
-        return part.model_validate(_object(body, where))
-    except pydantic.ValidationError as error:
-        problems = "; ".join(
-            f"{where}.{'.'.join(map(str, problem['loc']))} {problem['input']!r}: {problem['msg']}"
-            for problem in error.errors()
-        )
-        raise invalid(problems) from error

@@ -1,8 +1,4 @@
-"""Databricks SQL as DuckDB SQL: what sqlglot's own translation leaves out or gets wrong.
-
-Every function that is let through has a test that states what Databricks returns; a function
-without one is refused, because a near miss would be worse than an error.
-"""
+"""Databricks SQL as DuckDB SQL: what sqlglot's own translation leaves out or gets wrong."""
 
 from __future__ import annotations
 
@@ -10,7 +6,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
 
 import sqlglot
 from sqlglot import ErrorLevel, Token, TokenType, exp
@@ -18,48 +13,18 @@ from sqlglot.dialects.databricks import Databricks
 from sqlglot.errors import ParseError, TokenError
 
 from infra.local.sql import errors
-from infra.local.sql.duckdb_text import ANONYMOUS_FUNCTIONS, INTEGER_FUNCTIONS, READ, LakeDialect
+from infra.local.sql.duckdb_text import (
+    ANONYMOUS_FUNCTIONS,
+    FUNCTIONS,
+    INTEGER_FUNCTIONS,
+    READ,
+    LakeDialect,
+)
 from infra.local.sql.errors import StatementError, not_emulated
 from infra.local.storage.database import INTERNAL_SCHEMA_PREFIX, SYSTEM_CATALOG, SYSTEM_DATABASE
 
 # It warns of every statement that it hands over unparsed; the engine answers for those.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
-
-_FUNCTIONS_BY_SUBJECT: Final = {
-    "conditions and casts": (
-        "And Or Case If Coalesce Nullif Nvl2 Cast TryCast Greatest Least Exists"
-    ),
-    "numbers": ("Abs Ceil Exp Floor Ln Log Pow Rand Round SafeDivide Sign Sqrt IsNan IntDiv Mod"),
-    "strings": (
-        "Concat ConcatWs Contains EndsWith Left Length Lower MD5 Pad RegexpExtract RegexpLike "
-        "RegexpReplace Repeat Replace Reverse Right SHA2 SplitPart StartsWith StrPosition "
-        "Substring Trim Upper Uuid RegexpSplit"
-    ),
-    "time": (
-        "AddMonths CurrentDate CurrentTimestamp DateDiff DateTrunc Day DayOfMonth DayOfWeek "
-        "Extract Hour LastDay Minute Month Quarter Second StrToTime StrToUnix TimeToStr "
-        "TimestampAdd TimestampDiff TimestampTrunc TsOrDsAdd TsOrDsToDate UnixToStr "
-        "UnixMillis Year DayOfYear TimeStrToTime UnixSeconds"
-    ),
-    "who and where": ("CurrentCatalog CurrentDatabase CurrentSchema CurrentUser SessionUser"),
-    "json": ("JSONExtract JSONExtractScalar FromJson JSONFormat"),
-    "arrays, maps, structs": (
-        "Array ArrayContains ArrayDistinct ArrayFilter ArrayMax ArrayMin ArraySize "
-        "ArrayToString Explode Flatten ArraySort GenerateSeries Map MapContainsKey "
-        "MapFromEntries MapKeys Posexplode Reduce Struct Transform VarMap"
-    ),
-    "aggregates and windows": (
-        "AnyValue ApproxDistinct ApproxQuantile ArgMax ArgMin ArrayAgg ArrayUniqueAgg Avg "
-        "Corr Count CountIf First FirstValue Lag Last LastValue Lead LogicalAnd LogicalOr Max "
-        "Median Min Ntile PercentRank PercentileCont PercentileDisc Quantile Rank DenseRank "
-        "RowNumber Stddev StddevPop StddevSamp Sum Variance VariancePop CumeDist Grouping"
-    ),
-}
-"""What may be called, by the names of sqlglot's classes."""
-
-FUNCTIONS: Final[frozenset[type[exp.Expr]]] = frozenset(
-    getattr(exp, name) for names in _FUNCTIONS_BY_SUBJECT.values() for name in names.split()
-)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,9 @@
-"""How DuckDB's text is written where sqlglot's would not give what Databricks gives.
+"""Which functions are let through, and how DuckDB's text of them is written where sqlglot's would
+not give what Databricks gives.
 
-An operand that appears twice is evaluated once or has no side effect: DuckDB finds common
-subexpressions.
+Each has a test that states what Databricks returns; a function without one is refused, because a
+near miss would be worse than an error. An operand that appears twice is evaluated once or has no
+side effect: DuckDB finds common subexpressions.
 """
 
 from __future__ import annotations
@@ -19,6 +21,43 @@ from infra.local.sql import errors
 from infra.local.sql.errors import StatementError, not_emulated
 
 READ = "databricks"
+
+_FUNCTIONS_BY_SUBJECT: Final = {
+    "conditions and casts": (
+        "And Or Case If Coalesce Nullif Nvl2 Cast TryCast Greatest Least Exists"
+    ),
+    "numbers": ("Abs Ceil Exp Floor Ln Log Pow Rand Round SafeDivide Sign Sqrt IsNan IntDiv Mod"),
+    "strings": (
+        "Concat ConcatWs Contains EndsWith Left Length Lower MD5 Pad RegexpExtract RegexpLike "
+        "RegexpReplace Repeat Replace Reverse Right SHA2 SplitPart StartsWith StrPosition "
+        "Substring Trim Upper Uuid RegexpSplit"
+    ),
+    "time": (
+        "AddMonths CurrentDate CurrentTimestamp DateDiff DateTrunc Day DayOfMonth DayOfWeek "
+        "Extract Hour LastDay Minute Month Quarter Second StrToTime StrToUnix TimeToStr "
+        "TimestampAdd TimestampDiff TimestampTrunc TsOrDsAdd TsOrDsToDate UnixToStr "
+        "UnixMillis Year DayOfYear TimeStrToTime UnixSeconds"
+    ),
+    "who and where": ("CurrentCatalog CurrentDatabase CurrentSchema CurrentUser SessionUser"),
+    "json": ("JSONExtract JSONExtractScalar FromJson JSONFormat"),
+    "arrays, maps, structs": (
+        "Array ArrayContains ArrayDistinct ArrayFilter ArrayMax ArrayMin ArraySize "
+        "ArrayToString Explode Flatten ArraySort GenerateSeries Map MapContainsKey "
+        "MapFromEntries MapKeys Posexplode Reduce Struct Transform VarMap"
+    ),
+    "aggregates and windows": (
+        "AnyValue ApproxDistinct ApproxQuantile ArgMax ArgMin ArrayAgg ArrayUniqueAgg Avg "
+        "Corr Count CountIf First FirstValue Lag Last LastValue Lead LogicalAnd LogicalOr Max "
+        "Median Min Ntile PercentRank PercentileCont PercentileDisc Quantile Rank DenseRank "
+        "RowNumber Stddev StddevPop StddevSamp Sum Variance VariancePop CumeDist Grouping"
+    ),
+}
+"""What may be called, by the names of sqlglot's classes."""
+
+
+FUNCTIONS: Final[frozenset[type[exp.Expr]]] = frozenset(
+    getattr(exp, name) for names in _FUNCTIONS_BY_SUBJECT.values() for name in names.split()
+)
 
 # INT in Databricks and BIGINT in DuckDB.
 INTEGER_FUNCTIONS = (

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from infra.local.refusal import Refusal
-from infra.local.serving.config import parse_config, parse_create, parse_gateway
+from infra.local.serving.requests import parse_config, parse_create, parse_gateway
 
 
 def entity(**fields: Any) -> dict[str, Any]:

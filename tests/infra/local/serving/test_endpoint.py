@@ -7,8 +7,9 @@ import pytest
 
 from infra.local.refusal import Refusal
 from infra.local.serving import endpoint as states
-from infra.local.serving.config import Tag, parse_config, parse_create, parse_gateway
+from infra.local.serving.config import Tag
 from infra.local.serving.endpoint import Deployment, Endpoint, Update
+from infra.local.serving.requests import parse_config, parse_create, parse_gateway
 
 
 class Ids:
