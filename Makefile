@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Tests run in so many processes: two cores are what CI has.
 WORKERS ?= 2
-CHECKS = ruff format --check . && ruff check . && mypy && lint-imports
+CHECKS = ruff format --check . && ruff check . && mypy && lint-imports && deptry .
 PYTEST = python -m pytest -n $(WORKERS) --dist loadgroup
 
 .PHONY: help

@@ -2,6 +2,8 @@
 
 `endpoint` says which states there are; here is what makes them true: processes are started beside
 those that serve, and an endpoint's `Live` config is exchanged in one step when all are ready.
+One module, though a long one: each step of an update may be the last one that a crash has let
+happen, so that they are read in one piece.
 """
 
 from __future__ import annotations
