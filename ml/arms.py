@@ -14,6 +14,7 @@ _STACKS = Path("cdktf.out") / "stacks"
 
 
 def options() -> argparse.ArgumentParser:
+    """The options of the command."""
     parser = argparse.ArgumentParser(
         prog="python -m ml.arms",
         description="Shows the arms of an environment with the figures of their versions.",

@@ -33,6 +33,7 @@ Exit status: 0 whatever the verdict is; 1 where there is none, or where --verify
 
 
 def options() -> argparse.ArgumentParser:
+    """The options of the command."""
     parser = argparse.ArgumentParser(
         prog="python -m ml.compare",
         description="Judges the arms of an experiment by the verdicts of readers: prints the "

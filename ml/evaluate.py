@@ -25,6 +25,7 @@ _PREDICTED_AT_ONCE = 256
 
 
 def options() -> argparse.ArgumentParser:
+    """The options of the command."""
     parser = argparse.ArgumentParser(
         prog="python -m ml.evaluate",
         description="Judges a registered version on labelled films: prints the figures with their "

@@ -37,6 +37,7 @@ add nothing.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status: LEFT_OUT where files were refused."""
     given = _options().parse_args(arguments)
     # Names of files are not markup, whatever is in them.
     console = Console(highlight=False, markup=False)

@@ -24,6 +24,7 @@ PLAN, PLOT = "plan.json", "plan.svg"
 
 
 def options() -> argparse.ArgumentParser:
+    """The options of the command."""
     parser = argparse.ArgumentParser(
         prog="python -m ml.plan",
         description="Simulates an experiment, live and as a replay in which both arms answer the "

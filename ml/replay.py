@@ -33,6 +33,7 @@ the rest. {ANSWERS_FILE} holds the answers; --answers judges such a file again, 
 
 
 def options() -> argparse.ArgumentParser:
+    """The options of the command."""
     parser = argparse.ArgumentParser(
         prog="python -m ml.replay",
         description="Sends films with a known truth to both arms of an experiment and compares "

@@ -18,6 +18,7 @@ ARM = Arm(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
     return train(ARM, arguments)
 
 

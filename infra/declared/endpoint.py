@@ -76,6 +76,7 @@ class AutoCapture(Declaration):
 
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
+        """One that is enabled says since when: before Databricks stopped enabling any."""
         since = read(table, "enabled_since")
         if since is None or (type(since) is date and since >= AUTO_CAPTURE_NOT_ENABLED_SINCE):
             yield problem(
@@ -96,6 +97,7 @@ class Permission(Principal):
 
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
+        """Who manages every endpoint as it is, the group `admins`, is not named."""
         yield from super().disagreements(table)
         if read(table, "group") == "admins":
             yield problem(
@@ -133,6 +135,7 @@ class Endpoint(Declaration):
 
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
+        """No principal is named twice."""
         yield from super().disagreements(table)
         yield from _principals_named_twice(read(table, "permissions"))
 
@@ -165,10 +168,12 @@ class ABTest(Endpoint):
 
     @property
     def served_models(self) -> tuple[ServedModel, ...]:
+        """The champion first, then the challengers in the file's order."""
         return (self.champion, *self.challengers)
 
     @property
     def split(self) -> TrafficSplit:
+        """The champion gets what the challengers leave."""
         return TrafficSplit(
             champion=self.champion.served_entity_name,
             challengers=tuple(
@@ -179,6 +184,7 @@ class ABTest(Endpoint):
 
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
+        """The shares fit into all traffic, and no two arms have one name."""
         yield from super().disagreements(table)
         challengers = read(table, "challengers")
         if not isinstance(challengers, list | tuple):
@@ -242,8 +248,10 @@ class Feedback(Endpoint, ServedModel):
 
     @property
     def served_models(self) -> tuple[ServedModel, ...]:
+        """The one model."""
         return (self,)
 
     @property
     def split(self) -> TrafficSplit:
+        """All traffic to the one model."""
         return TrafficSplit(champion=self.served_entity_name)

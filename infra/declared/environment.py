@@ -139,6 +139,7 @@ class Environment(Declaration):
 
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
+        """Names and tables are one endpoint's each, and what one key needs another gives."""
         endpoints = {key: read(table, key) for key in ("ab_test", "feedback")}
         name = read(endpoints["feedback"], "endpoint")
         if name is not None and name == read(endpoints["ab_test"], "endpoint"):

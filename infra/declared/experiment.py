@@ -129,6 +129,7 @@ class Split(Declaration):
 
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
+        """Both arms get at most all requests."""
         yield from super().disagreements(table)
         champion, challenger = read(table, "champion"), read(table, "challenger")
         if type(champion) is int and type(challenger) is int and champion + challenger > 100:
@@ -242,6 +243,7 @@ class Experiment(Declaration):
 
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
+        """The arms differ, and the smallest numbers of labels fit into the largest."""
         yield from super().disagreements(table)
         arms = [read(table, arm) for arm in ("champion", "challenger")]
         first, second = ((read(arm, "model"), read(arm, "version")) for arm in arms)

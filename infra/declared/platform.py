@@ -120,6 +120,7 @@ class Catalog(Owned):
 
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
+        """Storage is chosen for a catalog that is created, and for no other."""
         yield from super().disagreements(table)
         if read(table, "create") is False and read(table, "storage_root") is not None:
             yield problem(
@@ -206,6 +207,7 @@ class Jobs(Declaration):
 
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
+        """Exactly one Git reference says which code runs."""
         yield from super().disagreements(table)
         named = [key for key in _GIT_REFERENCES if read(table, key) is not None]
         if len(named) != 1:

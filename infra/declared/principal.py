@@ -28,6 +28,7 @@ class Principal(Declaration):
 
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
+        """Exactly one of the kinds is named."""
         yield from super().disagreements(table)
         named = [kind for kind in PRINCIPAL_KINDS if read(table, kind) is not None]
         if len(named) != 1:
@@ -69,6 +70,7 @@ class Roles(Declaration):
 
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
+        """No role names a principal twice."""
         yield from super().disagreements(table)
         for role in ("trainers", "callers", "readers", "analysts"):
             yield from _named_twice(role, read(table, role))

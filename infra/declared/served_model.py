@@ -94,6 +94,7 @@ class ServedModel(Declaration):
 
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
+        """The served entity's name fits, and no variable holds a secret in plain text."""
         yield from super().disagreements(table)
         name = served_entity_name(read(table, "model"), read(table, "version"))
         if len(name) > LONGEST_SERVING_NAME:

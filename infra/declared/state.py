@@ -51,6 +51,7 @@ class LocalState(Declaration):
     type: Literal["local"] = "local"
 
     def file(self, stack: str) -> str:
+        """The state's file of a stack, in the repository's root."""
         return f"terraform.{stack}.tfstate"
 
 
@@ -65,6 +66,7 @@ class S3State(Declaration):
     kms_key_id: str | None = Field(default=None, min_length=1)
 
     def key(self, stack: str) -> str:
+        """The object of a stack in the bucket."""
         return f"{self.key_prefix}/{stack}.tfstate"
 
 
@@ -78,6 +80,7 @@ class HttpState(Declaration):
     lock: bool = True
 
     def stack_address(self, stack: str) -> str:
+        """Where the state of a stack is read and written."""
         return f"{self.address}/{stack}"
 
 
@@ -90,6 +93,7 @@ class CloudState(Declaration):
     workspace_prefix: str = ""
 
     def workspace(self, stack: str) -> str:
+        """The name of a stack's workspace."""
         return f"{self.workspace_prefix}{stack}"
 
 

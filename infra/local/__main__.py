@@ -38,6 +38,7 @@ class CanNotStart(RuntimeError):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status when the workspace has stopped."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         settings = _settings(arguments)

@@ -69,9 +69,11 @@ class CatalogPool(DuckDBPool):  # type: ignore[misc] # minilake publishes no typ
         self._cursor = self._uc_connection = database.cursor()
 
     async def attach_catalog(self, catalog_name: str) -> None:
+        """Opens the catalog's file in the one database."""
         self._database.attach(catalog_name, self._database.catalog_file(catalog_name))
 
     async def detach_catalog(self, catalog_name: str) -> None:
+        """Closes the catalog's file and deletes it."""
         self._database.detach(catalog_name)
         file = self._database.catalog_file(catalog_name)
         file.unlink(missing_ok=True)
@@ -81,10 +83,11 @@ class CatalogPool(DuckDBPool):  # type: ignore[misc] # minilake publishes no typ
         self,
         warehouse_id: str,  # noqa: ARG002 - a warehouse has no data of its own
     ) -> duckdb.DuckDBPyConnection:
+        """The same connection for every warehouse."""
         return self._cursor
 
     async def close_warehouse(self, warehouse_id: str) -> None:
-        pass
+        """Nothing to do: a warehouse has no connection of its own."""
 
 
 class Emulator:
@@ -186,6 +189,7 @@ class Durable:
         self._save = save
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Saves when the answer begins, where the request may have changed something."""
         if (
             scope["type"] != "http"
             or scope["method"] in _SAFE_METHODS

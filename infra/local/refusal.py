@@ -22,17 +22,21 @@ class Refusal(Exception):
 
     @property
     def body(self) -> bytes:
+        """The JSON that Databricks sends."""
         return orjson.dumps({"error_code": self.error_code, "message": self.message})
 
     def response(self) -> Response:
+        """The answer to the client."""
         return Response(self.body, self.status, media_type="application/json")
 
 
 def invalid(message: str) -> Refusal:
+    """400: a value that breaks a rule."""
     return Refusal(400, "INVALID_PARAMETER_VALUE", message)
 
 
 def missing(message: str) -> Refusal:
+    """404: nothing has that name or id."""
     return Refusal(404, "RESOURCE_DOES_NOT_EXIST", message)
 
 

@@ -64,20 +64,25 @@ class Settings:
 
     @property
     def token_file(self) -> Path:
+        """Readable by its owner alone."""
         return token_file(self.data)
 
     @property
     def lock_file(self) -> Path:
+        """Held while a workspace runs on the data."""
         return self.data / "lock"
 
     @property
     def endpoints_file(self) -> Path:
+        """Of the endpoints' states."""
         return self.data / "serving" / "endpoints.db"
 
     @property
     def journal_folder(self) -> Path:
+        """Of what was answered and is not in its table yet."""
         return self.data / "serving" / "journal"
 
     @property
     def logs_folder(self) -> Path:
+        """Of the served entities' logs."""
         return self.data / "serving" / "logs"

@@ -48,6 +48,8 @@ _LAKE_PREFIXES = ("/api/", "/ui", "/_minilake")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Workspace:
+    """The ASGI application, and the token that it asks for."""
+
     app: ASGIApp
     token: str
 

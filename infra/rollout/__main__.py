@@ -27,6 +27,7 @@ Command = Callable[[argparse.Namespace], int]
 
 
 def parser() -> argparse.ArgumentParser:
+    """Every command with its options."""
     parser = argparse.ArgumentParser(
         prog="python -m infra.rollout",
         description="Moves a deployment by reviewed changes of its environment file.",

@@ -36,6 +36,7 @@ class Status:
 
     @property
     def is_as_declared(self) -> bool:
+        """Whether nothing differs from the file and nothing is remarked."""
         return not self.drifts and not self.remark
 
 

@@ -33,6 +33,7 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
+        """Whether the update ended without its config."""
         return self.update in FAILED
 
 

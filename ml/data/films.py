@@ -28,9 +28,11 @@ class Films:
         return len(self.labels)
 
     def count(self, label: str) -> int:
+        """How many films have the label, one of LABELS."""
         return int(np.count_nonzero(self.labels == LABELS.index(label)))
 
     def take(self, chosen: NDArray[np.intp]) -> "Films":
+        """The films at these indices [k], in their order."""
         return Films(images=self.images[chosen], labels=self.labels[chosen])
 
 

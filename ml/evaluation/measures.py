@@ -88,6 +88,7 @@ class Evaluation:
         }
 
     def as_dict(self) -> dict[str, Any]:
+        """Every figure for JSON, with the confidence of the intervals."""
         return asdict(self) | {"confidence": CONFIDENCE}
 
 

@@ -35,6 +35,7 @@ class Report:
     labels: Labels
 
     def as_dict(self) -> dict[str, Any]:
+        """The content of report.json."""
         return {
             "model": self.model,
             "data": {
@@ -51,6 +52,7 @@ class Report:
         }
 
     def markdown(self) -> str:
+        """The content of report.md."""
         lines = [
             f"# {self.model}",
             "",
@@ -162,6 +164,7 @@ def exclusions(data: DataSet) -> Iterator[str]:
 
 
 def auc_text(auc: Auc) -> str:
+    """The AUC with its interval, three decimals."""
     return f"{auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})"
 
 

@@ -122,6 +122,7 @@ class Outcome:
     reason: str | None = None
 
     def as_row(self) -> dict[str, str | bool | None]:
+        """A row of the endpoint's answer."""
         return {
             "feedback_id": self.feedback_id,
             "status": self.status,

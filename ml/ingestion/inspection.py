@@ -36,6 +36,7 @@ class Film:
 
     @property
     def image_id(self) -> str:
+        """Of the content alone."""
         return image_id_by(self.sha256)
 
     @property

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 
 class Category(StrEnum):
+    """Why a file is not ingested, in one word."""
+
     EMPTY = "empty"
     NOT_AN_IMAGE = "not an image"
     CORRUPT = "corrupt"
@@ -14,6 +16,7 @@ class Category(StrEnum):
 
     @property
     def meaning(self) -> str:
+        """The same in a sentence, for people."""
         return _MEANINGS[self]
 
 

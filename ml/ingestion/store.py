@@ -135,6 +135,7 @@ class FilmStore:
         return found
 
     def path(self, film: Film) -> str:
+        """Where the film's file is in the volume: /Volumes/..."""
         return f"{self.folder}/{film.file_name}"
 
     def upload(self, film: Film) -> bool:

@@ -42,9 +42,11 @@ class Outcome:
 class Steps(Protocol):
     """Whoever shows how far a run is. Called from several threads."""
 
-    def begin(self, doing: str, films: int) -> None: ...
+    def begin(self, doing: str, films: int) -> None:
+        """A step begins, over so many films."""
 
-    def advance(self) -> None: ...
+    def advance(self) -> None:
+        """One film of the step is done."""
 
 
 def survey(path: Path, steps: Steps) -> Survey:

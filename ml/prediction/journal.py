@@ -107,6 +107,7 @@ class Journal:
         self.close()
 
     def close(self) -> None:
+        """Closes the file."""
         with self._lock:
             self._database.close()
 

@@ -43,9 +43,11 @@ class FilmFile:
 
     @property
     def name(self) -> str:
+        """The path as it was named."""
         return str(self.path)
 
     def read(self) -> bytes:
+        """The file's content. Raises InvalidData."""
         try:
             return self.path.read_bytes()
         except OSError as error:
@@ -62,9 +64,11 @@ class IngestedFilm:
 
     @property
     def name(self) -> str:
+        """The image id."""
         return self.image_id
 
     def read(self) -> bytes:
+        """The file's content. Raises InvalidData, and WorkspaceError."""
         from databricks.sdk.errors import NotFound
 
         with explained(self.client.config.host):

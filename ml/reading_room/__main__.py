@@ -33,6 +33,7 @@ but that proxy reaches the port.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status when the room has closed."""
     given = _options().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:

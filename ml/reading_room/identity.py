@@ -47,6 +47,7 @@ class WorkspaceIdentity:
         return cls(name=me.user_name)
 
     def reader(self, request: HTTPConnection) -> str:  # noqa: ARG002 - nothing in it counts
+        """Whoever the workspace says that this process is."""
         return self.name
 
 
@@ -55,6 +56,7 @@ class ForwardedIdentity:
     """Whoever the proxy in front has signed in. Sound only where every request comes through it."""
 
     def reader(self, request: HTTPConnection) -> str:
+        """Whoever the proxy says. Raises UnknownReader."""
         for header in FORWARDED:
             values = [value.strip() for value in request.headers.getlist(header)]
             # A proxy that adds its header behind one that the client sent would make two.

@@ -103,9 +103,11 @@ class Journal:
             ) from error
 
     def close(self) -> None:
+        """Closes the file."""
         self._database.close()
 
     def lend(self, loan: Loan) -> None:
+        """Keeps that a reader has a film, before the film is shown."""
         predictions = json.dumps(
             [(it.prediction_id, it.sampling_probability) for it in loan.predictions]
         )
@@ -138,9 +140,11 @@ class Journal:
             _insert(database, token, readings)
 
     def has(self, feedback_id: str) -> bool:
+        """Whether the reading is in the journal."""
         return self._any("SELECT 1 FROM entry WHERE feedback_id = ?", feedback_id)
 
     def mark(self, feedback_id: str, state: State, reason: str = "") -> None:
+        """Keeps what became of a reading, and why."""
         with self._changing() as database:
             database.execute(
                 "UPDATE entry SET state = ?, reason = ? WHERE feedback_id = ? AND state = ?",
@@ -169,6 +173,7 @@ class Journal:
             _insert(database, token, records)
 
     def revealed(self, token: str) -> bool:
+        """Whether the models' output of a loan was shown."""
         return self._any("SELECT 1 FROM revelation WHERE token = ?", token)
 
     @contextmanager

@@ -32,6 +32,7 @@ class Protection:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuses what another page sends, and adds the headers to every answer."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

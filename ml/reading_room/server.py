@@ -109,6 +109,7 @@ class Pages:
         self._templates = Jinja2Templates(directory=_PAGE)
 
     async def page(self, request: Request) -> Response:
+        """The page, for the reader who asks."""
         return self._templates.TemplateResponse(
             request,
             "page.html",
@@ -121,6 +122,7 @@ class Pages:
         )
 
     async def next(self, request: Request) -> Response:
+        """A film to read for whoever asks, with a random name; none where none waits."""
         reader = self._identity.reader(request)
         turn = await run_in_threadpool(self._room.next, reader)
         return JSONResponse(
@@ -133,12 +135,14 @@ class Pages:
         )
 
     async def film(self, request: Request) -> Response:
+        """The picture of a loan, a PNG."""
         picture = await run_in_threadpool(
             self._room.picture, self._identity.reader(request), request.path_params["token"]
         )
         return Response(picture, media_type="image/png")
 
     async def read(self, request: Request) -> Response:
+        """Saves a reading of a loan, or a correction of one."""
         reader = self._identity.reader(request)
         entered = _Entered.model_validate_json(await _body(request))
         entry = await run_in_threadpool(
@@ -158,6 +162,7 @@ class Pages:
         )
 
     async def reveal(self, request: Request) -> Response:
+        """What the models said about a film that was read; keeps that it was shown."""
         reader = self._identity.reader(request)
         chosen = _Chosen.model_validate_json(await _body(request))
         output = await run_in_threadpool(self._room.reveal, reader, chosen.film)

@@ -52,6 +52,7 @@ class ModelCard:
     evaluation: Evaluation
 
     def as_dict(self) -> dict[str, Any]:
+        """The content of model_card.json."""
         return {
             "name": self.name,
             "intended_use": _INTENDED_USE,
@@ -84,6 +85,7 @@ class ModelCard:
         }
 
     def markdown(self) -> str:
+        """The content of model_card.md."""
         facts = self.as_dict()
         lines = [
             f"# {self.name}",

@@ -51,6 +51,7 @@ def whole_number(lowest: int, highest: int) -> Callable[[str], int]:
 
 
 def add_data_option(parser: argparse.ArgumentParser) -> None:
+    """`--data`: which films."""
     parser.add_argument(
         "--data",
         type=Path,
@@ -74,6 +75,7 @@ def add_environment_option(parser: argparse.ArgumentParser, meaning: str = "") -
 
 
 def add_registry_options(parser: argparse.ArgumentParser) -> None:
+    """`--environment` and `--registry`: whose versions, and where they are registered."""
     add_environment_option(parser, "whose catalog the model belongs to")
     parser.add_argument(
         "--registry",

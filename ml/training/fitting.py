@@ -56,6 +56,7 @@ class Batches:
         return len(self) * self._recipe.epochs
 
     def batch(self, epoch: int, index: int) -> Batch:
+        """The batch of that number in an epoch: the same films and changes on every run."""
         seed = self._recipe.seed
         order = np.random.default_rng([seed, epoch]).permutation(len(self._films))
         films = self._films.take(order[index * self._size : (index + 1) * self._size])

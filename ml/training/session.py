@@ -46,10 +46,12 @@ class Arm:
 
     @property
     def framework_version(self) -> str:
+        """The version that is installed here."""
         return version(self.packages[0])
 
 
 def options(arm: Arm) -> argparse.ArgumentParser:
+    """The options of the command that trains an arm."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {arm.command}",
         description=f"Trains {arm.model} ({arm.architecture}, {arm.framework}) and registers it.",

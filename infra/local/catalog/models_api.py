@@ -54,6 +54,7 @@ class ModelsApi:
         self._documents = documents.setdefault(_DOCUMENTS, {})
 
     def routes(self) -> list[Route]:
+        """Registered models, their versions and aliases."""
         one = f"{PATH}/{{name}}"
         version, alias = f"{one}/versions/{{version:int}}", f"{one}/aliases/{{alias}}"
         return [

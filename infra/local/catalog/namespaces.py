@@ -34,9 +34,11 @@ class Namespaces:
         self._save = save
 
     def catalogs(self) -> list[str]:
+        """The names of all catalogs, sorted; `system` is one."""
         return sorted([*state_of("unity_catalog", "catalogs"), SYSTEM_CATALOG])
 
     def schemas(self, catalog: str) -> list[str]:
+        """The names of a catalog's schemas, sorted; none of a catalog that there is not."""
         if catalog == SYSTEM_CATALOG:
             return list(SYSTEM_SCHEMAS)
         return sorted(
@@ -46,9 +48,11 @@ class Namespaces:
         )
 
     def has_catalog(self, catalog: str) -> bool:
+        """Whether there is such a catalog."""
         return catalog == SYSTEM_CATALOG or catalog in state_of("unity_catalog", "catalogs")
 
     def has_schema(self, catalog: str, schema: str) -> bool:
+        """Whether there is such a schema in such a catalog."""
         if catalog == SYSTEM_CATALOG:
             return schema in SYSTEM_SCHEMAS
         return f"{catalog}.{schema}" in state_of("unity_catalog", "schemas")

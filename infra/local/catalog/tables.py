@@ -43,6 +43,7 @@ class TableName:
 
     @property
     def full_name(self) -> str:
+        """As Unity Catalog writes it: `catalog.schema.table`."""
         return f"{self.catalog}.{self.schema}.{self.table}"
 
     @property
@@ -68,6 +69,7 @@ class Column:
 
     @property
     def type_text(self) -> str:
+        """The type as it was declared, or else as DuckDB's type reads in Databricks SQL."""
         return self.declared_type or self.type.text
 
     @property
@@ -88,6 +90,7 @@ class Table:
 
     @property
     def is_view(self) -> bool:
+        """Whether it is a view rather than a table."""
         return self.metadata.table_type == "VIEW"
 
     def column(self, name: str) -> Column | None:

@@ -39,6 +39,7 @@ class TablesApi:
         self._namespaces = namespaces
 
     def routes(self) -> list[Route]:
+        """Tables and views: create, list, get, exists, update, delete."""
         one = f"{PATH}/{{name}}"
         return [
             Route(PATH, self._create, methods=["POST"]),

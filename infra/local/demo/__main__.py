@@ -49,6 +49,7 @@ _WORKSPACE_STARTS_IN = 60.0
 
 
 def main() -> int:
+    """The command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.demo", description=__doc__)
     parser.add_argument("--films", type=int, default=FILMS, help="X-rays to send")
     parser.add_argument("--epochs", type=int, help="of the training; default: those of the recipe")

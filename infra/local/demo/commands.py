@@ -29,6 +29,7 @@ class DemoFailed(RuntimeError):
 
 
 def step(title: str) -> None:
+    """Says what comes next."""
     console.rule(title, align="left")
 
 

@@ -25,6 +25,8 @@ _DEFAULT_PAGE: Final = 20
 
 
 def routes() -> list[Route]:
+    """Create, edit, get and list; the rest is minilake's."""
+
     async def create(request: Request) -> Response:
         body = await json_object(request)
         created = await call(clusters.create_cluster(parsed(CreateClusterRequest, body)))

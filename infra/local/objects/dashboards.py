@@ -27,12 +27,15 @@ _CHANGEABLE: Final = ("display_name", "serialized_dashboard", "warehouse_id")
 
 
 class DashboardsApi:
+    """Drafts and published versions in the workspace's documents."""
+
     def __init__(self, documents: dict[str, dict[str, Any]], user: str) -> None:
         self._user = user
         self._drafts = documents.setdefault(_DRAFTS, {})
         self._published = documents.setdefault(_PUBLISHED, {})
 
     def routes(self) -> list[Route]:
+        """Create, list, get, update and trash a draft; publish it, and take that back."""
         one = f"{PATH}/{{id}}"
         return [
             Route(PATH, self._create, methods=["POST"]),

@@ -28,6 +28,8 @@ _Request = TypeVar("_Request", CreateJobRequest, ResetJobRequest)
 
 
 def routes() -> list[Route]:
+    """Create, reset and get; the rest is minilake's."""
+
     async def create(request: Request) -> Response:
         body = await json_object(request)
         created = await call(jobs.create_job(_parsed(CreateJobRequest, body)))

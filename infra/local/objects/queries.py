@@ -25,6 +25,8 @@ _REQUIRED: Final = frozenset({"display_name"})
 
 
 def routes() -> list[Route]:
+    """Update; the rest is minilake's."""
+
     async def update(request: Request) -> Response:
         body = await json_object(request)
         query_id = request.path_params["id"]

@@ -30,6 +30,8 @@ _EDITABLE: Final = (
 
 
 def routes() -> list[Route]:
+    """Create and edit; the rest is minilake's."""
+
     async def create(request: Request) -> Response:
         body = await json_object(request)
         _refuse_taken(text(body, "name"))

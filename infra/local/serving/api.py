@@ -28,10 +28,13 @@ _LOG_TAIL_BYTES = 256 * 1024
 
 
 class ServingApi:
+    """Endpoints over HTTP: requests into calls of `Endpoints`, its states into documents."""
+
     def __init__(self, endpoints: Endpoints) -> None:
         self._endpoints = endpoints
 
     def routes(self) -> list[Route]:
+        """Everything below `/api/2.0/serving-endpoints`, and the endpoints' permissions."""
         one = ROOT + "/{name}"
         entity = one + "/served-models/{entity}"
         return [

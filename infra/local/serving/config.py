@@ -28,6 +28,7 @@ class Secret(Wire):
 
     @classmethod
     def parse(cls, value: str) -> Self | None:
+        """The reference that a value is; None where it is none."""
         match = _SECRET.fullmatch(value)
         return cls(**match.groupdict()) if match else None
 
@@ -61,6 +62,8 @@ class ServedEntity(Wire):
 
 
 class Route(Wire):
+    """The share of the traffic, in percent, of one served entity."""
+
     served_entity_name: str
     traffic_percentage: Annotated[int, pydantic.Field(strict=True)]
 
@@ -73,11 +76,15 @@ class ConfigSpec(Wire):
 
 
 class Tag(Wire):
+    """A key and its value."""
+
     key: str
     value: str | None = None
 
 
 class InferenceTableConfig(Wire):
+    """Where answers are logged: catalog, schema, and the prefix of the table's name."""
+
     enabled: bool = False
     catalog_name: str | None = None
     schema_name: str | None = None
@@ -85,6 +92,7 @@ class InferenceTableConfig(Wire):
     sampling_fraction: Annotated[float, pydantic.Field(ge=0, le=1)] | None = None
 
     def table(self, endpoint_name: str) -> PayloadTable | None:
+        """The table of an endpoint; None where catalog or schema is not named."""
         if self.catalog_name is None or self.schema_name is None:
             return None
         prefix = self.table_name_prefix or endpoint_name
@@ -92,10 +100,14 @@ class InferenceTableConfig(Wire):
 
 
 class UsageTrackingConfig(Wire):
+    """Whether requests are counted in `system.serving.endpoint_usage`."""
+
     enabled: bool = False
 
 
 class RateLimit(Wire):
+    """How many calls a period allows, to everybody or to each user."""
+
     calls: Annotated[int, pydantic.Field(ge=0)]
     renewal_period: str = "minute"
     key: str = "endpoint"
@@ -111,11 +123,13 @@ class Gateway(Wire):
     fallback_config: dict[str, Any] | None = None
 
     def enabled_table(self, endpoint_name: str) -> PayloadTable | None:
+        """The inference table of an endpoint; None where none is enabled."""
         config = self.inference_table_config
         return config.table(endpoint_name) if config is not None and config.enabled else None
 
     @property
     def tracks_usage(self) -> bool:
+        """Whether usage tracking is enabled."""
         return self.usage_tracking_config is not None and self.usage_tracking_config.enabled
 
 

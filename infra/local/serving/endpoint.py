@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 
 class Deployment(enum.StrEnum):
+    """How far a served entity is, in Databricks' words."""
+
     CREATING = "DEPLOYMENT_CREATING"
     READY = "DEPLOYMENT_READY"
     RECOVERING = "DEPLOYMENT_RECOVERING"
@@ -35,6 +37,8 @@ class Deployment(enum.StrEnum):
 
 
 class Update(enum.StrEnum):
+    """How the last update of a config went, in Databricks' words."""
+
     NOT_UPDATING = "NOT_UPDATING"
     IN_PROGRESS = "IN_PROGRESS"
     FAILED = "UPDATE_FAILED"
@@ -64,16 +68,21 @@ class DeployedEntity(_Stored):
 
 
 class Config(_Stored):
+    """Served entities and routes under one number."""
+
     version: int
     started_ms: int
     entities: tuple[DeployedEntity, ...]
     routes: tuple[Route, ...]
 
     def entity(self, name: str) -> DeployedEntity | None:
+        """The served entity of that name; None where there is none."""
         return next((entity for entity in self.entities if entity.spec.name == name), None)
 
 
 class Endpoint(_Stored):
+    """Everything that is kept of an endpoint; a change gives another one."""
+
     id: str
     name: str
     creator: str
@@ -95,16 +104,19 @@ class Endpoint(_Stored):
 
     @property
     def updating(self) -> bool:
+        """Whether a config is on its way."""
         return self.update is Update.IN_PROGRESS
 
     @property
     def ready(self) -> bool:
+        """Whether a config is active whose entities can all answer."""
         return self.active is not None and all(
             entity.deployment is Deployment.READY for entity in self.active.entities
         )
 
     @property
     def table(self) -> PayloadTable | None:
+        """The inference table; None where answers are not logged."""
         return self.gateway.enabled_table(self.name) if self.gateway else None
 
 
@@ -112,6 +124,7 @@ NewId = Callable[[], str]
 
 
 def create(spec: CreateSpec, *, creator: str, now_ms: int, new_id: NewId) -> Endpoint:
+    """A new endpoint, with its first update begun where it has a config. `new_id` gives ids."""
     endpoint = Endpoint(
         id=new_id(),
         name=spec.name,
@@ -158,6 +171,7 @@ def begin_update(
 
 
 def refuse_while_updating(endpoint: Endpoint, what: str) -> None:
+    """Raises Refusal 409 where a config is on its way; `what` was asked for."""
     if endpoint.updating:
         raise Refusal(
             409,
@@ -251,6 +265,7 @@ def with_logged_table(endpoint: Endpoint, table: PayloadTable) -> Endpoint:
 def with_tags(
     endpoint: Endpoint, *, add: tuple[Tag, ...], delete: tuple[str, ...], now_ms: int
 ) -> Endpoint:
+    """The endpoint with tags added, replaced and deleted."""
     tags = {tag.key: tag for tag in endpoint.tags if tag.key not in delete}
     tags |= {tag.key: tag for tag in add}
     return endpoint.model_copy(update={"tags": tuple(tags.values()), "updated_ms": now_ms})
@@ -293,6 +308,7 @@ def document(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def gateway_document(gateway: Gateway) -> dict[str, Any]:
+    """The gateway as its API shows it: what was given, and nothing else."""
     return gateway.model_dump(mode="json", exclude_unset=True, exclude_none=True)
 
 

@@ -56,6 +56,8 @@ class Live:
 
 
 class Endpoints:
+    """The endpoints by name, and what runs for each. Raises Refusal for what cannot be done."""
+
     def __init__(
         self,
         settings: Settings,
@@ -109,9 +111,11 @@ class Endpoints:
     # What is asked -------------------------------------------------------------------------
 
     def all(self) -> list[Endpoint]:
+        """Every endpoint, the oldest first."""
         return list(self._endpoints.values())
 
     def get(self, name: str) -> Endpoint:
+        """The endpoint of that name. Raises Refusal 404."""
         try:
             return self._endpoints[name]
         except KeyError:
@@ -125,6 +129,7 @@ class Endpoints:
         return self.get(name)
 
     def get_by_id(self, endpoint_id: str) -> Endpoint:
+        """The endpoint of that id. Raises Refusal 404."""
         for endpoint in self._endpoints.values():
             if endpoint.id == endpoint_id:
                 return endpoint
@@ -143,6 +148,7 @@ class Endpoints:
         return live
 
     def metrics(self, name: str) -> str:
+        """What an endpoint did, in Prometheus' text format. Raises Refusal 404."""
         self.get(name)
         live = self._live.get(name)
         return self._metrics_of(name).exposition(name, live.running if live else {})
@@ -167,6 +173,7 @@ class Endpoints:
         return self._settings.logs_folder / entity.id / f"{kind}.log"
 
     async def create(self, spec: CreateSpec) -> Endpoint:
+        """A new endpoint; its served entities start behind. Raises Refusal."""
         self._refuse_existing(spec.name)
         if spec.config is not None:
             await self._refuse_unservable(spec.config)
@@ -178,6 +185,7 @@ class Endpoints:
         return self.get(endpoint.name)
 
     async def update_config(self, name: str, spec: ConfigSpec) -> Endpoint:
+        """Begins an update to another config, whose entities start behind. Raises Refusal."""
         endpoint = self.get(name)
         states.refuse_while_updating(endpoint, "config")
         await self._refuse_unservable(spec, endpoint.active)
@@ -189,6 +197,7 @@ class Endpoints:
         return self.get(name)
 
     def update_gateway(self, name: str, gateway: Gateway) -> Endpoint:
+        """The endpoint with another gateway, at once. Raises Refusal 404."""
         self._keep(states.with_gateway(self.get(name), gateway, now_ms=_now_ms()))
         return self.get(name)
 
@@ -200,6 +209,7 @@ class Endpoints:
                 self._keep(states.with_logged_table(current, table))
 
     def update_tags(self, name: str, *, add: tuple[Tag, ...], delete: tuple[str, ...]) -> Endpoint:
+        """The endpoint with tags added and deleted. Raises Refusal 404."""
         self._keep(states.with_tags(self.get(name), add=add, delete=delete, now_ms=_now_ms()))
         return self.get(name)
 
@@ -209,6 +219,7 @@ class Endpoints:
         return self.get(name)
 
     def delete(self, name: str) -> None:
+        """Forgets an endpoint and stops its processes. Raises Refusal 404."""
         endpoint = self.get(name)
         if update := self._updates.pop(name, None):
             update.cancel()

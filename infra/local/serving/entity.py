@@ -57,6 +57,7 @@ class RunningEntity:
 
     @property
     def launch(self) -> Launch:
+        """What its process was started with."""
         return self._launch
 
     @property
@@ -66,6 +67,7 @@ class RunningEntity:
 
     @property
     def in_flight(self) -> int:
+        """How many requests its process has and has not answered."""
         return self._in_flight
 
     async def start(self) -> None:

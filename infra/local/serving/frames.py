@@ -18,6 +18,8 @@ _LENGTHS = struct.Struct(">II")
 
 
 class Frame(NamedTuple):
+    """One message: named fields, and a body that is handed on as it is."""
+
     fields: dict[str, Any]
     body: bytes
 

@@ -49,6 +49,8 @@ class _Target:
 
 
 class Invocations:
+    """ASGI: answers `/serving-endpoints/NAME/invocations` and those of one served entity."""
+
     def __init__(
         self, endpoints: Endpoints, journal: Journal, randomness: Draws | None = None
     ) -> None:
@@ -58,6 +60,7 @@ class Invocations:
         self._limits = _RateLimits()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request; a refusal is an answer too."""
         request_id = str(uuid.uuid4())
         ids = [
             (b"x-databricks-request-id", request_id.encode()),

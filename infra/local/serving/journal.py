@@ -52,6 +52,7 @@ class Entry:
 
     @property
     def payload_row(self) -> PayloadRow | None:
+        """The row for the inference table; None where none is kept."""
         if self.payload is None:
             return None
         return dataclasses.replace(
@@ -120,6 +121,7 @@ class Journal:
                 self._path(segment).unlink()
 
     def close(self) -> None:
+        """Closes the file that is written; what is in it stays."""
         self._writer.close()
 
     def _write(self, buffers: list[bytes]) -> None:
@@ -167,6 +169,8 @@ class Journal:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
+    """Entries that may be delivered, and the place behind the last of them."""
+
     entries: list[Entry]
     end: _Position
 

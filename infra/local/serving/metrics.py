@@ -27,12 +27,14 @@ class EndpointMetrics:
         self._total_ms: collections.Counter[str] = collections.Counter()
 
     def observe(self, entity: str, status: int, latency_ms: float) -> None:
+        """Counts an answer of a served entity: HTTP status, milliseconds."""
         self._statuses[entity, status // 100] += 1
         counts = self._latencies.setdefault(entity, [0] * (len(_BOUNDS_MS) + 1))
         counts[bisect.bisect_left(_BOUNDS_MS, latency_ms)] += 1
         self._total_ms[entity] += round(latency_ms)
 
     def exposition(self, endpoint: str, entities: Mapping[str, RunningEntity]) -> str:
+        """The text of all metrics; `entities` are those that run, by name."""
         lines: list[str] = []
 
         def metric(name: str, kind: str, samples: list[tuple[str, str, float]]) -> None:

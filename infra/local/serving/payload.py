@@ -31,10 +31,12 @@ class PayloadTable:
 
     @property
     def name(self) -> str:
+        """Without catalog and schema."""
         return f"{self.prefix}_payload"
 
     @property
     def full_name(self) -> str:
+        """With all three levels."""
         return f"{self.catalog}.{self.schema}.{self.name}"
 
 

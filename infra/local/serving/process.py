@@ -61,6 +61,7 @@ class Launch:
     """Environment variables of the served entity, secrets resolved."""
 
     def environment(self) -> dict[str, str]:
+        """The variables of the process, those of the served entity over the workspace's own."""
         return {**base_environment(self.threads), **self.variables}
 
 
@@ -143,10 +144,12 @@ class EntityProcess(asyncio.Protocol):
 
     @property
     def pid(self) -> int | None:
+        """The process's number; None before it has started."""
         return self._process.pid if self._process else None
 
     @property
     def alive(self) -> bool:
+        """Whether it has not ended."""
         return not self.ended.done()
 
     async def score(self, content_type: str, body: bytes) -> Frame:
@@ -176,13 +179,16 @@ class EntityProcess(asyncio.Protocol):
             await asyncio.shield(self._exit)
 
     def kill(self) -> None:
+        """Ends it at once, where it has not ended."""
         if self._process is not None and self._exit is not None and not self._exit.done():
             self._process.kill()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio: the socket is open."""
         self._transport = transport  # type: ignore[assignment] # a stream socket's transport
 
     def data_received(self, data: bytes) -> None:
+        """asyncio: hands every whole frame to whom it is owed."""
         for frame in self._buffer.feed(data):
             call_id = frame.fields.get("id")
             owed = self._hello if call_id is None else self._owed.get(call_id)
@@ -190,6 +196,7 @@ class EntityProcess(asyncio.Protocol):
                 owed.set_result(frame)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """asyncio: nothing more comes, so that all that is owed fails."""
         for owed in (self._hello, *self._owed.values()):
             if not owed.done():
                 owed.set_exception(EntityDied())

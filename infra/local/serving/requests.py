@@ -49,6 +49,7 @@ AUTO_CAPTURE_REFUSED = (
 
 
 def parse_create(body: object) -> CreateSpec:
+    """The body of a create call. Raises Refusal."""
     fields = _object(body, "the request body")
     name = fields.get("name")
     if not isinstance(name, str) or not _ENDPOINT_NAME.fullmatch(name):
@@ -94,6 +95,7 @@ def parse_config(body: object, *, update: bool = False) -> ConfigSpec:
 
 
 def parse_gateway(body: object) -> Gateway:
+    """The body of PUT .../ai-gateway, or `ai_gateway` of a create call. Raises Refusal."""
     fields = _object(body, "ai_gateway")
     if fields.get("guardrails"):
         raise not_emulated("ai_gateway.guardrails (it does not apply to custom models)")
@@ -118,6 +120,7 @@ def parse_gateway(body: object) -> Gateway:
 
 
 def parse_tags(body: object) -> tuple[Tag, ...]:
+    """A list of keys and values. Raises Refusal."""
     if not isinstance(body, list):
         raise invalid("tags must be a list of {key, value}.")
     tags = tuple(_validate(Tag, item, "tags") for item in body)

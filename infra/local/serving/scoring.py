@@ -50,6 +50,8 @@ class Call:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
+    """What the client gets, and what is logged of it."""
+
     status: int
     body: bytes
     content_type: str = _JSON

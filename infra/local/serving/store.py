@@ -23,10 +23,12 @@ class EndpointStore:
         )
 
     def load(self) -> list[Endpoint]:
+        """Every endpoint, the oldest first."""
         rows = self._database.execute("SELECT document FROM endpoints ORDER BY rowid")
         return [Endpoint.model_validate_json(document) for (document,) in rows]
 
     def save(self, endpoint: Endpoint) -> None:
+        """Inserts or replaces an endpoint by its name."""
         self._database.execute(
             "INSERT INTO endpoints VALUES (?, ?)"
             " ON CONFLICT (name) DO UPDATE SET document = excluded.document",
@@ -34,7 +36,9 @@ class EndpointStore:
         )
 
     def delete(self, name: str) -> None:
+        """Forgets the endpoint of that name."""
         self._database.execute("DELETE FROM endpoints WHERE name = ?", (name,))
 
     def close(self) -> None:
+        """Closes the file."""
         self._database.close()

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Draws(Protocol):
     """`random.Random`, or anything that draws uniformly from [0, 1)."""
 
-    def random(self) -> float: ...
+    def random(self) -> float:
+        """A number from 0, below 1."""
 
 
 def draw(routes: Sequence[Route], randomness: Draws) -> str:

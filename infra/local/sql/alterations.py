@@ -65,6 +65,7 @@ class Alterations(Definition):
     """Executes ALTER and COMMENT in the transaction of ``connection``."""
 
     def comment(self, node: exp.Comment) -> None:
+        """COMMENT ON a table, view or column. Raises StatementError."""
         text = node.expression.name if node.expression.is_string else None
         match node.args["kind"].upper():
             case "TABLE" | "VIEW":
@@ -83,6 +84,7 @@ class Alterations(Definition):
                 raise not_emulated(f"COMMENT ON {kind}")
 
     def alter(self, node: exp.Alter) -> None:
+        """Every action of ALTER TABLE or ALTER VIEW, in their order. Raises StatementError."""
         table = self.existing(node.this)
         if node.args["kind"] == "VIEW" and not table.is_view:
             raise StatementError(

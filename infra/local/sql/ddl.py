@@ -30,6 +30,7 @@ class Definitions(Definition):
     # CREATE ----------------------------------------------------------------------------------
 
     def create(self, node: exp.Create) -> None:
+        """CREATE TABLE, VIEW or SCHEMA. Raises StatementError."""
         match node.kind:
             case "TABLE":
                 self._create_table(node)
@@ -146,6 +147,7 @@ class Definitions(Definition):
     # DROP ------------------------------------------------------------------------------------
 
     def drop(self, node: exp.Drop) -> None:
+        """DROP TABLE, VIEW or SCHEMA. Raises StatementError."""
         match node.kind:
             case "TABLE" | "VIEW":
                 self._drop_table(node)

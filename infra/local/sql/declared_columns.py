@@ -45,6 +45,7 @@ def _property(item: exp.Property) -> dict[str, str]:
 
 
 def properties(action: exp.Expr) -> dict[str, str]:
+    """The key-value pairs of SET TBLPROPERTIES. Raises StatementError."""
     found: dict[str, str] = {}
     for item in action.find_all(exp.Property):
         if type(item) is exp.Property:
@@ -53,6 +54,7 @@ def properties(action: exp.Expr) -> dict[str, str]:
 
 
 def declared_columns(schema: exp.Schema) -> list[Column]:
+    """The columns of a CREATE TABLE, no name twice. Raises StatementError."""
     columns: list[Column] = []
     required: set[str] = set()
     for item in schema.expressions:
@@ -81,6 +83,7 @@ def declared_columns(schema: exp.Schema) -> list[Column]:
 
 
 def declared_column(definition: exp.ColumnDef) -> Column:
+    """A column with type, nullability, default and comment. Raises StatementError."""
     if definition.args.get("kind") is None:
         raise StatementError(
             errors.PARSE_SYNTAX_ERROR, f"The column `{definition.name}` has no type."
@@ -110,6 +113,7 @@ def declared_column(definition: exp.ColumnDef) -> Column:
 
 
 def data_type(node: exp.DataType) -> datatypes.ColumnType:
+    """The type that a declaration names. Raises StatementError for one that is not emulated."""
     if not isinstance(node, exp.DataType) or node.is_type(exp.DType.USERDEFINED, exp.DType.VARIANT):
         raise not_emulated(f"The type {node.sql(READ)}")
     return datatypes.from_duckdb(node.sql("duckdb"))
@@ -122,11 +126,13 @@ def spelling(node: exp.DataType, data_type: datatypes.ColumnType) -> str | None:
 
 
 def comment_of(definition: exp.Expr) -> str | None:
+    """The text of COMMENT in a column's definition; None where there is none."""
     found = definition.find(exp.CommentColumnConstraint)
     return found.name if found else None
 
 
 def require_columns(columns: Iterable[Column], *groups: Sequence[str]) -> None:
+    """Raises StatementError for the first name in `groups` that is no column."""
     known = {column.name.lower() for column in columns}
     for name in (name for group in groups for name in group):
         if name.lower() not in known:

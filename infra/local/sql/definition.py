@@ -100,6 +100,7 @@ def refuse_system(name: TableName) -> None:
 
 
 def system_is_read_only() -> StatementError:
+    """What a statement fails with that would change the catalog `system`."""
     return StatementError(
         errors.INSUFFICIENT_PERMISSIONS,
         "Insufficient privileges: the catalog `system` is read-only.",
@@ -107,11 +108,13 @@ def system_is_read_only() -> StatementError:
 
 
 def check_name(name: str) -> None:
+    """Raises StatementError for what cannot be a name."""
     if broken := rule_broken_by(name):
         raise StatementError(errors.INVALID_NAME, broken)
 
 
 def expected_table(table: Table) -> StatementError:
+    """What a statement fails with that names a view where a table belongs."""
     return StatementError(
         errors.EXPECT_TABLE_NOT_VIEW,
         f"`{table.name.full_name}` is a view, not a table. Please use DROP VIEW instead.",

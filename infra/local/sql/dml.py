@@ -43,6 +43,7 @@ class Changes:
         self._definition = definition
 
     def insert(self, node: exp.Insert) -> Counts:
+        """INSERT; the rows inserted."""
         schema = node.this
         target = schema.this if isinstance(schema, exp.Schema) else schema
         table = self._target(target)
@@ -57,16 +58,19 @@ class Changes:
         return {"num_affected_rows": inserted, "num_inserted_rows": inserted}
 
     def update(self, node: exp.Update) -> Counts:
+        """UPDATE; the rows changed."""
         self._target(node.this)
         for assignment in node.expressions:
             _unqualify(assignment)
         return {"num_affected_rows": self._run(node)}
 
     def delete(self, node: exp.Delete) -> Counts:
+        """DELETE; the rows deleted."""
         self._target(node.this)
         return {"num_affected_rows": self._run(node)}
 
     def truncate(self, node: exp.TruncateTable) -> Counts:
+        """TRUNCATE; every row deleted."""
         table = self._target(node.expressions[0])
         self._connection.execute(f"DELETE FROM {table.name.sql}")  # noqa: S608 - names are quoted
         return {}

@@ -243,6 +243,8 @@ ANONYMOUS_FUNCTIONS: Mapping[str, _Render] = {
 
 
 class LakeGenerator(DuckDBGenerator):
+    """sqlglot's generator of DuckDB's text, with what Databricks does otherwise."""
+
     TRANSFORMS: ClassVar[dict[type[exp.Expr], Callable[..., str]]] = {
         **DuckDBGenerator.TRANSFORMS,
         # percentile_approx answers an element of the column, percentile interpolates.
@@ -277,24 +279,31 @@ class LakeGenerator(DuckDBGenerator):
     }
 
     def cast_sql(self, expression: exp.Cast, safe_prefix: str | None = None) -> str:
+        """A cast that cuts fractions where Databricks cuts and DuckDB rounds."""
         plain = super().cast_sql(expression, safe_prefix)
         return _cut_fraction(self, expression, f"{safe_prefix or ''}CAST", plain)
 
     def datetrunc_sql(self, expression: exp.DateTrunc) -> str:
+        """A date truncated to a date."""
         day = self.sql(expression, "this")
         return f"CAST(DATE_TRUNC('{_unit(expression)}', CAST({day} AS DATE)) AS DATE)"
 
     def timestamptrunc_sql(self, expression: exp.TimestampTrunc) -> str:
+        """An instant truncated to an instant."""
         instant = self.sql(expression, "this")
         return f"DATE_TRUNC('{_unit(expression)}', CAST({instant} AS TIMESTAMPTZ))"
 
     def strtotime_sql(self, expression: exp.StrToTime) -> str:
+        """A text parsed to an instant."""
         return f"CAST({super().strtotime_sql(expression)} AS TIMESTAMPTZ)"
 
     def anonymous_sql(self, expression: exp.Anonymous) -> str:
+        """A function that sqlglot has no class for."""
         render = ANONYMOUS_FUNCTIONS.get(expression.name.upper())
         return render(self, expression) if render else super().anonymous_sql(expression)
 
 
 class LakeDialect(DuckDB):
+    """DuckDB as this workspace writes it."""
+
     Generator = LakeGenerator

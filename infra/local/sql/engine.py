@@ -55,6 +55,8 @@ class Statement:
 
 @dataclass(frozen=True, kw_only=True)
 class ResultColumn:
+    """A column's name and type."""
+
     name: str
     type: datatypes.ColumnType
 

@@ -50,6 +50,7 @@ class Inspection:
         self._namespaces = namespaces
 
     def show(self, text: str) -> Listing:
+        """SHOW of catalogs, schemas, tables, columns, properties. Raises StatementError."""
         match = _SHOW.match(text.rstrip().rstrip(";"))
         if match is None:
             raise not_emulated(f"SHOW {text.strip()}")
@@ -87,6 +88,7 @@ class Inspection:
                 return ("createtab_stmt",), [(_create_statement(self._table(name)),)]
 
     def describe(self, node: exp.Describe) -> Listing:
+        """DESCRIBE of a table or view. Raises StatementError."""
         if not isinstance(node.this, exp.Table):
             raise not_emulated(f"DESCRIBE {node.this.sql(READ)}")
         table = self._definition.described(node.this)

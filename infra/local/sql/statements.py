@@ -55,6 +55,8 @@ State = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED", "CLOSED
 
 
 class ParameterBody(BaseModel):
+    """A named parameter: its value as text, and the type it is cast to."""
+
     name: str = Field(min_length=1)
     value: str | None = None
     type: str = "STRING"
@@ -102,6 +104,7 @@ class StatementBody(BaseModel):
 
     @property
     def wait_seconds(self) -> int:
+        """How long the request waits; 0 answers at once."""
         return int(self.wait_timeout.removesuffix("s"))
 
 
@@ -123,6 +126,7 @@ class Execution:
 
     @property
     def finished(self) -> bool:
+        """Whether its state changes no more."""
         return self.state not in ("PENDING", "RUNNING")
 
     def succeed(self, result: Result) -> None:
@@ -142,6 +146,7 @@ class Execution:
         self._end("SUCCEEDED")
 
     def fail(self, error: StatementError) -> None:
+        """Keeps what it failed with."""
         self.error = error
         self._end("FAILED")
 

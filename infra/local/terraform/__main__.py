@@ -18,6 +18,7 @@ _INSTALL = "install"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.terraform", description=__doc__)
     parser.add_argument(
         "command",

@@ -8,6 +8,7 @@ from infra.declared.environment import InvalidEnvironment, load
 
 
 def main() -> None:
+    """Synthesizes the stack of the environment that the two arguments name."""
     if len(sys.argv) != 3:
         sys.exit("usage: python -m infra.local.terraform.app STACK ENVIRONMENT")
     kind, source = sys.argv[1:]

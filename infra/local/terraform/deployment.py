@@ -92,6 +92,7 @@ class Deployment:
                 )
 
     def run(self, command: str, *, auto_approve: bool) -> int:
+        """Runs a command of COMMANDS; returns its exit status. Raises NotDeployed."""
         if command == "destroy" and self._how_to_destroy:
             raise NotDeployed(self._how_to_destroy)
         if self._is_local:

@@ -37,10 +37,12 @@ class Installation:
 
     @property
     def folder(self) -> Path:
+        """Of everything that is installed."""
         return self.root / ".local" / "terraform"
 
     @property
     def cli_config(self) -> Path:
+        """Terraform's configuration that names the stand-in."""
         return self.folder / "stand-in.tfrc"
 
     @property

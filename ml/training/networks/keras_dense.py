@@ -78,9 +78,11 @@ class Network:
 
     @property
     def parameters(self) -> int:
+        """Trainable parameters."""
         return sum(int(np.prod(weight.shape)) for weight in self.model.trainable_weights)
 
     def fit(self, batches: Batches, recipe: Recipe, watch: Watch) -> None:
+        """Trains; afterwards the network has the averaged weights."""
         self.model.compile(
             optimizer=_adamw(recipe),
             loss=keras.losses.BinaryCrossentropy(),
@@ -101,6 +103,7 @@ class Network:
         )
 
     def predict(self, images: Images) -> NDArray[np.float32]:
+        """Probabilities of PNEUMONIA [n, 1] for images [n, h, w, 1] in [0, 1]."""
         probabilities: NDArray[np.float32] = self.model.predict(
             images, batch_size=_PREDICTED_AT_ONCE, verbose=0
         )

@@ -48,6 +48,7 @@ class ResidualBlock(nn.Module):
         self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Features [n, c, h, w] of the same shape."""
         return torch.relu(x + self.norm(self.second(self.first(x))))
 
 
@@ -67,11 +68,13 @@ class ResidualClassifier(nn.Module):
         self.head = nn.Linear(2 * wide, 1)
 
     def forward_features(self, images: Tensor) -> Tensor:
+        """Pooled features [n, c] of images [n, h, w, 1]."""
         # One grey channel: the permuted tensor is in both memory layouts at once.
         x: Tensor = self.blocks(self.stem(images.permute(0, 3, 1, 2)))
         return x
 
     def forward(self, images: Tensor) -> Tensor:
+        """Logits [n, 1] of images [n, h, w, 1]."""
         x = self.forward_features(images)
         logits: Tensor = self.head(torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1))
         return logits
@@ -85,6 +88,7 @@ class ServedClassifier(nn.Module):
         self.classifier = classifier
 
     def forward(self, images: Tensor) -> Tensor:
+        """Probabilities of PNEUMONIA [n, 1] for images [n, h, w, 1] in [0, 1]."""
         return torch.sigmoid(self.classifier(images))
 
 
@@ -103,9 +107,11 @@ class Network:
 
     @property
     def parameters(self) -> int:
+        """Trainable parameters."""
         return sum(p.numel() for p in self.classifier.parameters() if p.requires_grad)
 
     def fit(self, batches: Batches, recipe: Recipe, watch: Watch) -> None:
+        """Trains; afterwards the network has the averaged weights."""
         optimizer = _adamw(self.classifier, recipe)
         averaged = AveragedModel(
             self.classifier,
@@ -131,6 +137,7 @@ class Network:
             watch.epoch(epoch, total / len(batches), self.predict(watch.validation_images))
 
     def predict(self, images: Images) -> NDArray[np.float32]:
+        """Probabilities of PNEUMONIA [n, 1] for images [n, h, w, 1] in [0, 1]."""
         self.served.eval()
         with torch.inference_mode():
             batches = torch.split(torch.from_numpy(images), _PREDICTED_AT_ONCE)

@@ -176,18 +176,22 @@ class WorkspaceViews:
 
     @property
     def origin(self) -> Mapping[str, str]:
+        """The view that the rows are from."""
         return {"view": self._analysis.full_name("labelled")}
 
     def extent(self, queries: Queries) -> Counted:
+        """How many rows there are, and until when. Raises WorkspaceError."""
         return self._run(queries.extent, queries.parameters(datetime.now(UTC)))
 
     def counts(self, queries: Queries, parameters: Mapping[str, str]) -> dict[str, Counted]:
+        """The counts of the cases, by name. Raises WorkspaceError."""
         return {
             name: self._run(f"WITH cases AS ({queries.cases}) {text}", parameters)
             for name, text in queries.counts().items()
         }
 
     def logged(self, queries: Queries, ids: Sequence[str]) -> set[str]:
+        """Those of the ids that the rows have. Raises WorkspaceError."""
         return {
             str(row["prediction_id"])
             for text in texts(ids)

@@ -75,6 +75,7 @@ class LabelledFile(ABC):
 
     @property
     def origin(self) -> Mapping[str, str]:
+        """The file's name and its SHA-256."""
         with self._file.open("rb") as stream:
             return {
                 "file": self._file.name,
@@ -82,14 +83,17 @@ class LabelledFile(ABC):
             }
 
     def extent(self, queries: Queries) -> Counted:
+        """How many rows there are, and until when. Raises UserError."""
         return self._run(queries.extent, queries.parameters(datetime.now(UTC)))
 
     def counts(self, queries: Queries, parameters: Mapping[str, str]) -> dict[str, Counted]:
+        """The counts of the cases, by name. Raises UserError."""
         # Once, because every count goes through all of them.
         self._execute(f"CREATE OR REPLACE TEMP TABLE cases AS {queries.cases}", parameters)
         return {name: self._run(text, parameters) for name, text in queries.counts().items()}
 
     def logged(self, queries: Queries, ids: Sequence[str]) -> set[str]:
+        """Those of the ids that the rows have. Raises UserError."""
         return {
             prediction_id
             for text in texts(ids)
@@ -148,6 +152,7 @@ class DuckDBFile(LabelledFile):
 
     @property
     def origin(self) -> Mapping[str, str]:
+        """The file's name and SHA-256, and the table in it."""
         return {**super().origin, "table": self._table}
 
     def _found(self, connection: "duckdb.DuckDBPyConnection") -> tuple[str, str]:

@@ -33,6 +33,7 @@ def in_the_limit(
     lowest: float,
     highest: float,
 ) -> Interval:
+    """The confidence sequence of a mean that is one in the limit, cut to [lowest, highest]."""
     return asymptotic(
         value,
         variance,
@@ -56,6 +57,7 @@ def mean_and_variance(values: Floats, scores: Scores) -> tuple[float, float]:
 def mean(
     experiment: "Experiment", values: Floats, scores: Scores, *, lowest: float
 ) -> Interval | None:
+    """The weighted mean of values [i] with its interval; None without films."""
     if not scores.n.sum():
         return None
     value, variance = mean_and_variance(values, scores)

@@ -34,6 +34,7 @@ _THREADS = 16  # Terraform works on ten resources at a time
 
 
 def main() -> None:
+    """Serves the protocol until Terraform says that it is enough."""
     is_attached = "--attach" in sys.argv[1:]
     if not is_attached and os.environ.get("TF_PLUGIN_MAGIC_COOKIE") != _COOKIE:
         sys.exit(

@@ -12,6 +12,8 @@ HTTP_SECONDS = 60.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Call:
+    """What was asked of the workspace: method and path."""
+
     method: str
     path: str
 
@@ -31,6 +33,7 @@ class CallError(Exception):
 
     @property
     def is_missing(self) -> bool:
+        """Whether the workspace has nothing of that name."""
         return self.status == 404 or self.error_code in {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"}
 
 

@@ -19,11 +19,14 @@ _KEPT_SECONDS = 30 * 24 * 3600.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Certificate:
+    """A certificate and its private key, each in PEM."""
+
     key: bytes
     pem: bytes
 
     @property
     def der(self) -> bytes:
+        """The certificate as the handshake hands it over."""
         import ssl
 
         return ssl.PEM_cert_to_DER_cert(self.pem.decode())

@@ -38,6 +38,7 @@ class Conversion:
     omits_required_zeros: bool = False
 
     def name(self, path: str) -> str:
+        """What the API calls the attribute at a path."""
         return self.names.get(path) or path.rpartition(".")[2]
 
     def request(

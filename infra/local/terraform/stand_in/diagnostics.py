@@ -10,6 +10,8 @@ from infra.local.terraform.stand_in.resources.resource import ProviderPanic, Ref
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Diagnostic:
+    """What Terraform shows of a failure, or of what should be known."""
+
     summary: str
     detail: str = ""
     is_warning: bool = False

@@ -34,6 +34,8 @@ Suppress = Callable[[Change], bool]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
+    """The planned state, and the paths that force a replacement."""
+
     planned: dict[str, Value]
     requires_replace: list[Path]
 
@@ -44,10 +46,12 @@ def empty_keeps_old(change: Change) -> bool:
 
 
 def same_ignoring_case(change: Change) -> bool:
+    """Whether old and new differ in case alone."""
     return _text(change.old).casefold() == _text(change.new).casefold()
 
 
 def same_ignoring_white_space(change: Change) -> bool:
+    """Whether old and new differ in white space alone."""
     return "".join(_text(change.old).split()) == "".join(_text(change.new).split())
 
 
@@ -63,6 +67,7 @@ class Planner:
         self._suppress = suppress
 
     def plan(self, prior: Mapping[str, Value] | None, config: Mapping[str, Value]) -> Plan:
+        """From what was and what is configured to what will be; `prior` is None for a new one."""
         replace: list[Path] = []
         planned = self._plan_block(self._block, prior, config, names=(), path=(), replace=replace)
         return Plan(planned=planned, requires_replace=replace if prior is not None else [])
@@ -197,6 +202,7 @@ class Planner:
 
 
 def is_same_set(one: Value, other: Value) -> bool:
+    """Whether both have the same elements, in whatever order."""
     return len(one) == len(other) and all(element in other for element in one)
 
 

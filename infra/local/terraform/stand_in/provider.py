@@ -38,6 +38,8 @@ class Answer:
 
 
 class Provider:
+    """The provider without its wire: each method is one call of the protocol."""
+
     def __init__(self) -> None:
         self._rest: Rest | None = None
         self._not_configured = Diagnostic(summary="the provider is not configured")
@@ -99,6 +101,7 @@ class Provider:
         return [self._not_configured]
 
     def validate(self, type_: str, config: Mapping[str, Value]) -> list[Diagnostic]:
+        """What is wrong with the configuration of a resource."""
         block = provider_schema().resources[type_].block
         problems = [
             Diagnostic(
@@ -118,6 +121,7 @@ class Provider:
         return convert_json(provider_schema().resources[type_].block, raw)
 
     def plan(self, type_: str, prior: State, config: State) -> tuple[Plan | None, list[Diagnostic]]:
+        """What an apply would do; no plan where something is wrong."""
         if config is None:  # a destruction needs no plan
             return None, []
         behaviour = behaviour_of(type_)
@@ -129,6 +133,7 @@ class Provider:
         return plan, []
 
     def apply(self, type_: str, prior: State, planned: State) -> Answer:
+        """Creates, updates, replaces or, where nothing is planned, deletes."""
         if planned is None:
             return self._destroy(type_, prior or {})
         state = known(planned)
@@ -165,6 +170,7 @@ class Provider:
         return Answer()
 
     def read(self, type_: str, state: dict[str, Value]) -> Answer:
+        """The state as the workspace has it; none where the resource is gone."""
         behaviour = behaviour_of(type_)
         data = Data(state=dict(state), prior=state)
         problem = self._run(behaviour, "read", data, _forgetting(behaviour))
@@ -173,6 +179,7 @@ class Provider:
         return Answer(state=data.state if data.id else None)
 
     def import_state(self, type_: str, id_: str) -> Answer:
+        """The state of a resource that exists under an id."""
         behaviour = behaviour_of(type_)
         data = Data(state={"id": id_}, prior={}, is_new=True)
         problem = self._run(behaviour, "read", data, _forgetting(behaviour))
@@ -187,6 +194,7 @@ class Provider:
         return Answer(state=behaviour.block.empty() | data.state)
 
     def read_data(self, type_: str, config: dict[str, Value]) -> Answer:
+        """The answer of a data source."""
         block = provider_schema().data_sources[type_].block
         if self._rest is None:
             return Answer(diagnostics=(self._not_configured,))

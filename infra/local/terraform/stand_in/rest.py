@@ -64,18 +64,23 @@ class Rest:
         }
 
     def get(self, path: str, query: Mapping[str, object] | None = None) -> Any:
+        """The answer to GET. Raises CallError."""
         return self._call("GET", path, query=query)
 
     def post(self, path: str, body: object) -> Any:
+        """The answer to POST. Raises CallError."""
         return self._call("POST", path, body=body)
 
     def put(self, path: str, body: object) -> Any:
+        """The answer to PUT. Raises CallError."""
         return self._call("PUT", path, body=body)
 
     def patch(self, path: str, body: object) -> Any:
+        """The answer to PATCH. Raises CallError."""
         return self._call("PATCH", path, body=body)
 
     def delete(self, path: str, query: Mapping[str, object] | None = None) -> Any:
+        """The answer to DELETE. Raises CallError."""
         return self._call("DELETE", path, query=query)
 
     def poll(

@@ -23,6 +23,8 @@ _FILE = Path(__file__).with_name("schema.json")
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Attribute:
+    """One attribute: its type, who gives its value, and what a change of it means."""
+
     type: Any
     """Terraform's type expression in JSON, as `"string"` or `["map", "string"]`; None if nested."""
     nested: NestedAttributes | None = None
@@ -38,12 +40,16 @@ class Attribute:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class NestedAttributes:
+    """Attributes that are one attribute's value."""
+
     nesting: Literal["single", "list"]
     attributes: Mapping[str, Attribute]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class NestedBlock:
+    """A block in a block, and how many there may be."""
+
     nesting: Literal["single", "list", "set"]
     block: Block
     min_items: int = 0
@@ -61,6 +67,8 @@ class NestedBlock:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Block:
+    """The attributes and blocks of a resource or of a block in it."""
+
     attributes: Mapping[str, Attribute]
     blocks: Mapping[str, NestedBlock]
 
@@ -73,12 +81,16 @@ class Block:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Schema:
+    """The block of a resource or data source, with its version."""
+
     version: int
     block: Block
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ProviderSchema:
+    """Every resource and data source that the stand-in knows, and the provider's own block."""
+
     provider: Schema
     resources: Mapping[str, Schema]
     data_sources: Mapping[str, Schema]
@@ -86,6 +98,7 @@ class ProviderSchema:
 
 @functools.cache
 def provider_schema() -> ProviderSchema:
+    """Out of schema.json, which the real provider's schema was cut down to."""
     raw = json.loads(_FILE.read_bytes())
     return ProviderSchema(
         provider=_schema(raw["provider"]),

@@ -33,10 +33,12 @@ Value = Any
 
 
 def decode(packed: bytes) -> Value:
+    """A value as Terraform sends it, in MessagePack."""
     return msgpack.unpackb(packed, ext_hook=_extension, strict_map_key=False)
 
 
 def encode(value: Value) -> bytes:
+    """A value in MessagePack, as Terraform takes it."""
     packed: bytes = msgpack.packb(value, default=_unknown)
     return packed
 

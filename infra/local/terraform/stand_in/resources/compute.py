@@ -24,6 +24,8 @@ _CLUSTER_SECONDS = 30 * 60.0
 
 
 class Cluster(Resource):
+    """databricks_cluster, which is waited for until it runs, and deleted for good."""
+
     type = "databricks_cluster"
     conversion: ClassVar[Conversion] = Conversion(names={"library": "libraries"})
     _own = frozenset(
@@ -109,6 +111,8 @@ def _is_same_definition(change: Change) -> bool:
 
 
 class ClusterPolicy(Resource):
+    """databricks_cluster_policy."""
+
     type = "databricks_cluster_policy"
     suppress: ClassVar[dict[str, Suppress]] = {
         "definition": _is_same_definition,
@@ -145,6 +149,8 @@ _GIT = {
 
 
 class Job(Resource):
+    """databricks_job, whose settings are replaced as a whole."""
+
     type = "databricks_job"
     conversion: ClassVar[Conversion] = Conversion(
         names={

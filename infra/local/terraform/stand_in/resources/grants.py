@@ -35,6 +35,8 @@ Privileges = Mapping[str, frozenset[str]]
 
 
 class Grants(Resource):
+    """databricks_grants: all privileges on a securable, everyone's."""
+
     type = "databricks_grants"
 
     def create(self, rest: Rest, data: Data) -> None:
@@ -63,6 +65,8 @@ class Grants(Resource):
 
 
 class Grant(Resource):
+    """databricks_grant: one principal's privileges on a securable."""
+
     type = "databricks_grant"
 
     def create(self, rest: Rest, data: Data) -> None:

@@ -38,6 +38,8 @@ def _one_name_is_enough(other: str) -> Any:
 
 
 class ModelServing(Resource):
+    """databricks_model_serving, which is waited for until its config is live."""
+
     type = "databricks_model_serving"
     suppress = {  # noqa: RUF012 - never written
         "config.traffic_config.routes.served_model_name": _one_name_is_enough("served_entity_name"),

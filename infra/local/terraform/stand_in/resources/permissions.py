@@ -43,6 +43,8 @@ _KINDS = (
 
 
 class Permissions(Resource):
+    """databricks_permissions of one workspace object."""
+
     type = "databricks_permissions"
     conversion: ClassVar[Conversion] = Conversion(names={"access_control": "access_control_list"})
 

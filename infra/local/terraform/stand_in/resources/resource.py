@@ -50,6 +50,7 @@ class Data:
 
     @property
     def id(self) -> str:
+        """The id, empty before there is one."""
         return self.state.get("id") or ""
 
     @id.setter  # noqa: A003 - Terraform's own name for it
@@ -57,13 +58,16 @@ class Data:
         self.state["id"] = value
 
     def get(self, name: str) -> Value:
+        """The value of an attribute; None where it has none."""
         return self.state.get(name)
 
     def text(self, name: str) -> str:
+        """The text that an attribute is; empty where it is none."""
         value = self.state.get(name)
         return value if isinstance(value, str) else ""
 
     def changed(self, *names: str) -> bool:
+        """Whether one of these attributes differs from what was."""
         return any(self._changed(name) for name in names)
 
     def _changed(self, name: str) -> bool:
@@ -99,7 +103,8 @@ class Resource(abc.ABC):
         raise Refused(f"{self.type} cannot be changed in place")
 
     @abc.abstractmethod
-    def delete(self, rest: Rest, data: Data) -> None: ...
+    def delete(self, rest: Rest, data: Data) -> None:
+        """Deletes it in the workspace; what is gone is deleted."""
 
     def validate(self, config: Mapping[str, Value]) -> None:  # noqa: B027 - nothing, unless needed
         """Raise `Refused` for a configuration that the stand-in cannot work with."""

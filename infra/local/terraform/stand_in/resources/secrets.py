@@ -16,6 +16,8 @@ _SEPARATOR = "|||"
 
 
 class SecretScope(Resource):
+    """databricks_secret_scope."""
+
     type = "databricks_secret_scope"
     conversion: ClassVar[Conversion] = Conversion(names={"name": "scope"})
 
@@ -40,6 +42,8 @@ class SecretScope(Resource):
 
 
 class Secret(Resource):
+    """databricks_secret, whose value is never read back."""
+
     type = "databricks_secret"
 
     def create(self, rest: Rest, data: Data) -> None:
@@ -66,6 +70,8 @@ class Secret(Resource):
 
 
 class SecretAcl(Resource):
+    """databricks_secret_acl."""
+
     type = "databricks_secret_acl"
 
     def create(self, rest: Rest, data: Data) -> None:

@@ -21,6 +21,8 @@ _PROVISION_SECONDS = 20 * 60.0
 
 
 class SqlEndpoint(Resource):
+    """databricks_sql_endpoint, a warehouse."""
+
     type = "databricks_sql_endpoint"
     conversion: ClassVar[Conversion] = Conversion(omits_required_zeros=True)
     _sent = frozenset(
@@ -93,6 +95,8 @@ def _is_same_folder(change: Change) -> bool:
 
 
 class Query(Resource):
+    """databricks_query."""
+
     type = "databricks_query"
     conversion: ClassVar[Conversion] = Conversion(names={"parameter": "parameters"})
     suppress: ClassVar[dict[str, Suppress]] = {"parent_path": _is_same_folder}
@@ -153,6 +157,8 @@ def _is_same_json(change: Change) -> bool:
 
 
 class Dashboard(Resource):
+    """databricks_dashboard, published after each change."""
+
     type = "databricks_dashboard"
     suppress: ClassVar[dict[str, Suppress]] = {
         "parent_path": _is_same_folder,

@@ -62,6 +62,8 @@ def _is_same_location(change: Change) -> bool:
 
 
 class SqlTable(Resource):
+    """databricks_sql_table, made and changed by statements on a warehouse."""
+
     type = "databricks_sql_table"
     conversion: ClassVar[Conversion] = Conversion(
         names={"column": "columns", "column.type": "type_text"}

@@ -51,6 +51,8 @@ def _storage_is_the_same(change: Change) -> bool:
 
 
 class Catalog(Resource):
+    """databricks_catalog."""
+
     type = "databricks_catalog"
     suppress: ClassVar[dict[str, Suppress]] = {
         "name": same_ignoring_case,
@@ -104,6 +106,8 @@ class Catalog(Resource):
 
 
 class Schema(Resource):
+    """databricks_schema."""
+
     type = "databricks_schema"
     suppress: ClassVar[dict[str, Suppress]] = {
         "name": same_ignoring_case,
@@ -145,6 +149,8 @@ class Schema(Resource):
 
 
 class Volume(Resource):
+    """databricks_volume."""
+
     type = "databricks_volume"
     suppress: ClassVar[dict[str, Suppress]] = {
         "name": same_ignoring_case,
@@ -188,6 +194,8 @@ class Volume(Resource):
 
 
 class RegisteredModel(Resource):
+    """databricks_registered_model."""
+
     type = "databricks_registered_model"
     suppress: ClassVar[dict[str, Suppress]] = {
         "name": same_ignoring_case,
