@@ -7,6 +7,7 @@ Its own lifespan is not run: it would look for a Docker image, JupyterLab and th
 from __future__ import annotations
 
 import copy
+import functools
 import os
 import threading
 from collections.abc import Awaitable, Callable, Mapping
@@ -103,7 +104,7 @@ class Emulator:
         self.documents: dict[str, dict[str, Any]] = {}
         self._restore(database)
         ensure_user_home()
-        self.app: ASGIApp = _Durable(minilake.app.create_app(), self.save)
+        self.app: ASGIApp = _Durable(_minilakes_app(), self.save)
 
     def save(self) -> None:
         """Write the state if it changed; a crash leaves the old or the new file, never half."""
@@ -163,6 +164,13 @@ class Emulator:
         for cluster in state_of("clusters", "clusters").values():
             # What a transition was under way to when the process ended.
             cluster["state"] = _CLUSTER_STATES.get(cluster["state"], cluster["state"])
+
+
+@functools.cache
+def _minilakes_app() -> ASGIApp:
+    """It holds no state of its own, and FastAPI takes 0.1 s to prepare its routes."""
+    app: ASGIApp = minilake.app.create_app()
+    return app
 
 
 class _Durable:
