@@ -7,6 +7,7 @@ Its own lifespan is not run: it would look for a Docker image, JupyterLab and th
 from __future__ import annotations
 
 import copy
+import functools
 import os
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -112,7 +113,7 @@ class Emulator:
         self.documents: dict[str, dict[str, Any]] = {}
         self._restore(database)
         ensure_user_home()
-        self.app: ASGIApp = Durable(minilake.app.create_app(), self.save)
+        self.app: ASGIApp = Durable(_minilakes_app(), self.save)
 
     def durable(self, routes: Iterable[Route]) -> list[Route]:
         """The routes, with what they change on disk before they answer."""
@@ -179,6 +180,13 @@ class Emulator:
         for cluster in state_of("clusters", "clusters").values():
             # What a transition was under way to when the process ended.
             cluster["state"] = _CLUSTER_STATES.get(cluster["state"], cluster["state"])
+
+
+@functools.cache
+def _minilakes_app() -> ASGIApp:
+    """It holds no state of its own, and FastAPI takes 0.1 s to prepare its routes."""
+    app: ASGIApp = minilake.app.create_app()
+    return app
 
 
 class Durable:

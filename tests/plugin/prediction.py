@@ -53,6 +53,6 @@ def two_arms_file(
 ) -> Path:
     """The environment file of the two arms; their workspace's token is where the SDK looks."""
     monkeypatch.setenv("DATABRICKS_TOKEN", two_arms.token)
-    file = tmp_path / "sandbox.toml"
+    file = tmp_path / "two-arms.toml"
     file.write_text(_ENVIRONMENT.format(host=two_arms.host))
     return file

@@ -80,9 +80,14 @@ def served(folder: Path) -> Iterator[Served]:
     """Serve the lake in a folder, as the workspace's one origin does."""
     import httpx
 
+    from tests.plugin.workspaces import NO_CERTIFICATES
+
     lake = open_lake(folder)
     try:
-        with running(lake) as address, httpx.Client(base_url=address, timeout=60) as client:
+        with (
+            running(lake) as address,
+            httpx.Client(base_url=address, timeout=60, verify=NO_CERTIFICATES) as client,
+        ):
             yield Served(lake=lake, client=client, warehouse_id=_warehouse(client), folder=folder)
     finally:
         lake.close()
@@ -136,7 +141,7 @@ def serving(folder: Path, registry: str, **settings: Any) -> Iterator[Workspace]
             yield opened.app
 
     with _answering(application) as address:
-        workspace = Workspace(address, chosen.token_file.read_text().strip(), os.getpid())
+        workspace = Workspace(address, chosen.data, os.getpid())
         with workspace.client:
             yield workspace
 

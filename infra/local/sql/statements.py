@@ -233,6 +233,8 @@ class Statements:
     """Runs statements on threads of their own, so that serving is never held up by SQL."""
 
     def __init__(self, engine: Engine) -> None:
+        self.second = 1.0
+        """How long a second of `wait_timeout` takes; tests have less time."""
         self._engine = engine
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sql")
         self._executions: OrderedDict[str, Execution] = OrderedDict()
@@ -266,7 +268,7 @@ class Statements:
 
     async def _wait(self, future: Future[None], seconds: int) -> None:
         if seconds:
-            await asyncio.wait([asyncio.wrap_future(future)], timeout=seconds)
+            await asyncio.wait([asyncio.wrap_future(future)], timeout=seconds * self.second)
 
     def _run(self, execution: Execution) -> None:
         body = execution.body

@@ -96,6 +96,7 @@ def serve(
     python: Path, model: Path, rows: list[dict[str, Any]], variables: dict[str, str]
 ) -> subprocess.CompletedProcess[str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    kept["PYTHONDONTWRITEBYTECODE"] = "1"  # the model's files are those of all tests
     return subprocess.run(
         [str(python), "-c", _SERVE, str(model)],
         input=json.dumps(rows),

@@ -311,7 +311,7 @@ class TestIngestedFilms:
         from ml.data.image_id import image_id_of
 
         client = two_arms.client
-        warehouse = {"name": "champion-challenger-sandbox", "cluster_size": "2X-Small"}
+        warehouse = {"name": "champion-challenger-two-arms", "cluster_size": "2X-Small"}
         client.post("/api/2.0/sql/warehouses", json=warehouse).raise_for_status()
         two_arms.create_schema("local", "bronze")
         volume = {"catalog_name": "local", "schema_name": "bronze", "name": "xray_images"}

@@ -11,18 +11,18 @@ from tests.plugin.workspaces import ENDPOINTS, PROBE, config, entity
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
-    from tests.plugin.workspaces import RunningWorkspace
+    from tests.plugin.workspaces import Workspace
 
 
 @pytest.fixture
-def sdk(workspace: RunningWorkspace) -> WorkspaceClient:
+def sdk(workspace: Workspace) -> WorkspaceClient:
     from databricks.sdk import WorkspaceClient
 
     return WorkspaceClient(host=workspace.host, token=workspace.token)
 
 
 @pytest.fixture
-def mlflow_client(workspace: RunningWorkspace, monkeypatch: pytest.MonkeyPatch) -> Any:
+def mlflow_client(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Any:
     from mlflow.deployments import get_deploy_client
 
     monkeypatch.setenv("DATABRICKS_HOST", workspace.host)
@@ -31,7 +31,7 @@ def mlflow_client(workspace: RunningWorkspace, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_sdk_creates_waits_queries_updates_and_deletes(
-    sdk: WorkspaceClient, workspace: RunningWorkspace
+    sdk: WorkspaceClient, workspace: Workspace
 ) -> None:
     from databricks.sdk.service import serving
 
@@ -116,7 +116,7 @@ def test_the_sdk_names_the_caller(sdk: WorkspaceClient, ab: str) -> None:
 
 
 def test_mlflows_deployments_client_creates_predicts_and_deletes(
-    mlflow_client: Any, workspace: RunningWorkspace
+    mlflow_client: Any, workspace: Workspace
 ) -> None:
     body = config(entity(PROBE))
     created = mlflow_client.create_endpoint(config={"name": "deployed", "config": body})

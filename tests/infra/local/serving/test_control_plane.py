@@ -8,42 +8,29 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.plugin.workspaces import (
-    ENDPOINTS,
-    IMAGE,
-    PROBE,
-    config,
-    entity,
-    eventually,
-    gateway,
-    started,
-)
+from tests.plugin.workspaces import ENDPOINTS, IMAGE, PROBE, config, entity, gateway
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.plugin.workspaces import RunningWorkspace
+    from tests.plugin.workspaces import Workspace
 
 
-def test_an_endpoint_shows_what_was_asked_for_and_how_it_is(
-    workspace: RunningWorkspace, ab: str
-) -> None:
+def test_an_endpoint_shows_what_was_asked_for_and_how_it_is(workspace: Workspace, ab: str) -> None:
     endpoint = workspace.get(ab)
     assert re.fullmatch(r"[0-9a-f]{32}", endpoint["id"])
     assert endpoint["creator"] == "minilake-user"
     assert endpoint["description"] == ""
     assert endpoint["route_optimized"] is False
-    assert [e["name"] for e in endpoint["config"]["served_entities"]] == ["keras-1", "torch-1"]
+    assert [e["name"] for e in endpoint["config"]["served_entities"]] == ["champion", "challenger"]
     assert endpoint["config"]["served_entities"][0]["state"]["deployment"] == "DEPLOYMENT_READY"
     assert endpoint["config"]["config_version"] == 1
 
 
-def test_the_list_holds_every_endpoint(workspace: RunningWorkspace, ab: str, probe: str) -> None:
+def test_the_list_holds_every_endpoint(workspace: Workspace, ab: str, probe: str) -> None:
     listed = workspace.client.get(ENDPOINTS).json()["endpoints"]
     assert {ab, probe} <= {endpoint["name"] for endpoint in listed}
 
 
-def test_an_existing_name_is_refused(workspace: RunningWorkspace, probe: str) -> None:
+def test_an_existing_name_is_refused(workspace: Workspace, probe: str) -> None:
     response = workspace.client.post(
         ENDPOINTS, json={"name": probe, "config": config(entity(PROBE))}
     )
@@ -69,7 +56,7 @@ def test_an_existing_name_is_refused(workspace: RunningWorkspace, probe: str) ->
     ],
 )
 def test_an_endpoint_that_does_not_exist_is_said_to_be_missing(
-    workspace: RunningWorkspace, method: str, path: str
+    workspace: Workspace, method: str, path: str
 ) -> None:
     response = workspace.client.request(
         method, f"{ENDPOINTS}/nobody{path}", json=None if method in ("GET", "DELETE") else {}
@@ -90,7 +77,7 @@ def test_an_endpoint_that_does_not_exist_is_said_to_be_missing(
     ],
 )
 def test_a_version_that_can_not_be_served_is_refused_and_leaves_no_endpoint(
-    workspace: RunningWorkspace, model: str, version: str, status: int, text: str
+    workspace: Workspace, model: str, version: str, status: int, text: str
 ) -> None:
     body = {"name": "unservable", "config": config(entity(model, version))}
     response = workspace.client.post(ENDPOINTS, json=body)
@@ -99,7 +86,7 @@ def test_a_version_that_can_not_be_served_is_refused_and_leaves_no_endpoint(
     assert workspace.client.get(f"{ENDPOINTS}/unservable").status_code == 404
 
 
-def test_a_secret_that_does_not_exist_is_refused(workspace: RunningWorkspace) -> None:
+def test_a_secret_that_does_not_exist_is_refused(workspace: Workspace) -> None:
     variables = {"PASSWORD": "{{secrets/nowhere/none}}"}
     body = {"name": "secretive", "config": config(entity(PROBE, environment_vars=variables))}
     response = workspace.client.post(ENDPOINTS, json=body)
@@ -109,7 +96,7 @@ def test_a_secret_that_does_not_exist_is_refused(workspace: RunningWorkspace) ->
 
 
 def test_a_model_that_can_not_be_loaded_fails_the_update_and_says_why(
-    workspace: RunningWorkspace,
+    workspace: Workspace,
 ) -> None:
     body = {"name": "broken", "config": config(entity("local.models.broken"))}
     assert workspace.client.post(ENDPOINTS, json=body).status_code == 200
@@ -125,7 +112,7 @@ def test_a_model_that_can_not_be_loaded_fails_the_update_and_says_why(
     assert workspace.client.delete(f"{ENDPOINTS}/broken").status_code == 200
 
 
-def test_traffic_moves_without_a_new_process(workspace: RunningWorkspace, ab: str) -> None:
+def test_traffic_moves_without_a_new_process(workspace: Workspace, ab: str) -> None:
     before = workspace.get(ab)
     workers = workspace.workers_of(ab)
     entities = before["config"]["served_entities"]
@@ -138,7 +125,7 @@ def test_traffic_moves_without_a_new_process(workspace: RunningWorkspace, ab: st
     workspace.client.put(f"{ENDPOINTS}/{ab}/config", json=config(*entities))
 
 
-def test_tags_are_patched(workspace: RunningWorkspace, probe: str) -> None:
+def test_tags_are_patched(workspace: Workspace, probe: str) -> None:
     body = {"add_tags": [{"key": "team", "value": "ml"}, {"key": "env", "value": "dev"}]}
     workspace.client.patch(f"{ENDPOINTS}/{probe}/tags", json=body)
     response = workspace.client.patch(f"{ENDPOINTS}/{probe}/tags", json={"delete_tags": ["env"]})
@@ -147,7 +134,7 @@ def test_tags_are_patched(workspace: RunningWorkspace, probe: str) -> None:
 
 
 def test_notifications_are_kept_when_patched_but_not_when_created(
-    workspace: RunningWorkspace,
+    workspace: Workspace,
 ) -> None:
     mail = {"on_update_success": ["a@example.com"]}
     body = {"name": "notified", "email_notifications": mail}
@@ -158,7 +145,7 @@ def test_notifications_are_kept_when_patched_but_not_when_created(
     workspace.client.delete(f"{ENDPOINTS}/notified")
 
 
-def test_the_gateway_is_replaced_whole(workspace: RunningWorkspace) -> None:
+def test_the_gateway_is_replaced_whole(workspace: Workspace) -> None:
     workspace.client.post(ENDPOINTS, json={"name": "gated"})
     url = f"{ENDPOINTS}/gated/ai-gateway"
     first = gateway("gated")
@@ -170,7 +157,7 @@ def test_the_gateway_is_replaced_whole(workspace: RunningWorkspace) -> None:
 
 
 def test_permissions_go_by_id_and_are_replaced_merged_and_returned(
-    workspace: RunningWorkspace, probe: str
+    workspace: Workspace, probe: str
 ) -> None:
     url = f"/api/2.0/permissions/serving-endpoints/{workspace.get(probe)['id']}"
     initial = workspace.client.get(url).json()
@@ -194,47 +181,47 @@ def test_permissions_go_by_id_and_are_replaced_merged_and_returned(
     assert [o["permission_level"] for o in offered] == ["CAN_VIEW", "CAN_QUERY", "CAN_MANAGE"]
 
 
-def test_permissions_by_name_are_refused(workspace: RunningWorkspace, probe: str) -> None:
+def test_permissions_by_name_are_refused(workspace: Workspace, probe: str) -> None:
     response = workspace.client.get(f"/api/2.0/permissions/serving-endpoints/{probe}")
     assert response.status_code == 404
 
 
-def test_the_query_schema_comes_from_the_signature(workspace: RunningWorkspace, ab: str) -> None:
+def test_the_query_schema_comes_from_the_signature(workspace: Workspace, ab: str) -> None:
     document = workspace.client.get(f"{ENDPOINTS}/{ab}/openapi").json()
-    path = f"/serving-endpoints/{ab}/served-models/torch-1/invocations"
+    path = f"/serving-endpoints/{ab}/served-models/champion/invocations"
     content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
     images = content["schema"]["properties"]["inputs"]
     assert (images["items"]["minItems"], images["items"]["items"]["maxItems"]) == (28, 28)
 
 
-def test_metrics_count_the_requests_of_each_arm(workspace: RunningWorkspace, ab: str) -> None:
+def test_metrics_count_the_requests_of_each_arm(workspace: Workspace, ab: str) -> None:
     def count() -> float:
         text = workspace.client.get(f"{ENDPOINTS}/{ab}/metrics").text
-        name = r'request_count_total\{endpoint_name="ab",served_model_name="torch-1"\} (\S+)'
+        name = r'request_count_total\{endpoint_name="ab",served_model_name="champion"\} (\S+)'
         match = re.search(name, text)
         assert match, text
         return float(match[1])
 
     before = count()
-    workspace.invoke(ab, {"inputs": [IMAGE]}, "torch-1")
+    workspace.invoke(ab, {"inputs": [IMAGE]}, "champion")
     assert count() == before + 1
 
 
-def test_service_logs_hold_what_the_model_prints(workspace: RunningWorkspace, probe: str) -> None:
+def test_service_logs_hold_what_the_model_prints(workspace: Workspace, probe: str) -> None:
     workspace.probe(probe, "raise")
     log = workspace.client.get(f"{ENDPOINTS}/{probe}/served-models/probe-1/logs")
     assert log.status_code == 200
     assert "logs" in log.json()
 
 
-def test_what_is_not_emulated_answers_501(workspace: RunningWorkspace) -> None:
+def test_what_is_not_emulated_answers_501(workspace: Workspace) -> None:
     for path in ("/api/2.0/apps", "/something/else", f"{ENDPOINTS}/a/b/c", f"{ENDPOINTS}/pt/a"):
         response = workspace.client.get(path)
         assert response.status_code == 501, path
         assert response.json()["error_code"] == "NOT_IMPLEMENTED"
 
 
-def test_a_body_that_is_not_json_is_malformed(workspace: RunningWorkspace) -> None:
+def test_a_body_that_is_not_json_is_malformed(workspace: Workspace) -> None:
     response = workspace.client.post(ENDPOINTS, content=b"{")
     assert (response.status_code, response.json()["error_code"]) == (400, "MALFORMED_REQUEST")
 
@@ -253,44 +240,9 @@ def test_a_body_that_is_not_json_is_malformed(workspace: RunningWorkspace) -> No
     [ENDPOINTS, "/serving-endpoints/ab/invocations", "/api/2.1/unity-catalog/catalogs", "/ui/"],
 )
 def test_nothing_is_answered_without_the_token(
-    workspace: RunningWorkspace, headers: dict[str, str], status: int, code: str, path: str
+    workspace: Workspace, headers: dict[str, str], status: int, code: str, path: str
 ) -> None:
     response = httpx.get(workspace.host + path, headers=headers, timeout=60)
     assert response.status_code == status
     assert response.json()["error_code"] == code
     assert set(response.json()) == {"error_code", "message"}
-
-
-def test_an_update_takes_its_set_time_and_refuses_another_meanwhile(
-    registry: str, tmp_path: Path
-) -> None:
-    with started(tmp_path, registry, "--state-seconds", "5") as start:
-        workspace = start()
-        workspace.create("timed", entity(PROBE))
-        body = config(entity(PROBE), entity(PROBE, "2"), split=[50, 50])
-        url = f"{ENDPOINTS}/timed/config"
-        first = workspace.client.put(url, json=body).json()
-        assert first["state"] == {"ready": "READY", "config_update": "IN_PROGRESS"}
-        assert first["config"]["config_version"] == 1
-        assert first["pending_config"]["config_version"] == 2
-        second = workspace.client.put(url, json=body)
-        assert (second.status_code, second.json()["error_code"]) == (409, "RESOURCE_CONFLICT")
-        assert workspace.probe("timed", "echo:x").status_code == 200
-        done = eventually(
-            lambda: workspace.get("timed"),
-            lambda endpoint: endpoint["state"]["config_update"] == "NOT_UPDATING",
-        )
-        assert done["config"]["config_version"] == 2
-        assert "pending_config" not in done
-
-
-@pytest.mark.parametrize(("seconds", "update"), [("120", "NOT_UPDATING"), ("0", "IN_PROGRESS")])
-def test_a_look_during_an_update_waits_for_its_end_but_no_longer_than_set(
-    registry: str, tmp_path: Path, seconds: str, update: str
-) -> None:
-    with started(tmp_path, registry, "--settle-seconds", seconds) as start:
-        workspace = start()
-        body = {"name": "settling", "config": config(entity(PROBE))}
-        assert workspace.client.post(ENDPOINTS, json=body, timeout=60).status_code == 200
-        looked = workspace.client.get(f"{ENDPOINTS}/settling", timeout=180).json()
-        assert looked["state"]["config_update"] == update

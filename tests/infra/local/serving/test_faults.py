@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import threading
@@ -12,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from tests.plugin.served import serving
 from tests.plugin.workspaces import (
     ENDPOINTS,
-    IMAGE,
     PROBE,
-    TORCH,
     config,
     entity,
     eventually,
@@ -26,17 +26,17 @@ from tests.plugin.workspaces import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from tests.plugin.workspaces import RunningWorkspace
+    from tests.plugin.workspaces import RunningWorkspace, Workspace
+
+ECHO = {"dataframe_records": [{"action": "echo:x"}]}
 
 
 class Load:
     """Sends requests from several threads until told to stop, and keeps what came back."""
 
-    def __init__(
-        self, workspace: RunningWorkspace, endpoint: str, body: Any, threads: int = 4
-    ) -> None:
+    def __init__(self, workspace: Workspace, endpoint: str, body: Any, threads: int = 4) -> None:
         self._body = body
         self.statuses: list[int] = []
         self.request_ids: list[str] = []
@@ -77,69 +77,104 @@ class Load:
                 time.sleep(0.005)  # leaves the machine to the processes that are being started
 
 
-def logged(workspace: RunningWorkspace, table: str) -> list[str]:
+def logged(workspace: Workspace, table: str) -> list[str]:
     rows = workspace.sql(f"SELECT databricks_request_id FROM local.gold.{table}_payload")
     return [request_id for [request_id] in rows]
 
 
-def test_a_killed_workspace_loses_no_answered_request_and_doubles_none(
-    start: Callable[[], RunningWorkspace],
-) -> None:
-    workspace = start()
-    workspace.create_schema("local", "gold")
-    workspace.create("durable", entity(TORCH), ai_gateway=gateway("durable"))
+@pytest.fixture
+def workspace(registry: str, tmp_path: Path) -> Iterator[Workspace]:
+    """A workspace of the test's own, in this process."""
+    with serving(tmp_path, registry, delivery_seconds=0.1) as workspace:
+        yield workspace
+
+
+@pytest.fixture
+def probe(workspace: Workspace) -> str:
+    """Name of an endpoint with the probe."""
+    workspace.create("probe", entity(PROBE))
+    return "probe"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Killed:
+    """What was before a workspace was killed, and the one that was started on the same data."""
+
+    answered: list[str]
+    """Ids of the requests to the endpoint `durable` that were answered before."""
+    workers: list[int]
+    """Processes of served entities, one of them loading its model for the endpoint `updating`."""
+    loads_with: Path
+    """The file that it waits for."""
+    workspace: RunningWorkspace
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory, registry: str) -> Iterator[Killed]:
+    """Killed twice, in the middle of requests and of deliveries, which are 0.1 s apart."""
+    folder = tmp_path_factory.mktemp("killed")
     answered: list[str] = []
-    for _ in range(2):
-        with Load(workspace, "durable", {"inputs": [IMAGE]}) as load:
-            load.wait_for(60)
-            # In the middle of requests and of deliveries, which are 0.1 s apart.
-            workspace.kill()
-        answered += load.request_ids
+    workers: list[int] = []
+    with started(folder, registry, "--delivery-seconds", "0.1") as start:
         workspace = start()
+        workspace.create_schema("local", "gold")
+        workspace.create("durable", entity(PROBE), ai_gateway=gateway("durable"))
+        waiting = entity(PROBE, environment_vars={"LOADS_WITH": str(folder / "loads")})
+        body = {"name": "updating", "config": config(waiting)}
+        assert workspace.client.post(ENDPOINTS, json=body).status_code == 200
+        for _ in range(2):
+            workers += eventually(workspace.workers, lambda found: len(found) == 2)
+            with Load(workspace, "durable", ECHO) as load:
+                load.wait_for(60)
+                workspace.kill()
+            answered += load.request_ids
+            workspace = start()
+        yield Killed(
+            answered=answered, workers=workers, loads_with=folder / "loads", workspace=workspace
+        )
+
+
+def test_a_killed_workspace_loses_no_answered_request_and_doubles_none(killed: Killed) -> None:
+    answered = set(killed.answered)
     assert len(answered) >= 120
-    rows = eventually(lambda: logged(workspace, "durable"), lambda rows: set(answered) <= set(rows))
-    assert set(answered) <= set(rows)
+    rows = eventually(
+        lambda: logged(killed.workspace, "durable"), lambda rows: answered <= set(rows)
+    )
+    assert answered <= set(rows)
     assert len(rows) == len(set(rows))
 
 
-def test_no_process_outlives_a_killed_workspace(start: Callable[[], RunningWorkspace]) -> None:
-    workspace = start()
-    workspace.create("orphan", entity(PROBE))
-    [worker] = workspace.workers()
-    workspace.kill()
-    assert eventually(lambda: not runs(worker))
+def test_no_process_outlives_a_killed_workspace(killed: Killed) -> None:
+    assert len(killed.workers) == 4
+    assert eventually(lambda: not any(runs(worker) for worker in killed.workers))
 
 
-def test_endpoints_their_ids_and_the_token_survive_a_restart(
-    start: Callable[[], RunningWorkspace],
-) -> None:
-    workspace = start()
-    tags = [{"key": "team", "value": "ml"}]
-    before = workspace.create("lasting", entity(PROBE), entity(PROBE, name="other"), tags=tags)
-    assert workspace.stop() == 0
-    again = start()
-    assert again.token == workspace.token
-    # The first request waits for the process that is being started.
-    assert again.probe("lasting", "echo:back").json() == {"predictions": ["back"]}
-    eventually(lambda: again.get("lasting"), lambda endpoint: endpoint == before)
-    assert again.get("lasting") == before
+def test_an_update_that_a_kill_interrupted_is_completed_after_the_restart(killed: Killed) -> None:
+    killed.loads_with.touch()
+    endpoint = killed.workspace.settled("updating")
+    assert endpoint["state"] == {"ready": "READY", "config_update": "NOT_UPDATING"}
+    assert endpoint["config"]["config_version"] == 1
 
 
-def test_an_update_that_a_kill_interrupted_is_completed_after_the_restart(
-    registry: str, tmp_path: Path
-) -> None:
-    with started(tmp_path, registry, "--state-seconds", "1") as start:
-        workspace = start()
-        body = {"name": "interrupted", "config": config(entity(PROBE))}
-        workspace.client.post(ENDPOINTS, json=body)
-        workspace.kill()
-        endpoint = start().settled("interrupted")
-        assert endpoint["state"] == {"ready": "READY", "config_update": "NOT_UPDATING"}
-        assert endpoint["config"]["config_version"] == 1
+def test_no_served_entity_can_import_the_repository_of_its_workspace(killed: Killed) -> None:
+    answer = killed.workspace.probe("durable", "importable:ml")
+    assert answer.json()["predictions"] == ["False"]
+
+
+def test_endpoints_their_ids_and_the_token_survive_a_restart(registry: str, tmp_path: Path) -> None:
+    with serving(tmp_path, registry) as workspace:
+        tags = [{"key": "team", "value": "ml"}]
+        before = workspace.create("lasting", entity(PROBE), entity(PROBE, name="other"), tags=tags)
+    with serving(tmp_path, registry) as again:
+        assert again.token == workspace.token
+        # The first request waits for the process that is being started.
+        assert again.probe("lasting", "echo:back").json() == {"predictions": ["back"]}
+        eventually(lambda: again.get("lasting"), lambda endpoint: endpoint == before)
+        assert again.get("lasting") == before
 
 
 def test_a_dead_served_entity_is_started_again_and_its_requests_wait(
-    workspace: RunningWorkspace, probe: str
+    workspace: Workspace, probe: str
 ) -> None:
     pid = int(workspace.probe(probe, "pid").json()["predictions"][0])
     os.kill(pid, signal.SIGKILL)
@@ -153,14 +188,14 @@ def test_a_dead_served_entity_is_started_again_and_its_requests_wait(
 
 
 def test_a_request_whose_process_died_is_given_to_the_next_one_once(
-    workspace: RunningWorkspace, probe: str, tmp_path: Path
+    workspace: Workspace, probe: str, tmp_path: Path
 ) -> None:
     survived = workspace.probe(probe, f"die_once:{tmp_path / 'died'}")
     assert survived.json() == {"predictions": ["alive"]}
 
 
 def test_a_request_that_kills_every_process_is_answered_503(
-    workspace: RunningWorkspace, probe: str
+    workspace: Workspace, probe: str
 ) -> None:
     response = workspace.probe(probe, "die")
     assert response.status_code == 503
@@ -169,13 +204,12 @@ def test_a_request_that_kills_every_process_is_answered_503(
 
 
 def test_no_request_fails_while_version_and_traffic_change_under_load(
-    start: Callable[[], RunningWorkspace],
+    workspace: Workspace,
 ) -> None:
-    workspace = start()
     workspace.create_schema("local", "gold")
     workspace.create("busy", entity(PROBE, "1"), ai_gateway=gateway("busy"))
     url = f"{ENDPOINTS}/busy"
-    with Load(workspace, "busy", {"dataframe_records": [{"action": "echo:x"}]}) as load:
+    with Load(workspace, "busy", ECHO) as load:
         load.wait_for(50)
         body = config(entity(PROBE, "1"), entity(PROBE, "2"), split=[50, 50])
         assert workspace.client.put(f"{url}/config", json=body).status_code == 200
@@ -210,8 +244,7 @@ def test_no_request_fails_while_version_and_traffic_change_under_load(
 def test_an_idle_entity_is_scaled_to_zero_and_the_next_request_waits_for_its_start(
     registry: str, tmp_path: Path
 ) -> None:
-    with started(tmp_path, registry, "--scale-to-zero-seconds", "1") as start:
-        workspace = start()
+    with serving(tmp_path, registry, scale_to_zero_seconds=1) as workspace:
         idle = entity(PROBE, scale_to_zero_enabled=True)
         workspace.create("idle", idle, entity(PROBE, name="awake"))
 
@@ -228,12 +261,12 @@ def test_an_idle_entity_is_scaled_to_zero_and_the_next_request_waits_for_its_sta
 
 
 def test_a_prediction_that_takes_too_long_is_given_up(registry: str, tmp_path: Path) -> None:
-    with started(tmp_path, registry, "--execution-seconds", "5") as start:
-        workspace = start()
+    with serving(tmp_path, registry, execution_seconds=2) as workspace:
         workspace.create("slow", entity(PROBE))
-        response = workspace.probe("slow", f"hold:{tmp_path}")  # and never let go
+        response = workspace.probe("slow", f"hold:{tmp_path}")
         assert response.status_code == 504
         assert workspace.probe("slow", "echo:next").json() == {"predictions": ["next"]}
+        (tmp_path / "go").touch()
 
 
 def test_a_terminated_workspace_answers_what_is_in_flight(
@@ -269,10 +302,12 @@ def test_a_terminated_workspace_answers_what_is_in_flight(
         httpx.get(workspace.host)
 
 
-def test_a_deleted_endpoint_takes_its_processes_along(workspace: RunningWorkspace) -> None:
+def test_a_deleted_endpoint_takes_its_processes_along(workspace: Workspace, probe: str) -> None:
     before = set(workspace.workers())
     workspace.create("shortlived", entity(PROBE))
     [new] = set(workspace.workers()) - before
     workspace.client.delete(f"{ENDPOINTS}/shortlived")
-    assert eventually(lambda: new not in workspace.workers())
+    assert eventually(lambda: set(workspace.workers()) == before)
+    assert not runs(new)
     assert workspace.probe("shortlived", "echo:x").status_code == 404
+    assert workspace.probe(probe, "echo:x").status_code == 200

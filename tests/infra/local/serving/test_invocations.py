@@ -17,7 +17,9 @@ from scipy.stats import binom
 from tests.plugin.workspaces import (
     ENDPOINTS,
     IMAGE,
+    KERAS,
     PROBE,
+    TORCH,
     config,
     entity,
     eventually,
@@ -27,15 +29,22 @@ from tests.plugin.workspaces import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.plugin.workspaces import RunningWorkspace
+    from tests.plugin.workspaces import Workspace
 
 COLUMN = {"action": "echo:hello"}
 SURELY = 1 - 1e-9
 """The workspace draws without a seed: bounds that a sound draw leaves once in 10^9 runs."""
 
 
+@pytest.fixture(scope="module")
+def ab(workspace: Workspace) -> str:
+    """Name of an endpoint with a Keras and a PyTorch arm, half of the traffic each."""
+    workspace.create("ab", entity(KERAS, "1", "keras-1"), entity(TORCH, "1", "torch-1"))
+    return "ab"
+
+
 def test_an_answer_names_its_arm_and_its_request_in_both_spellings(
-    workspace: RunningWorkspace, ab: str
+    workspace: Workspace, ab: str
 ) -> None:
     response = workspace.invoke(ab, {"inputs": [IMAGE]})
     assert response.headers["served-model-name"] in ("keras-1", "torch-1")
@@ -46,9 +55,7 @@ def test_an_answer_names_its_arm_and_its_request_in_both_spellings(
     assert 0 <= probability <= 1
 
 
-def test_the_arms_share_the_requests_within_binomial_bounds(
-    workspace: RunningWorkspace, ab: str
-) -> None:
+def test_the_arms_share_the_requests_within_binomial_bounds(workspace: Workspace, ab: str) -> None:
     body = {"inputs": [IMAGE]}
     arms = [workspace.invoke(ab, body).headers["served-model-name"] for _ in range(400)]
     low, high = binom.interval(SURELY, len(arms), 0.5)
@@ -56,9 +63,7 @@ def test_the_arms_share_the_requests_within_binomial_bounds(
 
 
 @pytest.mark.parametrize("arm", ["keras-1", "torch-1"])
-def test_one_arm_can_be_asked_whatever_the_traffic(
-    workspace: RunningWorkspace, ab: str, arm: str
-) -> None:
+def test_one_arm_can_be_asked_whatever_the_traffic(workspace: Workspace, ab: str, arm: str) -> None:
     for _ in range(5):
         response = workspace.invoke(ab, {"inputs": [IMAGE]}, arm)
         assert response.headers["served-model-name"] == arm
@@ -66,7 +71,7 @@ def test_one_arm_can_be_asked_whatever_the_traffic(
 
 @pytest.mark.parametrize("arm", ["keras-1", "torch-1"])
 def test_requests_computed_together_get_the_predictions_of_requests_computed_alone(
-    workspace: RunningWorkspace, ab: str, arm: str
+    workspace: Workspace, ab: str, arm: str
 ) -> None:
     images = [[[[(i + 1) / 40]] * 28] * 28 for i in range(32)]
     alone = [workspace.invoke(ab, {"inputs": [i]}, arm).json()["predictions"][0] for i in images]
@@ -79,9 +84,7 @@ def test_requests_computed_together_get_the_predictions_of_requests_computed_alo
 
 
 @pytest.mark.parametrize("key", ["inputs", "instances"])
-def test_tensors_come_as_inputs_or_instances(
-    workspace: RunningWorkspace, ab: str, key: str
-) -> None:
+def test_tensors_come_as_inputs_or_instances(workspace: Workspace, ab: str, key: str) -> None:
     response = workspace.invoke(ab, {key: [IMAGE, IMAGE]})
     assert response.status_code == 200, response.text
     assert len(response.json()["predictions"]) == 2
@@ -97,15 +100,13 @@ def test_tensors_come_as_inputs_or_instances(
     ],
     ids=lambda body: next(iter(body)),
 )
-def test_columns_come_in_four_forms(
-    workspace: RunningWorkspace, probe: str, body: dict[str, Any]
-) -> None:
+def test_columns_come_in_four_forms(workspace: Workspace, probe: str, body: dict[str, Any]) -> None:
     response = workspace.invoke(probe, body)
     assert response.status_code == 200, response.text
     assert response.json() == {"predictions": ["hello"]}
 
 
-def test_csv_is_read_as_columns(workspace: RunningWorkspace, probe: str) -> None:
+def test_csv_is_read_as_columns(workspace: Workspace, probe: str) -> None:
     response = workspace.client.post(
         f"/serving-endpoints/{probe}/invocations",
         content="action\necho:a\necho:b\n",
@@ -114,28 +115,26 @@ def test_csv_is_read_as_columns(workspace: RunningWorkspace, probe: str) -> None
     assert response.json() == {"predictions": ["a", "b"]}
 
 
-def test_params_reach_the_model(workspace: RunningWorkspace, probe: str) -> None:
+def test_params_reach_the_model(workspace: Workspace, probe: str) -> None:
     response = workspace.probe(probe, "parameter", params={"suffix": "given"})
     assert response.json() == {"predictions": ["given"]}
 
 
 def test_a_served_entity_has_its_own_process_and_its_own_framework_alone(
-    workspace: RunningWorkspace, ab: str, probe: str
+    workspace: Workspace, ab: str, probe: str
 ) -> None:
     pid = int(workspace.probe(probe, "pid").json()["predictions"][0])
-    assert pid != workspace.process.pid
+    assert pid != workspace.pid
     assert pid in workspace.workers()
     loaded = workspace.probe(probe, "modules:torch,tensorflow,keras").json()["predictions"][0]
     assert loaded == ""
 
 
-def test_a_served_entity_can_not_import_this_repository(
-    workspace: RunningWorkspace, probe: str
-) -> None:
+def test_a_served_entity_can_not_import_this_repository(workspace: Workspace, probe: str) -> None:
     assert workspace.probe(probe, "importable:ml").json()["predictions"] == ["False"]
 
 
-def test_environment_variables_and_secrets_reach_the_model(workspace: RunningWorkspace) -> None:
+def test_environment_variables_and_secrets_reach_the_model(workspace: Workspace) -> None:
     client = workspace.client
     client.post("/api/2.0/secrets/scopes/create", json={"scope": "tests"})
     client.post(
@@ -201,7 +200,7 @@ MALFORMED = {
 @pytest.mark.parametrize("arm", ["keras-1", "torch-1"])
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
 def test_a_malformed_request_gets_mlflows_400(
-    workspace: RunningWorkspace, ab: str, arm: str, body: bytes
+    workspace: Workspace, ab: str, arm: str, body: bytes
 ) -> None:
     response = workspace.client.post(
         f"/serving-endpoints/{ab}/served-models/{arm}/invocations",
@@ -214,7 +213,7 @@ def test_a_malformed_request_gets_mlflows_400(
     assert len(response.content) < 20_000
 
 
-def test_malformed_requests_kill_no_process(workspace: RunningWorkspace, ab: str) -> None:
+def test_malformed_requests_kill_no_process(workspace: Workspace, ab: str) -> None:
     workers = workspace.workers_of(ab)
     for body in MALFORMED.values():
         workspace.client.post(
@@ -226,7 +225,7 @@ def test_malformed_requests_kill_no_process(workspace: RunningWorkspace, ab: str
 
 
 def test_a_wrong_request_in_company_spoils_only_its_own_answer(
-    workspace: RunningWorkspace, ab: str
+    workspace: Workspace, ab: str
 ) -> None:
     bodies = [{"inputs": [IMAGE]}, {"inputs": [[1]]}] * 16
     with ThreadPoolExecutor(8) as pool:
@@ -234,9 +233,7 @@ def test_a_wrong_request_in_company_spoils_only_its_own_answer(
     assert [answer.status_code for answer in answers] == [200, 400] * 16
 
 
-def test_an_exception_in_the_model_is_the_requests_fault(
-    workspace: RunningWorkspace, probe: str
-) -> None:
+def test_an_exception_in_the_model_is_the_requests_fault(workspace: Workspace, probe: str) -> None:
     response = workspace.probe(probe, "raise")
     assert response.status_code == 400
     assert response.json()["error_code"] == "BAD_REQUEST"
@@ -248,7 +245,7 @@ def test_an_exception_in_the_model_is_the_requests_fault(
     ["text/plain", "application/x-www-form-urlencoded", "", "application/json; charset=latin-1"],
 )
 def test_another_content_type_is_unsupported(
-    workspace: RunningWorkspace, ab: str, content_type: str
+    workspace: Workspace, ab: str, content_type: str
 ) -> None:
     response = workspace.client.post(
         f"/serving-endpoints/{ab}/invocations",
@@ -259,7 +256,7 @@ def test_another_content_type_is_unsupported(
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "OPTIONS"])
-def test_another_method_is_not_allowed(workspace: RunningWorkspace, ab: str, method: str) -> None:
+def test_another_method_is_not_allowed(workspace: Workspace, ab: str, method: str) -> None:
     response = workspace.client.request(method, f"/serving-endpoints/{ab}/invocations")
     assert response.status_code == 405
 
@@ -268,14 +265,14 @@ def test_another_method_is_not_allowed(workspace: RunningWorkspace, ab: str, met
     "path",
     ["nobody/invocations", "ab/served-models/nobody/invocations", "ab/elsewhere", "ab"],
 )
-def test_what_does_not_exist_is_not_found(workspace: RunningWorkspace, ab: str, path: str) -> None:
+def test_what_does_not_exist_is_not_found(workspace: Workspace, ab: str, path: str) -> None:
     response = workspace.client.post(f"/serving-endpoints/{path}", json={"inputs": [IMAGE]})
     assert response.status_code == 404
     assert set(response.json()) == {"error_code", "message"}
 
 
 def test_a_body_over_16_mb_is_refused_before_the_model_sees_it(
-    workspace: RunningWorkspace, probe: str
+    workspace: Workspace, probe: str
 ) -> None:
     body = {"dataframe_records": [{"action": "echo:" + "x" * (16 * 1024 * 1024)}]}
     response = workspace.invoke(probe, body)
@@ -283,13 +280,13 @@ def test_a_body_over_16_mb_is_refused_before_the_model_sees_it(
     assert "16 MB" in response.json()["message"]
 
 
-def test_a_body_of_15_mb_is_answered(workspace: RunningWorkspace, probe: str) -> None:
+def test_a_body_of_15_mb_is_answered(workspace: Workspace, probe: str) -> None:
     text = "x" * (15 * 1024 * 1024)
     assert workspace.probe(probe, "echo:" + text).json() == {"predictions": [text]}
 
 
 def test_a_client_that_leaves_in_the_middle_of_its_body_disturbs_nobody(
-    workspace: RunningWorkspace, ab: str
+    workspace: Workspace, ab: str
 ) -> None:
     address = httpx.URL(workspace.host)
     head = (
@@ -304,7 +301,7 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_disturbs_nobody(
 
 
 def test_basic_authentication_with_the_user_token_is_accepted(
-    workspace: RunningWorkspace, ab: str
+    workspace: Workspace, ab: str
 ) -> None:
     credentials = base64.b64encode(f"token:{workspace.token}".encode()).decode()
     response = httpx.post(
@@ -317,9 +314,9 @@ def test_basic_authentication_with_the_user_token_is_accepted(
 
 
 def test_too_many_waiting_requests_get_429(
-    workspace: RunningWorkspace, probe: str, tmp_path: Path
+    workspace: Workspace, probe: str, tmp_path: Path
 ) -> None:
-    # Small: 4 are computed, and with --queue-per-slot 1 as many wait.
+    # Small: 4 are computed, and with queue_per_slot=1 as many wait.
     with ThreadPoolExecutor(16) as pool:
         asked = [pool.submit(workspace.probe, probe, f"hold:{tmp_path}") for _ in range(16)]
         eventually(lambda: sum(future.done() for future in asked) >= 8)
@@ -336,7 +333,7 @@ def test_too_many_waiting_requests_get_429(
 
 
 def test_requests_of_one_entity_run_side_by_side(
-    workspace: RunningWorkspace, probe: str, tmp_path: Path
+    workspace: Workspace, probe: str, tmp_path: Path
 ) -> None:
     with ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(workspace.probe, probe, f"hold:{tmp_path}") for _ in range(4)]
@@ -346,7 +343,7 @@ def test_requests_of_one_entity_run_side_by_side(
     assert [future.result().json() for future in asked] == [{"predictions": ["released"]}] * 4
 
 
-def test_the_gateways_rate_limit_gets_429(workspace: RunningWorkspace) -> None:
+def test_the_gateways_rate_limit_gets_429(workspace: Workspace) -> None:
     limits = [{"calls": 3, "key": "endpoint", "renewal_period": "minute"}]
     workspace.create("limited", entity(PROBE), ai_gateway={"rate_limits": limits})
     statuses = [
@@ -362,14 +359,14 @@ def test_the_gateways_rate_limit_gets_429(workspace: RunningWorkspace) -> None:
 # The inference table
 
 
-def rows(workspace: RunningWorkspace, columns: str, where: str) -> list[list[Any]]:
+def rows(workspace: Workspace, columns: str, where: str) -> list[list[Any]]:
     statement = f"SELECT {columns} FROM local.gold.probe_payload WHERE {where}"
     found: list[list[Any]] = eventually(lambda: workspace.sql(statement))
     return found
 
 
 def test_an_answered_request_is_logged_in_the_documented_columns(
-    workspace: RunningWorkspace, probe: str
+    workspace: Workspace, probe: str
 ) -> None:
     response = workspace.probe(probe, "echo:logged", client_request_id="mine")
     request_id = response.headers["x-databricks-request-id"]
@@ -386,7 +383,7 @@ def test_an_answered_request_is_logged_in_the_documented_columns(
     assert row[5:] == ["[]", served_id, "minilake-user", "true"]
 
 
-def test_the_time_in_the_model_is_logged(workspace: RunningWorkspace, probe: str) -> None:
+def test_the_time_in_the_model_is_logged(workspace: Workspace, probe: str) -> None:
     sent = time.monotonic()
     request_id = workspace.probe(probe, "sleep:0.3").headers["x-databricks-request-id"]
     elapsed = time.monotonic() - sent
@@ -395,16 +392,14 @@ def test_the_time_in_the_model_is_logged(workspace: RunningWorkspace, probe: str
     assert 300 <= int(milliseconds) <= elapsed * 1000 + 1
 
 
-def test_a_models_refusal_is_logged_with_its_status(
-    workspace: RunningWorkspace, probe: str
-) -> None:
+def test_a_models_refusal_is_logged_with_its_status(workspace: Workspace, probe: str) -> None:
     request_id = workspace.probe(probe, "raise").headers["x-databricks-request-id"]
     [[status]] = rows(workspace, "status_code", f"databricks_request_id = '{request_id}'")
     assert status == "400"
 
 
 def test_bodies_over_1_mib_are_null_with_the_documented_codes(
-    workspace: RunningWorkspace, probe: str
+    workspace: Workspace, probe: str
 ) -> None:
     large = "x" * (1024 * 1024 + 1)
     ids = {
@@ -421,7 +416,7 @@ def test_bodies_over_1_mib_are_null_with_the_documented_codes(
     assert json.loads(response[2]) == codes[1:]
 
 
-def test_usage_is_tracked(workspace: RunningWorkspace, probe: str) -> None:
+def test_usage_is_tracked(workspace: Workspace, probe: str) -> None:
     response = workspace.probe(probe, "echo:x", client_request_id="used")
     request_id = response.headers["x-databricks-request-id"]
     statement = (
@@ -432,7 +427,7 @@ def test_usage_is_tracked(workspace: RunningWorkspace, probe: str) -> None:
     assert found == [["used", "200", "minilake-user"]]
 
 
-def test_sampling_logs_a_fraction(workspace: RunningWorkspace) -> None:
+def test_sampling_logs_a_fraction(workspace: Workspace) -> None:
     workspace.create("sampled", entity(PROBE), ai_gateway=gateway("sampled", sampling_fraction=0.3))
     for _ in range(200):
         workspace.probe("sampled", "echo:x")
@@ -451,7 +446,7 @@ def test_sampling_logs_a_fraction(workspace: RunningWorkspace) -> None:
     workspace.client.delete(f"{ENDPOINTS}/sampled")
 
 
-def test_logging_ends_and_begins_with_the_inference_table(workspace: RunningWorkspace) -> None:
+def test_logging_ends_and_begins_with_the_inference_table(workspace: Workspace) -> None:
     workspace.create("switched", entity(PROBE))
     url = f"{ENDPOINTS}/switched/ai-gateway"
 
@@ -478,7 +473,7 @@ def test_logging_ends_and_begins_with_the_inference_table(workspace: RunningWork
 
 
 def test_the_system_table_follows_an_endpoints_configs_and_its_end(
-    workspace: RunningWorkspace,
+    workspace: Workspace,
 ) -> None:
     workspace.create("followed", entity(PROBE))
     body = config(entity(PROBE, "1"), entity(PROBE, "2"), split=[60, 40])

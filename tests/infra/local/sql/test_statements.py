@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -252,27 +253,37 @@ def test_without_waiting_a_statement_is_polled(shared_workspace: Any) -> None:
     assert answer["result"]["data_array"] == [["42"]]
 
 
-def test_after_the_wait_a_statement_goes_on_or_is_cancelled(shared_workspace: Any) -> None:
-    answer = shared_workspace.sql(SLOW, wait_timeout="5s", on_wait_timeout="CONTINUE")
+@pytest.fixture
+def hurried(shared_workspace: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A workspace whose seconds of `wait_timeout`, at least five, take a tenth."""
+    monkeypatch.setattr(shared_workspace.lake.statements, "second", 0.1)
+    return shared_workspace
+
+
+def test_after_the_wait_a_statement_goes_on_or_is_cancelled(hurried: Any) -> None:
+    asked = time.monotonic()
+    answer = hurried.sql(SLOW, wait_timeout="5s", on_wait_timeout="CONTINUE")
+    assert time.monotonic() - asked >= 0.5
     assert answer["status"]["state"] == "RUNNING"
     path = f"/api/2.0/sql/statements/{answer['statement_id']}"
-    assert shared_workspace.client.post(f"{path}/cancel").status_code == 200
-    assert shared_workspace.client.get(path).json()["status"]["state"] == "CANCELED"
-    answer = shared_workspace.sql(SLOW, wait_timeout="5s", on_wait_timeout="CANCEL")
+    assert hurried.client.post(f"{path}/cancel").status_code == 200
+    assert hurried.client.get(path).json()["status"]["state"] == "CANCELED"
+    answer = hurried.sql(SLOW, wait_timeout="5s", on_wait_timeout="CANCEL")
     assert answer["status"]["state"] == "CANCELED"
     # The threads are free again.
-    assert shared_workspace.rows("SELECT 1") == [["1"]]
+    assert hurried.rows("SELECT 1", wait_timeout="50s") == [["1"]]
 
 
-def test_a_cancelled_insert_leaves_no_rows(shared_workspace: Any) -> None:
-    shared_workspace.rows("CREATE TABLE base.s.cancelled (n BIGINT)")
-    answer = shared_workspace.sql(
+def test_a_cancelled_insert_leaves_no_rows(hurried: Any) -> None:
+    hurried.rows("CREATE TABLE base.s.cancelled (n BIGINT)", wait_timeout="50s")
+    answer = hurried.sql(
         f"INSERT INTO base.s.cancelled SELECT CAST(x AS BIGINT) FROM ({SLOW}) AS t(x)",
         wait_timeout="5s",
         on_wait_timeout="CANCEL",
     )
     assert answer["status"]["state"] == "CANCELED"
-    assert shared_workspace.rows("SELECT count(*) FROM base.s.cancelled") == [["0"]]
+    counted = hurried.rows("SELECT count(*) FROM base.s.cancelled", wait_timeout="50s")
+    assert counted == [["0"]]
 
 
 @pytest.mark.parametrize(
