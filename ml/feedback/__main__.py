@@ -13,7 +13,7 @@ from uuid import uuid4
 from rich.console import Console
 
 from ml.contract.errors import UserError
-from ml.feedback.reading import CONFIDENCES, VERDICTS, InvalidReading, Reading
+from ml.feedback.reading import CONFIDENCES, GROUND_TRUTHS, InvalidReading, Reading
 from ml.terminal.command import add_environment_option, run
 from ml.terminal.progress import bar
 
@@ -82,7 +82,7 @@ def _options() -> argparse.ArgumentParser:
     )
     one = parser.add_argument_group("one reading, by whoever is authenticated, read now")
     one.add_argument("--prediction", metavar="ID", help="the request id of the prediction")
-    one.add_argument("--verdict", choices=VERDICTS)
+    one.add_argument("--verdict", choices=GROUND_TRUTHS)
     one.add_argument(
         "--blind",
         action="store_const",

@@ -17,7 +17,7 @@ from ml.contract.serving import LABELS
 INDETERMINATE: Final = "INDETERMINATE"
 """The reader can not tell: a verdict, but no label."""
 
-VERDICTS: Final = (*LABELS, INDETERMINATE)
+GROUND_TRUTHS: Final = (*LABELS, INDETERMINATE)
 CONFIDENCES: Final = ("LOW", "MEDIUM", "HIGH")
 
 SIMULATION: Final = "simulation"
@@ -72,7 +72,7 @@ class Reading:
     radiologist_id: str
     """Who read: the identity that the workspace has authenticated."""
     ground_truth: str
-    """One of VERDICTS."""
+    """One of GROUND_TRUTHS."""
     timestamp: datetime
     """When the reader decided."""
     blind: bool
@@ -226,7 +226,7 @@ def _check_text(name: str, value: object) -> str | None:
 
 
 def _check_verdict(_: str, value: object) -> str | None:
-    return None if value in VERDICTS else f"one of {', '.join(VERDICTS)}"
+    return None if value in GROUND_TRUTHS else f"one of {', '.join(GROUND_TRUTHS)}"
 
 
 def _check_confidence(_: str, value: object) -> str | None:
@@ -261,7 +261,7 @@ _EXAMPLES: Final = {
     "feedback_id": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
     "prediction_id": "the client_request_id that the prediction was sent with",
     "radiologist_id": "reader@clinic.example",
-    "ground_truth": VERDICTS[0],
+    "ground_truth": GROUND_TRUTHS[0],
     "timestamp": "2026-03-02T12:00:00+00:00",
     "blind": "true",
     "confidence": "HIGH",

@@ -14,7 +14,7 @@ from infra.declared.analysis import Analysis
 from ml.contract.serving import LABELS
 from ml.contract.tables import PREDICTION_FEEDBACK
 from ml.feedback.reading import SIMULATION
-from ml.reading_room.assignment import Verdicts
+from ml.reading_room.assignment import Readings
 from ml.reading_room.sampler import Drawn, Sampler
 from ml.workspace.warehouse import Warehouse
 
@@ -29,7 +29,7 @@ FROM IDENTIFIER(:predictions)
 WHERE answer_number = 1
 """
 
-_VERDICTS: Final = """
+_READINGS: Final = """
 SELECT prediction_id, radiologist_id, ground_truth
 FROM (
   SELECT
@@ -48,7 +48,7 @@ FROM (
       AND correction.radiologist_id = given.radiologist_id
       AND correction.prediction_id = given.prediction_id
   )
-) AS verdict
+) AS reading
 WHERE verdict_number = 1
 """
 
@@ -107,11 +107,11 @@ class Queue:
             if drawn is not None:
                 yield drawn
 
-    def verdicts(self) -> Mapping[str, Verdicts]:
+    def readings(self) -> Mapping[str, Readings]:
         """Each reader's latest verdict on each prediction, by prediction; of readers, not of
         simulations. Raises WorkspaceError."""
         found: dict[str, dict[str, str]] = defaultdict(dict)
-        rows = self._warehouse.execute(_VERDICTS, feedback=self._feedback, simulation=SIMULATION)
+        rows = self._warehouse.execute(_READINGS, feedback=self._feedback, simulation=SIMULATION)
         for row in rows:
             verdict = str(row["ground_truth"])
             found[str(row["prediction_id"])][str(row["radiologist_id"])] = verdict

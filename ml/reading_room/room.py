@@ -12,7 +12,7 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from ml.feedback.reading import Reading
-from ml.reading_room.assignment import Verdicts, open_to
+from ml.reading_room.assignment import Readings, open_to
 from ml.reading_room.delivery import Delivery
 from ml.reading_room.films import Films, NoPicture
 from ml.reading_room.journal import Entry, Journal, Loan, State
@@ -54,7 +54,7 @@ class Turn:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class FilmReading:
     """What a reader has entered."""
 
     feedback_id: UUID
@@ -77,7 +77,7 @@ class Room:
         self._readers = readers
         self._assigning = threading.Lock()
         self._cases: tuple[Case, ...] = ()
-        self._written: Mapping[str, Verdicts] = {}
+        self._written: Mapping[str, Readings] = {}
         self._asked_at: float | None = None
         self._unavailable: set[str] = set()
         self._pictures: dict[str, bytes] = {}
@@ -103,7 +103,7 @@ class Room:
         loan = self._loan(reader, token)
         return self._pictures.get(token) or self._films.picture(loan.predictions)
 
-    def read(self, reader: str, token: str, verdict: Verdict) -> Entry:
+    def read(self, reader: str, token: str, given: FilmReading) -> Entry:
         """Keeps a reading, and sends it. Another one of the same film corrects the one before.
 
         Raises UnknownFilm, InvalidReading.
@@ -112,12 +112,12 @@ class Room:
         before = self._latest(token)
         readings = [
             Reading(
-                feedback_id=_feedback_id(verdict, drawn),
+                feedback_id=_feedback_id(given, drawn),
                 prediction_id=drawn.prediction_id,
                 radiologist_id=reader,
-                ground_truth=verdict.ground_truth,
-                confidence=verdict.confidence,
-                notes=verdict.notes,
+                ground_truth=given.ground_truth,
+                confidence=given.confidence,
+                notes=given.notes,
                 timestamp=datetime.now(UTC),
                 blind=not self._journal.revealed(token),
                 supersedes=before.get(drawn.prediction_id),
@@ -125,10 +125,10 @@ class Room:
                 sampling_probability=drawn.sampling_probability,
             )
             for drawn in loan.predictions
-            if not self._journal.has(_feedback_id(verdict, drawn))
+            if not self._journal.has(_feedback_id(given, drawn))
         ]
         self._journal.keep(token, readings)
-        return self._sent(token, [_feedback_id(verdict, drawn) for drawn in loan.predictions])
+        return self._sent(token, [_feedback_id(given, drawn) for drawn in loan.predictions])
 
     def reveal(self, reader: str, token: str) -> tuple[Output, ...]:
         """What the models said. That it was asked for is recorded, and then it is told.
@@ -185,7 +185,7 @@ class Room:
     def _assign(self, reader: str) -> tuple[Loan | None, Turn]:
         now = datetime.now(UTC)
         self._ask_tables()
-        verdicts = self._verdicts()
+        readings = self._readings()
         reading_now: dict[str, set[str]] = defaultdict(set)
         own: Loan | None = None
         for loan in self._journal.unread(now):
@@ -196,7 +196,7 @@ class Room:
             case
             for case in self._cases
             if open_to(
-                reader, verdicts.get(case.film, {}), reading_now.get(case.film, ()), self._readers
+                reader, readings.get(case.film, {}), reading_now.get(case.film, ()), self._readers
             )
         ]
         there = [case for case in waiting if case.film not in self._unavailable]
@@ -242,16 +242,16 @@ class Room:
         if self._asked_at is not None and time.monotonic() - self._asked_at < _TABLES_SECONDS:
             return
         self._cases = self._queue.cases(self._films.names)
-        self._written = self._queue.verdicts()
+        self._written = self._queue.readings()
         self._asked_at = time.monotonic()
 
-    def _verdicts(self) -> Mapping[str, Verdicts]:
+    def _readings(self) -> Mapping[str, Readings]:
         """By film: what the tables say, and what was read here since."""
         of: dict[str, dict[str, str]] = defaultdict(dict)
         films = _films_by_prediction(self._cases)
-        for prediction_id, verdicts in self._written.items():
+        for prediction_id, readings in self._written.items():
             if film := films.get(prediction_id):
-                of[film] |= verdicts
+                of[film] |= readings
         for entry in self._journal.counting():
             if film := films.get(entry.reading.prediction_id):
                 of[film][entry.reading.radiologist_id] = entry.reading.ground_truth
@@ -265,8 +265,8 @@ def _films_by_prediction(cases: Collection[Case]) -> Mapping[str, str]:
     return {drawn.prediction_id: case.film for case in cases for drawn in case.predictions}
 
 
-def _feedback_id(verdict: Verdict, drawn: Drawn) -> str:
-    return str(uuid5(verdict.feedback_id, drawn.prediction_id))
+def _feedback_id(given: FilmReading, drawn: Drawn) -> str:
+    return str(uuid5(given.feedback_id, drawn.prediction_id))
 
 
 def _with_output(reading: Reading, shown_at: datetime) -> Reading:

@@ -20,12 +20,12 @@ from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
 from infra.declared.local_workspace import LOOPBACK_NAMES
-from ml.feedback.reading import CONFIDENCES, LONGEST_NOTES, VERDICTS, InvalidReading
+from ml.feedback.reading import CONFIDENCES, GROUND_TRUTHS, LONGEST_NOTES, InvalidReading
 from ml.reading_room.films import NoPicture
 from ml.reading_room.identity import Identity, UnknownReader
 from ml.reading_room.journal import State
 from ml.reading_room.protection import Protection
-from ml.reading_room.room import NotRead, Room, UnknownFilm, Verdict
+from ml.reading_room.room import FilmReading, NotRead, Room, UnknownFilm
 from ml.workspace.connection import WorkspaceError
 
 _PAGE: Final = Path(__file__).parent / "page"
@@ -115,7 +115,7 @@ class Pages:
             "page.html",
             {
                 "reader": self._identity.reader(request),
-                "verdicts": VERDICTS,
+                "verdicts": GROUND_TRUTHS,
                 "confidences": CONFIDENCES,
                 "longest_notes": LONGEST_NOTES,
             },
@@ -149,7 +149,7 @@ class Pages:
             self._room.read,
             reader,
             entered.film,
-            Verdict(
+            FilmReading(
                 feedback_id=entered.feedback_id,
                 ground_truth=entered.ground_truth,
                 confidence=entered.confidence,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.contract.tables import PREDICTION_FEEDBACK
-from ml.feedback.reading import CONFIDENCES, VERDICTS, InvalidReading, Reading
+from ml.feedback.reading import CONFIDENCES, GROUND_TRUTHS, InvalidReading, Reading
 
 ROW: dict[str, Any] = {
     "feedback_id": "feedback-1",
@@ -37,7 +37,7 @@ def test_what_must_be_said_is_not_null_in_the_table_since_its_beginning() -> Non
 
 
 @given(
-    verdict=st.sampled_from(VERDICTS),
+    verdict=st.sampled_from(GROUND_TRUTHS),
     confidence=st.none() | st.sampled_from(CONFIDENCES),
     probability=st.none() | st.floats(min_value=0, max_value=1, exclude_min=True),
     time=st.datetimes(
