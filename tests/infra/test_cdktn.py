@@ -80,9 +80,8 @@ def copy(folder: Path) -> Path:
     shutil.copytree(ROOT / "infra", folder / "infra", ignore=ignore)
     for file in ("main.py", "pyproject.toml"):
         shutil.copy(ROOT / file, folder)
-    (folder / "ml").mkdir()
-    for module in ("__init__.py", "contract.py", "tables.py"):  # what ml declares for infra
-        shutil.copy(ROOT / "ml" / module, folder / "ml")
+    shutil.copytree(ROOT / "ml" / "contract", folder / "ml" / "contract", ignore=ignore)
+    shutil.copy(ROOT / "ml" / "__init__.py", folder / "ml")
     return folder
 
 
