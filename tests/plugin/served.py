@@ -202,7 +202,7 @@ def _warehouse(client: httpx.Client) -> str:
 
 
 @pytest.fixture
-def lake_workspace(tmp_path: Path) -> Iterator[Served]:
+def new_workspace(tmp_path: Path) -> Iterator[Served]:
     """A new workspace for the test alone."""
     with served(tmp_path) as workspace:
         yield workspace

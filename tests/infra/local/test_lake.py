@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.plugin.served import open_lake, registry_uri, running, served
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 STARTED_WITHIN_SECONDS = 3.0
 IDLE_MEMORY_MB = 400
@@ -26,6 +29,16 @@ lake = open_lake(Path(sys.argv[1]))
 with running(lake) as address:
     print(address, flush=True)
     sys.stdin.read()
+"""
+
+# Holds the database of a lake until it is told to end.
+HOLDER = """
+import sys
+from pathlib import Path
+from infra.local.storage.database import Database
+database = Database(Path(sys.argv[1]))
+print("open", flush=True)
+sys.stdin.read()
 """
 
 # Opens a lake where every connection but loopback fails, and answers one request.
@@ -51,15 +64,18 @@ lake.close()
 """
 
 
-def start(folder: Path) -> tuple[subprocess.Popen[str], str]:
-    process = subprocess.Popen(
+@contextlib.contextmanager
+def start(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process that serves the lake of a folder, and its address; killed at the end."""
+    with subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", SERVER, str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    )
-    assert process.stdout is not None
-    return process, process.stdout.readline().strip()
+    ) as process:
+        assert process.stdout is not None
+        yield process, process.stdout.readline().strip()
+        process.kill()
 
 
 def test_everything_survives_a_restart(tmp_path: Path) -> None:
@@ -108,8 +124,10 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
 def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
     import httpx
 
-    process, address = start(tmp_path)
-    with httpx.Client(base_url=address, timeout=60) as client:
+    with (
+        start(tmp_path) as (process, address),
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
         client.post("/api/2.1/unity-catalog/catalogs", json={"name": "c"})
         client.post("/api/2.1/unity-catalog/schemas", json={"catalog_name": "c", "name": "s"})
         warehouse = client.post("/api/2.0/sql/warehouses", json={"name": "w"}).json()["id"]
@@ -117,8 +135,7 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
             body = {"warehouse_id": warehouse, "statement": statement}
             answer = client.post("/api/2.0/sql/statements", json=body).json()
             assert answer["status"]["state"] == "SUCCEEDED"
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        process.kill()
     lake = open_lake(tmp_path)
     try:
         assert lake.namespaces.schemas("c") == ["default", "s"]
@@ -131,13 +148,17 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
 def test_a_directory_has_one_workspace(tmp_path: Path) -> None:
     from infra.local.storage.database import DataDirectoryInUse
 
-    process, _ = start(tmp_path)
-    try:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path / "workspace")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "open\n"
         with pytest.raises(DataDirectoryInUse, match="stop that one"):
             open_lake(tmp_path)
-    finally:
-        process.kill()
-        process.wait()
+        holder.communicate("")
 
 
 def test_a_process_has_one_lake(tmp_path: Path) -> None:
@@ -174,46 +195,44 @@ def used_by_a_start(folder: Path) -> tuple[float, float]:
     """Seconds of a processor until the first answer, and megabytes then."""
     import httpx
 
-    process, address = start(folder)
-    try:
+    with start(folder) as (process, address):
         httpx.get(f"{address}/api/2.1/unity-catalog/catalogs", timeout=60)
         status = Path(f"/proc/{process.pid}/status").read_text()
         ticks = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    finally:
-        process.kill()
-        process.wait()
     resident = next(line for line in status.splitlines() if line.startswith("VmRSS"))
     return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK"), int(resident.split()[1]) / 1024
 
 
+@pytest.mark.alone
 def test_it_starts_quickly_and_stays_small(tmp_path: Path) -> None:
-    """Processor time, not the clock, and the best of three: others may be using the machine."""
-    seconds, megabytes = zip(
-        *(used_by_a_start(tmp_path / str(number)) for number in range(3)), strict=True
-    )
+    """Processor time, not the clock, and again if it took long: others may use the machine."""
+    for attempt in range(3):
+        seconds, megabytes = used_by_a_start(tmp_path / str(attempt))
+        assert megabytes <= IDLE_MEMORY_MB
+        if seconds <= STARTED_WITHIN_SECONDS:
+            break
 
-    assert min(seconds) <= STARTED_WITHIN_SECONDS, seconds
-    assert max(megabytes) <= IDLE_MEMORY_MB, megabytes
+    assert seconds <= STARTED_WITHIN_SECONDS
 
 
-def test_what_minilake_lacks_is_501(workspace: Any) -> None:
+def test_what_minilake_lacks_is_501(new_workspace: Any) -> None:
     for path in ("/api/2.0/never/heard/of", "/_minilake/reset"):
-        answer = workspace.client.post(path)
+        answer = new_workspace.client.post(path)
         assert (answer.status_code, answer.json()["error_code"]) == (501, "NOT_IMPLEMENTED")
 
 
-def test_reading_models_does_not_make_a_registry(workspace: Any) -> None:
+def test_reading_models_does_not_make_a_registry(new_workspace: Any) -> None:
     models = "/api/2.1/unity-catalog/models"
-    assert workspace.client.get(f"{models}/base.s.m").status_code == 404
-    assert workspace.client.get(models).json() == {"registered_models": []}
-    assert not (workspace.folder / "mlflow.db").exists()
-    assert registry_uri(workspace.folder).endswith("mlflow.db")
+    assert new_workspace.client.get(f"{models}/base.s.m").status_code == 404
+    assert new_workspace.client.get(models).json() == {"registered_models": []}
+    assert not (new_workspace.folder / "mlflow.db").exists()
+    assert registry_uri(new_workspace.folder).endswith("mlflow.db")
 
 
-def test_files_of_a_volume_are_served(workspace: Any) -> None:
-    sdk = workspace.sdk()
+def test_files_of_a_volume_are_served(new_workspace: Any) -> None:
+    sdk = new_workspace.sdk()
     body = {"catalog_name": "base", "schema_name": "s", "name": "v", "volume_type": "MANAGED"}
-    assert workspace.client.post("/api/2.1/unity-catalog/volumes", json=body).status_code == 200
+    assert new_workspace.client.post("/api/2.1/unity-catalog/volumes", json=body).status_code == 200
     import io
 
     sdk.files.upload("/Volumes/base/s/v/a/film.png", io.BytesIO(b"bytes"), overwrite=True)

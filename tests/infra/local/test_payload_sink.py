@@ -58,9 +58,9 @@ def served_entity(**changes: Any) -> Any:
     return dataclasses.replace(row, **changes)
 
 
-def test_the_first_row_makes_the_table_in_its_documented_columns(workspace: Any) -> None:
-    workspace.lake.payload_sink.deliver(table(), [payload(1)])
-    info = workspace.client.get("/api/2.1/unity-catalog/tables/base.s.p_payload").json()
+def test_the_first_row_makes_the_table_in_its_documented_columns(new_workspace: Any) -> None:
+    new_workspace.lake.payload_sink.deliver(table(), [payload(1)])
+    info = new_workspace.client.get("/api/2.1/unity-catalog/tables/base.s.p_payload").json()
     assert [(column["name"], column["type_text"]) for column in info["columns"]] == [
         ("databricks_request_id", "string"),
         ("request_date", "date"),
@@ -78,12 +78,12 @@ def test_the_first_row_makes_the_table_in_its_documented_columns(workspace: Any)
     assert info["properties"]["clusteringColumns"] == '[["request_date"]]'
 
 
-def test_a_row_is_read_as_it_was_written(workspace: Any) -> None:
+def test_a_row_is_read_as_it_was_written(new_workspace: Any) -> None:
     row = payload(
         1, client_request_id=None, request=None, logging_error_codes=("MAX_REQUEST_SIZE_EXCEEDED",)
     )
-    workspace.lake.payload_sink.deliver(table(), [row])
-    assert workspace.rows("SELECT * FROM base.s.p_payload") == [
+    new_workspace.lake.payload_sink.deliver(table(), [row])
+    assert new_workspace.rows("SELECT * FROM base.s.p_payload") == [
         [
             "00000000-0000-0000-0000-000000000001",
             "2026-11-24",
@@ -101,34 +101,34 @@ def test_a_row_is_read_as_it_was_written(workspace: Any) -> None:
     ]
 
 
-def test_a_row_that_comes_twice_is_there_once(workspace: Any) -> None:
-    sink = workspace.lake.payload_sink
+def test_a_row_that_comes_twice_is_there_once(new_workspace: Any) -> None:
+    sink = new_workspace.lake.payload_sink
     sink.deliver(table(), [payload(1), payload(2), payload(2)])
     sink.deliver(table(), [payload(2), payload(3)])
-    rows = workspace.rows("SELECT client_request_id FROM base.s.p_payload ORDER BY 1")
+    rows = new_workspace.rows("SELECT client_request_id FROM base.s.p_payload ORDER BY 1")
     assert rows == [["film-1"], ["film-2"], ["film-3"]]
 
 
-def test_without_the_schema_nothing_is_written_and_the_way_out_is_named(workspace: Any) -> None:
+def test_without_the_schema_nothing_is_written_and_the_way_out_is_named(new_workspace: Any) -> None:
     from infra.local.serving.inference_tables import UndeliverablePayload
 
     with pytest.raises(UndeliverablePayload, match=r"schema base\.gone does not exist.*Create it"):
-        workspace.lake.payload_sink.deliver(table(schema="gone"), [payload(1)])
-    workspace.rows("CREATE SCHEMA base.gone")
-    workspace.lake.payload_sink.deliver(table(schema="gone"), [payload(1)])
-    assert workspace.rows("SELECT count(*) FROM base.gone.p_payload") == [["1"]]
+        new_workspace.lake.payload_sink.deliver(table(schema="gone"), [payload(1)])
+    new_workspace.rows("CREATE SCHEMA base.gone")
+    new_workspace.lake.payload_sink.deliver(table(schema="gone"), [payload(1)])
+    assert new_workspace.rows("SELECT count(*) FROM base.gone.p_payload") == [["1"]]
 
 
-def test_another_table_of_that_name_is_left_alone(workspace: Any) -> None:
+def test_another_table_of_that_name_is_left_alone(new_workspace: Any) -> None:
     from infra.local.serving.inference_tables import UndeliverablePayload
 
-    workspace.rows("CREATE TABLE base.s.p_payload (mine INT)")
+    new_workspace.rows("CREATE TABLE base.s.p_payload (mine INT)")
     with pytest.raises(UndeliverablePayload, match="another table_name_prefix"):
-        workspace.lake.payload_sink.deliver(table(), [payload(1)])
-    assert workspace.rows("DESCRIBE base.s.p_payload") == [["mine", "int", None]]
+        new_workspace.lake.payload_sink.deliver(table(), [payload(1)])
+    assert new_workspace.rows("DESCRIBE base.s.p_payload") == [["mine", "int", None]]
 
 
-def test_usage_and_served_entities_are_in_the_system_catalog(workspace: Any) -> None:
+def test_usage_and_served_entities_are_in_the_system_catalog(new_workspace: Any) -> None:
     from infra.local.serving.payload import UsageRow
 
     usage = UsageRow(
@@ -139,11 +139,11 @@ def test_usage_and_served_entities_are_in_the_system_catalog(workspace: Any) -> 
         request_time=WHEN,
         served_entity_id="2c5e22cf20044862812dfb724749c87c",
     )
-    sink = workspace.lake.payload_sink
+    sink = new_workspace.lake.payload_sink
     sink.deliver_usage([usage])
     sink.deliver_usage([usage])
     sink.deliver_served_entities([served_entity()])
-    rows = workspace.rows(
+    rows = new_workspace.rows(
         "SELECT u.status_code, e.served_entity_name, e.custom_model_config.workload_size "
         "FROM system.serving.endpoint_usage u JOIN system.serving.served_entities e "
         "ON u.served_entity_id = e.served_entity_id"
@@ -151,32 +151,32 @@ def test_usage_and_served_entities_are_in_the_system_catalog(workspace: Any) -> 
     assert rows == [["200", "model-1", "Small"]]
 
 
-def test_a_later_state_of_a_served_entity_replaces_the_earlier(workspace: Any) -> None:
-    sink = workspace.lake.payload_sink
+def test_a_later_state_of_a_served_entity_replaces_the_earlier(new_workspace: Any) -> None:
+    sink = new_workspace.lake.payload_sink
     sink.deliver_served_entities([served_entity(), served_entity(endpoint_config_version=2)])
     sink.deliver_served_entities([served_entity(endpoint_delete_time=WHEN)])
-    rows = workspace.rows(
+    rows = new_workspace.rows(
         "SELECT endpoint_config_version, endpoint_delete_time FROM system.serving.served_entities "
         "ORDER BY 1"
     )
     assert rows == [["1", "2026-11-24T12:00:00.123Z"], ["2", None]]
 
 
-def test_system_tables_are_read_only(workspace: Any) -> None:
+def test_system_tables_are_read_only(new_workspace: Any) -> None:
     for statement in (
         "DELETE FROM system.serving.endpoint_usage",
         "DROP TABLE system.serving.served_entities",
         "CREATE SCHEMA system.mine",
     ):
-        assert workspace.error(statement).startswith("[INSUFFICIENT_PERMISSIONS]")
+        assert new_workspace.error(statement).startswith("[INSUFFICIENT_PERMISSIONS]")
 
 
-def test_the_prediction_view_of_the_platform_runs(workspace: Any) -> None:
+def test_the_prediction_view_of_the_platform_runs(new_workspace: Any) -> None:
     """Payload joined with the served entities: the arm, the version, the probability."""
-    sink = workspace.lake.payload_sink
+    sink = new_workspace.lake.payload_sink
     sink.deliver_served_entities([served_entity()])
     sink.deliver(table(), [payload(1), payload(2, response="not JSON"), payload(3, response=None)])
-    workspace.rows(
+    new_workspace.rows(
         "CREATE VIEW base.s.predictions (request_id COMMENT 'joins feedback', arm, version, p) AS "
         "SELECT p.client_request_id, e.served_entity_name, CAST(e.entity_version AS INT), "
         "try_cast(p.response:predictions[0][0] AS DOUBLE) "
@@ -185,7 +185,7 @@ def test_the_prediction_view_of_the_platform_runs(workspace: Any) -> None:
         "QUALIFY row_number() OVER (PARTITION BY p.databricks_request_id "
         "ORDER BY e.change_time DESC) = 1"
     )
-    assert workspace.rows("SELECT * FROM base.s.predictions ORDER BY request_id") == [
+    assert new_workspace.rows("SELECT * FROM base.s.predictions ORDER BY request_id") == [
         ["film-1", "model-1", "1", "0.25"],
         ["film-2", "model-1", "1", None],
         ["film-3", "model-1", "1", None],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -111,9 +112,10 @@ class Replay:
 
 
 @pytest.fixture
-def replay(workspace: Any) -> Replay:
+def replay(new_workspace: Any, empty_registry: Path) -> Replay:
     """A workspace with what the recording found there: catalog, schema, warehouse, job, scope."""
-    client = workspace.client
+    shutil.copy(empty_registry, new_workspace.folder / empty_registry.name)
+    client = new_workspace.client
     for path, body in (
         ("/api/2.0/secrets/scopes/create", {"scope": "fx"}),
         (
@@ -125,7 +127,7 @@ def replay(workspace: Any) -> Replay:
         ),
     ):
         assert client.post(path, json=body).status_code == 200
-    return Replay(client, {WAREHOUSE: workspace.warehouse_id})
+    return Replay(client, {WAREHOUSE: new_workspace.warehouse_id})
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,11 @@ PATH = "/api/2.1/unity-catalog/models"
 
 
 _NUMBERS = count()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _registry(shared_workspace: Any, empty_registry: Path) -> None:
+    shutil.copy(empty_registry, shared_workspace.folder / empty_registry.name)
 
 
 @pytest.fixture
@@ -34,6 +40,7 @@ def register(shared_workspace: Any) -> Callable[[str], int]:
     artifacts = str(shared_workspace.folder / "artifacts")
     experiment = found.experiment_id if found else mlflow.create_experiment("test", artifacts)
 
+    @mlflow.pyfunc.utils.pyfunc
     def predict(model_input: list[str]) -> list[str]:
         return model_input
 

@@ -9,68 +9,68 @@ import pytest
 PATH = "/api/2.1/unity-catalog"
 
 
-def test_a_schema_with_tables_is_not_deleted(workspace: Any) -> None:
-    workspace.rows("CREATE TABLE base.s.t (a INT)")
-    answer = workspace.client.delete(f"{PATH}/schemas/base.s")
+def test_a_schema_with_tables_is_not_deleted(new_workspace: Any) -> None:
+    new_workspace.rows("CREATE TABLE base.s.t (a INT)")
+    answer = new_workspace.client.delete(f"{PATH}/schemas/base.s")
     assert answer.status_code == 400
     assert answer.json()["error_code"] == "INVALID_STATE"
     assert "table(s) t" in answer.json()["message"]
-    assert workspace.rows("SELECT count(*) FROM base.s.t") == [["0"]]
+    assert new_workspace.rows("SELECT count(*) FROM base.s.t") == [["0"]]
 
 
-def test_a_schema_with_a_volume_is_not_deleted(workspace: Any) -> None:
+def test_a_schema_with_a_volume_is_not_deleted(new_workspace: Any) -> None:
     body = {"catalog_name": "base", "schema_name": "s", "name": "v", "volume_type": "MANAGED"}
-    assert workspace.client.post(f"{PATH}/volumes", json=body).status_code == 200
-    assert "volume(s) v" in workspace.client.delete(f"{PATH}/schemas/base.s").json()["message"]
+    assert new_workspace.client.post(f"{PATH}/volumes", json=body).status_code == 200
+    assert "volume(s) v" in new_workspace.client.delete(f"{PATH}/schemas/base.s").json()["message"]
 
 
-def test_force_deletes_what_is_in_it(workspace: Any) -> None:
+def test_force_deletes_what_is_in_it(new_workspace: Any) -> None:
     volume = {"catalog_name": "base", "schema_name": "s", "name": "v", "volume_type": "MANAGED"}
-    workspace.rows("CREATE TABLE base.s.t (a INT)")
-    workspace.client.post(f"{PATH}/volumes", json=volume)
-    assert workspace.client.delete(f"{PATH}/schemas/base.s?force=true").status_code == 200
-    assert workspace.client.get(f"{PATH}/schemas/base.s").status_code == 404
-    assert workspace.error("SELECT * FROM base.s.t").startswith("[TABLE_OR_VIEW_NOT_FOUND]")
+    new_workspace.rows("CREATE TABLE base.s.t (a INT)")
+    new_workspace.client.post(f"{PATH}/volumes", json=volume)
+    assert new_workspace.client.delete(f"{PATH}/schemas/base.s?force=true").status_code == 200
+    assert new_workspace.client.get(f"{PATH}/schemas/base.s").status_code == 404
+    assert new_workspace.error("SELECT * FROM base.s.t").startswith("[TABLE_OR_VIEW_NOT_FOUND]")
     # Nothing comes back with the name.
-    workspace.rows("CREATE SCHEMA base.s")
-    assert workspace.rows("SHOW TABLES IN base.s") == []
-    assert workspace.client.post(f"{PATH}/volumes", json=volume).status_code == 200
+    new_workspace.rows("CREATE SCHEMA base.s")
+    assert new_workspace.rows("SHOW TABLES IN base.s") == []
+    assert new_workspace.client.post(f"{PATH}/volumes", json=volume).status_code == 200
 
 
-def test_a_catalog_is_deleted_with_its_schemas_only_by_force(workspace: Any) -> None:
-    assert workspace.client.delete(f"{PATH}/catalogs/base").status_code == 400
-    assert workspace.client.delete(f"{PATH}/catalogs/base?force=true").status_code == 200
-    assert workspace.client.get(f"{PATH}/catalogs/base").status_code == 404
+def test_a_catalog_is_deleted_with_its_schemas_only_by_force(new_workspace: Any) -> None:
+    assert new_workspace.client.delete(f"{PATH}/catalogs/base").status_code == 400
+    assert new_workspace.client.delete(f"{PATH}/catalogs/base?force=true").status_code == 200
+    assert new_workspace.client.get(f"{PATH}/catalogs/base").status_code == 404
 
 
-def test_the_owner_of_a_catalog_and_a_schema_can_be_changed(workspace: Any) -> None:
+def test_the_owner_of_a_catalog_and_a_schema_can_be_changed(new_workspace: Any) -> None:
     for path in ("catalogs/base", "schemas/base.s"):
-        answer = workspace.client.patch(f"{PATH}/{path}", json={"owner": "admins"})
+        answer = new_workspace.client.patch(f"{PATH}/{path}", json={"owner": "admins"})
         assert answer.status_code == 200
-        assert workspace.client.get(f"{PATH}/{path}").json()["owner"] == "admins"
+        assert new_workspace.client.get(f"{PATH}/{path}").json()["owner"] == "admins"
 
 
-def test_the_owner_of_a_table_can_be_changed(workspace: Any) -> None:
-    workspace.rows("CREATE TABLE base.s.t (a INT COMMENT 'kept')")
-    answer = workspace.client.patch(f"{PATH}/tables/base.s.t", json={"owner": "admins"})
+def test_the_owner_of_a_table_can_be_changed(new_workspace: Any) -> None:
+    new_workspace.rows("CREATE TABLE base.s.t (a INT COMMENT 'kept')")
+    answer = new_workspace.client.patch(f"{PATH}/tables/base.s.t", json={"owner": "admins"})
     assert answer.status_code == 200
-    table = workspace.client.get(f"{PATH}/tables/base.s.t").json()
+    table = new_workspace.client.get(f"{PATH}/tables/base.s.t").json()
     assert (table["owner"], table["columns"][0]["comment"]) == ("admins", "kept")
 
 
 @pytest.mark.parametrize("path", ["catalogs/none", "schemas/base.none", "tables/base.s.none"])
-def test_what_is_not_there_is_404(workspace: Any, path: str) -> None:
+def test_what_is_not_there_is_404(new_workspace: Any, path: str) -> None:
     for method in ("GET", "PATCH", "DELETE"):
-        answer = workspace.client.request(
+        answer = new_workspace.client.request(
             method, f"{PATH}/{path}", json={} if method == "PATCH" else None
         )
         assert answer.status_code == 404, (method, answer.text)
 
 
-def test_the_sdk_manages_tables(workspace: Any) -> None:
-    workspace.rows("CREATE TABLE base.s.t (a ARRAY<INT> COMMENT 'c') TBLPROPERTIES ('k' = 'v')")
-    workspace.rows("CREATE VIEW base.s.v AS SELECT 1 AS one")
-    sdk = workspace.sdk()
+def test_the_sdk_manages_tables(new_workspace: Any) -> None:
+    new_workspace.rows("CREATE TABLE base.s.t (a ARRAY<INT> COMMENT 'c') TBLPROPERTIES ('k' = 'v')")
+    new_workspace.rows("CREATE VIEW base.s.v AS SELECT 1 AS one")
+    sdk = new_workspace.sdk()
     table = sdk.tables.get("base.s.t")
     assert (table.table_type.value, table.properties) == ("MANAGED", {"k": "v"})
     assert (table.columns[0].type_text, table.columns[0].comment) == ("array<int>", "c")
@@ -83,7 +83,7 @@ def test_the_sdk_manages_tables(workspace: Any) -> None:
     assert not sdk.tables.exists("base.s.t").table_exists
 
 
-def test_a_managed_table_can_be_created_by_rest(workspace: Any) -> None:
+def test_a_managed_table_can_be_created_by_rest(new_workspace: Any) -> None:
     body = {
         "catalog_name": "base",
         "schema_name": "s",
@@ -91,8 +91,8 @@ def test_a_managed_table_can_be_created_by_rest(workspace: Any) -> None:
         "comment": "one",
         "columns": [{"name": "a", "type_text": "map<string,int>", "nullable": False}],
     }
-    assert workspace.client.post(f"{PATH}/tables", json=body).status_code == 200
-    assert workspace.client.post(f"{PATH}/tables", json=body).status_code == 409
-    assert workspace.rows("DESCRIBE base.s.t") == [["a", "map<string,int>", None]]
+    assert new_workspace.client.post(f"{PATH}/tables", json=body).status_code == 200
+    assert new_workspace.client.post(f"{PATH}/tables", json=body).status_code == 409
+    assert new_workspace.rows("DESCRIBE base.s.t") == [["a", "map<string,int>", None]]
     external = {**body, "name": "x", "table_type": "EXTERNAL", "storage_location": "s3://x"}
-    assert workspace.client.post(f"{PATH}/tables", json=external).status_code == 501
+    assert new_workspace.client.post(f"{PATH}/tables", json=external).status_code == 501
