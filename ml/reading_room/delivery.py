@@ -24,9 +24,15 @@ _log = logging.getLogger(__name__)
 class Delivery:
     """Sends what the journal keeps, in a thread of its own, oldest first."""
 
-    def __init__(self, journal: Journal, endpoint: FeedbackClient) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        endpoint: FeedbackClient,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
         self._journal = journal
         self._endpoint = endpoint
+        self._patience_seconds = patience_seconds
         self._change = threading.Condition()
         self._asked = self._answered = 0
         self._ending = False
@@ -37,7 +43,7 @@ class Delivery:
             self._asked += 1
             attempt = self._asked
             self._change.notify_all()
-            self._change.wait_for(lambda: self._answered >= attempt, PATIENCE_SECONDS)
+            self._change.wait_for(lambda: self._answered >= attempt, self._patience_seconds)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -50,7 +56,7 @@ class Delivery:
             with self._change:
                 self._ending = True
                 self._change.notify_all()
-            thread.join(PATIENCE_SECONDS)
+            thread.join(self._patience_seconds)
 
     def _run(self) -> None:
         while not self._ending:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+import uvicorn
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -30,6 +31,9 @@ from ml.workspace.connection import WorkspaceError
 
 _PAGE: Final = Path(__file__).parent / "page"
 _LARGEST_BODY: Final = 64 * 1024
+_SHUTDOWN_SECONDS: Final = 5
+_KEEP_ALIVE_SECONDS: Final = 120
+"""Longer than the pauses of a reader: a connection that ends just then would lose what is saved."""
 
 _SAID: Final = {
     State.WRITTEN: "Saved.",
@@ -97,6 +101,23 @@ def application(room: Room, identity: Identity, *, behind_proxy: bool) -> Starle
             ),
             HTTPException: _http_refusal,
         },
+    )
+
+
+def server(app: Starlette) -> uvicorn.Server:
+    """Answers with the application on the sockets that it is run with."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            # Names a client by the proxy's word; nothing here depends on it.
+            proxy_headers=False,
+            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        )
     )
 
 

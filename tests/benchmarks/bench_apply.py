@@ -23,7 +23,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from infra.local.terraform.installation import Installation  # noqa: E402 - a script outside of pytest
+from infra.declared.environment import load  # noqa: E402 - a script outside of pytest
+from infra.local.terraform.installation import Installation  # noqa: E402
+from infra.local.terraform.synthesis import synthesize  # noqa: E402
 from tests.end_to_end.serving.sandbox import ENVIRONMENT  # noqa: E402
 from tests.plugin.workspaces import ENDPOINTS, PROBE, entity, started  # noqa: E402
 
@@ -49,18 +51,15 @@ def terraform(folder: Path, *arguments: str, environment: dict[str, str]) -> flo
 def synthesized(folder: Path, host: str, challenger_traffic: int) -> Path:
     """The stack's folder; its one endpoint serves two versions of the registry's probe."""
     file = folder / "bench.toml"
-    text = ENVIRONMENT.format(host=host, endpoint="bench-apply", prefix="bench")
-    text = text.replace('"keras"\nversion = 1', '"probe"\nversion = 1')
-    text = text.replace('"torch"\nversion = 1', '"probe"\nversion = 2')
-    file.write_text(text.replace("traffic = 50", f"traffic = {challenger_traffic}"))
-    output = folder / "cdktf.out"
-    subprocess.run(
-        [sys.executable, "-m", "infra.local.terraform.app", "serving", str(file)],
-        cwd=ROOT,
-        env=os.environ | {"CDKTF_OUTDIR": str(output)},
-        check=True,
-        capture_output=True,
+    text = ENVIRONMENT.format(
+        host=host, endpoint="bench-apply", prefix="bench", champion="probe", challenger="probe"
     )
+    champion, challengers, rest = text.partition("[[ab_test.challengers]]")
+    rest = rest.replace("version = 1", "version = 2")
+    rest = rest.replace("traffic = 50", f"traffic = {challenger_traffic}")
+    file.write_text(champion + challengers + rest)
+    output = folder / "cdktf.out"
+    synthesize("serving", load(file), output)
     [stack] = output.glob("stacks/*")
     return stack / "cdk.tf.json"
 
@@ -71,7 +70,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         registry = f"sqlite:///{folder / 'mlflow.db'}"
-        script = ROOT / "tests/infra/local/serving/register_models.py"
+        script = ROOT / "tests/plugin/register_models.py"
         subprocess.run(
             [sys.executable, script, registry, folder / "probe", "probe"],
             check=True,

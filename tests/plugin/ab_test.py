@@ -178,11 +178,10 @@ def _value(type_name: str, value: str | None) -> Any:
             return value
 
 
-@pytest.fixture
-def ab_test(shared_workspace: Served) -> ABTestBed:
-    """Both arms are served; the views are created when there are rows, as on Databricks."""
+def new_bed(workspace: Served) -> ABTestBed:
+    """In a catalog of its own."""
     catalog = f"catalog_{next(_catalogs)}"
-    client = shared_workspace.client
+    client = workspace.client
     client.post("/api/2.1/unity-catalog/catalogs", json={"name": catalog}).raise_for_status()
     client.post(
         "/api/2.1/unity-catalog/schemas", json={"name": "gold", "catalog_name": catalog}
@@ -197,8 +196,14 @@ def ab_test(shared_workspace: Served) -> ABTestBed:
         f"{column.name} {column.type}{'' if column.nullable else ' NOT NULL'}"
         for column in PREDICTION_FEEDBACK.columns
     )
-    shared_workspace.rows(f"CREATE TABLE {analysis.feedback} ({columns})")
-    bed = ABTestBed(workspace=shared_workspace, analysis=analysis)
+    workspace.rows(f"CREATE TABLE {analysis.feedback} ({columns})")
+    bed = ABTestBed(workspace=workspace, analysis=analysis)
     bed.serve(CHAMPION)
     bed.serve(CHALLENGER)
     return bed
+
+
+@pytest.fixture
+def ab_test(shared_workspace: Served) -> ABTestBed:
+    """Both arms are served; the views are created when there are rows, as on Databricks."""
+    return new_bed(shared_workspace)

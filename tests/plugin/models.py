@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.plugin.workspaces import REPOSITORY
 
 if TYPE_CHECKING:
     from tests.plugin.once import Once
@@ -32,27 +35,36 @@ def empty_registry(once: Once) -> Path:
 
 @pytest.fixture(scope="session")
 def registry(once: Once, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """URI of a registry of this worker's; `probe` and `torch` have two versions, others one.
+    """URI of a registry of this worker's; `probe`, `torch` and `contrast` have two versions.
 
     The models' files are shared by all workers and only read.
     """
     original = once("registry", _register) / _DATABASE
     copy = tmp_path_factory.mktemp("registry") / _DATABASE
     shutil.copy(original, copy)
-    return f"sqlite:///{copy}"
+    return registry_uri(copy.parent)
+
+
+def registry_uri(folder: Path) -> str:
+    return f"sqlite:///{folder / _DATABASE}"
+
+
+def register(kind: str, folder: Path) -> subprocess.Popen[str]:
+    """Into the registry in the folder, by a process of its own."""
+    script = Path(__file__).with_name("register_models.py")
+    return subprocess.Popen(
+        [sys.executable, str(script), registry_uri(folder), str(folder / kind), kind],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
 
 
 def _register(folder: Path) -> None:
-    uri = f"sqlite:///{folder / _DATABASE}"
-    script = Path(__file__).with_name("register_models.py")
-
-    def register(kind: str) -> subprocess.Popen[str]:
-        command = [sys.executable, str(script), uri, str(folder / kind), kind]
-        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder)
-
     # The first creates the database, the others share it.
     for kinds in (["probe"], ["torch", "keras"]):
-        for process in [register(kind) for kind in kinds]:
+        for process in [register(kind, folder) for kind in kinds]:
             _, errors = process.communicate(timeout=300)
             assert process.returncode == 0, errors
     with contextlib.closing(sqlite3.connect(folder / _DATABASE)) as database:

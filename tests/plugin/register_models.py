@@ -114,6 +114,19 @@ def register_probe() -> None:
         )
 
 
+def register_feedback() -> None:
+    """As the command does it for an environment with the catalog `local`."""
+    from ml.register_feedback import main
+
+    file = Path("feedback.toml")
+    file.write_text(
+        'catalog = "local"\n'
+        '[ab_test]\nendpoint = "ab-test"\n[ab_test.champion]\nmodel = "keras"\nversion = 1\n'
+    )
+    status = main(["--environment", str(file), "--registry", mlflow.get_tracking_uri()])
+    assert status == 0
+
+
 def register_torch() -> None:
     import torch
 
@@ -162,3 +175,6 @@ if __name__ == "__main__":
     mlflow.set_experiment(kind)
     with mlflow.start_run():
         {"probe": register_probe, "torch": register_torch, "keras": register_keras}[kind]()
+    if kind == "probe":
+        os.environ["MLFLOW_EXPERIMENT_NAME"] = kind
+        register_feedback()

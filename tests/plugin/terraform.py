@@ -42,7 +42,12 @@ def terraform_environment(installation: Installation) -> dict[str, str]:
     """Terraform starts the stand-in itself, several times a command, as it does for a user."""
     if shutil.which("terraform", path=_TOOLS) is None:
         pytest.skip("terraform is not on PATH")
-    return {**installation.environment(os.environ), "PATH": _TOOLS, "DATABRICKS_TOKEN": TOKEN}
+    return {
+        **installation.environment(os.environ),
+        "PATH": _TOOLS,
+        "DATABRICKS_TOKEN": TOKEN,
+        "GOGC": "off",  # a command ends before it is worth collecting garbage
+    }
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         deployment = Deployment(
             root=root,
             environment=load(chosen.environment),
-            source=chosen.environment,
             stack=chosen.stack,
             provider=chosen.provider,
         )

@@ -25,7 +25,7 @@ from infra.local.terraform.installation import Installation
 from infra.local.terraform.stand_in import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from infra.declared.environment import Environment
@@ -48,8 +48,7 @@ class NotDeployed(RuntimeError):
 class Deployment:
     """One stack of an environment, from the repository at `root`.
 
-    `stack` is one of STACKS, `source` the environment's name or file, `provider` one of "auto",
-    "registry" and "stand-in".
+    `stack` is one of STACKS, `provider` one of "auto", "registry" and "stand-in".
     """
 
     def __init__(
@@ -57,7 +56,6 @@ class Deployment:
         *,
         root: Path,
         environment: Environment,
-        source: str,
         stack: str = "serving",
         provider: str = "auto",
     ) -> None:
@@ -68,7 +66,7 @@ class Deployment:
             if stack == "platform" and environment.protected
             else None
         )
-        self._source = source
+        self._declared = environment
         self._provider = provider
         self._host = environment.workspace.host or os.environ.get("DATABRICKS_HOST") or ""
         self._is_local = bool(self._host) and is_on_this_machine(self._host)
@@ -157,18 +155,14 @@ class Deployment:
             ) from problem
 
     def _synthesize(self) -> None:
-        """What `cdktf synth` does: run the app with the folder to write to."""
+        from infra.local.terraform.synthesis import synthesize
+
         self._registry_output.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(
-            [sys.executable, "-m", "infra.local.terraform.app", self._kind, self._source],
-            cwd=self._root,
-            env=self._environment | {"CDKTF_OUTDIR": str(self._registry_output)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise NotDeployed(f"The stack could not be synthesized:\n{done.stdout}{done.stderr}")
+        try:
+            with _process_environment(self._environment):  # it starts Node.js
+                synthesize(self._kind, self._declared, self._registry_output)
+        except Exception as problem:
+            raise NotDeployed(f"The stack could not be synthesized:\n{problem}") from problem
 
     @property
     def _real_environment(self) -> dict[str, str]:
@@ -242,6 +236,18 @@ class Deployment:
             text=True,
             check=False,
         )
+
+
+@contextlib.contextmanager
+def _process_environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """This process has the variables, for what it starts inside."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _stack_file(output: Path, stack: str) -> Path:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib.util
 import os
 import platform
 import shlex
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
-from infra.local.terraform.stand_in import VERSION
+from infra.local.terraform.stand_in import ADDRESS, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-ADDRESS = "registry.terraform.io/databricks/databricks"
 _EXECUTABLE = f"terraform-provider-databricks_v{VERSION}"
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -58,17 +59,13 @@ class Installation:
     def _shim(self) -> Path:
         return self._mirror / ADDRESS / VERSION / _platform() / _EXECUTABLE
 
-    @property
-    def _python(self) -> Path:
-        return self.root / ".stand-in" / "bin" / "python"
-
     def write(self) -> None:
         """Write the mirror and the CLI configuration; what is already right is left alone."""
-        if not self._python.exists():
+        if importlib.util.find_spec("tf") is None:
             raise NotInstalled(
-                f"{self._python} does not exist: the stand-in provider runs in an environment of"
-                " its own. Create it with `make set-up`, or with `uv venv .stand-in` and"
-                " `uv pip sync --python .stand-in/bin/python requirements-stand-in.lock`."
+                f"{sys.executable} has no package `tf`, which the stand-in provider speaks"
+                " Terraform's plugin protocol with. Install it with `make set-up`, or with"
+                " `uv pip sync requirements.lock`."
             )
         if _write(self._shim, self._shim_text(), mode=0o755):
             # The shim's bytes are what lock files pin; they change only when the repository moves.
@@ -101,7 +98,7 @@ class Installation:
         before: it does not look at attached providers, and writes no lock for them.
         """
         process = subprocess.Popen(
-            [str(self._python), "-m", "infra.local.terraform.stand_in", "--attach"],
+            [sys.executable, "-m", "infra.local.terraform.stand_in", "--attach"],
             env={**environment, "PYTHONPATH": str(self.root)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -112,7 +109,7 @@ class Installation:
             if not attachment:
                 raise NotInstalled(
                     f"the stand-in provider does not start (exit code {process.wait()}): install"
-                    " its environment again with `make set-up`."
+                    " the packages again with `make set-up`."
                 )
             yield {**environment, "TF_REATTACH_PROVIDERS": attachment.strip()}
         finally:
@@ -120,7 +117,7 @@ class Installation:
 
     def _shim_text(self) -> str:
         """Two lines that start the code where it is, so that a change of it changes no lock."""
-        python, root = shlex.quote(str(self._python)), shlex.quote(str(self.root))
+        python, root = shlex.quote(sys.executable), shlex.quote(str(self.root))
         return f"#!/bin/sh\nPYTHONPATH={root} exec {python} -m infra.local.terraform.stand_in\n"
 
     def _cli_config_text(self) -> str:

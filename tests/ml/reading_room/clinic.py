@@ -1,19 +1,20 @@
-"""A local workspace with an A/B test that has answered requests, and rooms opened on it."""
+"""An A/B test that has answered requests, in a local workspace, and rooms opened on it."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -22,18 +23,27 @@ import httpx
 from infra.declared.analysis import VIEWS, Analysis
 from infra.declared.environment import ENVIRONMENTS, Environment, load
 from infra.declared.feedback import feedback_variables
-from ml.contract.serving import FEEDBACK_MODEL, KERAS_MODEL
+from ml.contract.serving import KERAS_MODEL
 from ml.contract.tables import BRONZE, FILM_VOLUME, GOLD, PREDICTION_FEEDBACK
 from tests.plugin.ingestion import create_table
-from tests.plugin.workspaces import ENDPOINTS, REPOSITORY, entity, eventually, started
+from tests.plugin.workspaces import (
+    BRIGHTNESS,
+    ENDPOINTS,
+    FEEDBACK,
+    NO_CERTIFICATES,
+    REPOSITORY,
+    entity,
+    eventually,
+)
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.plugin.workspaces import RunningWorkspace
 
 NAME = "clinic"
 CATALOG = f"catalog_{NAME}"
-ARM = f"{CATALOG}.models.{KERAS_MODEL}"
-FEEDBACK = """
+WITH_FEEDBACK = """
 [feedback]
 endpoint       = "feedback-endpoint"
 model          = "feedback_processor"
@@ -41,21 +51,14 @@ version        = 1
 authentication = "token"
 """
 SIZE = 28
-# The command. How long it makes a reader wait for an endpoint is not for a busy machine to decide.
-PATIENT = """
-import sys
-from ml.terminal.command import run
-from ml.reading_room import __main__, delivery
-
-delivery.PATIENCE_SECONDS = 60
-sys.exit(run("ml.reading_room", __main__.main))
-"""
+PATIENCE_SECONDS = 60
+"""For which a reader waits for the feedback endpoint: a busy machine does not decide it."""
 _grains = itertools.count(1)
 
 
 @dataclasses.dataclass(kw_only=True)
 class Clinic:
-    """The workspace and what was deployed into it."""
+    """The workspace and what was deployed into it; the model says how bright a film is."""
 
     workspace: RunningWorkspace
     folder: Path
@@ -67,11 +70,11 @@ class Clinic:
         file.write_text(f"{text}\n[reading]\n{reading}\n")
         return file
 
-    @property
+    @functools.cached_property
     def environment(self) -> Environment:
         return load(self.environment_file())
 
-    @property
+    @functools.cached_property
     def analysis(self) -> Analysis:
         analysis = Analysis.of(self.environment)
         assert analysis is not None
@@ -110,16 +113,16 @@ class Clinic:
         """As the serving stack deploys it."""
         environment, api = self.environment, self.workspace.client
         assert environment.feedback is not None
-        [warehouse] = api.get("/api/2.0/sql/warehouses").json()["warehouses"]
+        warehouses = api.get("/api/2.0/sql/warehouses").json()["warehouses"]
+        [warehouse] = [it["id"] for it in warehouses if it["name"] == environment.warehouse_name]
         variables = feedback_variables(
-            environment, host=self.workspace.host, warehouse_id=warehouse["id"]
+            environment, host=self.workspace.host, warehouse_id=warehouse
         )
         self.workspace.create(
             environment.feedback.endpoint,
             entity(
-                environment.full_model_name(FEEDBACK_MODEL),
-                "1",
-                environment.feedback.served_entity_name,
+                FEEDBACK,
+                name=environment.feedback.served_entity_name,
                 environment_vars=dict(variables),
             ),
         )
@@ -163,39 +166,14 @@ def film(grey: float) -> list[list[list[float]]]:
     return [[[round(grey + grain * (-1) ** (x + y), 9)] for x in range(SIZE)] for y in range(SIZE)]
 
 
-@contextlib.contextmanager
-def deployed_clinic(folder: Path) -> Iterator[Clinic]:
-    """The A/B test and the feedback endpoint, registered and served by real processes."""
-    registry = f"sqlite:///{folder / 'mlflow.db'}"
-    script = Path(__file__).parent / "register_models.py"
-    environment = folder / f"{NAME}.toml"
-    environment.write_text(_shipped())
-    for command in (
-        [str(script), registry, str(folder / "artifacts"), ARM],
-        ["-m", "ml.register_feedback", "--environment", str(environment), "--registry", registry],
-    ):
-        done = subprocess.run(
-            [sys.executable, *command],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        )
-        assert done.returncode == 0, done.stderr
-    with started(folder, registry, "--delivery-seconds", "0.1") as start:
-        yield _deploy(start(), folder)
-
-
 def _shipped() -> str:
     """The shipped local environment with a catalog of its own and a feedback endpoint."""
     text = (ENVIRONMENTS / "local.toml").read_text()
     text = text.replace("healthcare_catalog_local", CATALOG)
-    return text if "\n[feedback]" in text else text + FEEDBACK
+    return text if "\n[feedback]" in text else text + WITH_FEEDBACK
 
 
-def _deploy(workspace: RunningWorkspace, folder: Path) -> Clinic:
+def deployed(workspace: RunningWorkspace, folder: Path) -> Clinic:
     """What the platform, serving and analysis stacks make; one arm is enough here."""
     clinic = Clinic(workspace=workspace, folder=folder)
     for schema in (BRONZE, GOLD, "models"):
@@ -224,7 +202,7 @@ def _deploy(workspace: RunningWorkspace, folder: Path) -> Clinic:
     clinic.serve_feedback()
     workspace.create(
         environment.ab_test.endpoint,
-        entity(ARM, "1", f"{KERAS_MODEL}-1"),
+        entity(BRIGHTNESS, name=f"{KERAS_MODEL}-1"),
         ai_gateway={
             "inference_table_config": {
                 "catalog_name": CATALOG,
@@ -270,6 +248,8 @@ class Road:
             end.close()
         self._open.clear()
 
+    close = cut
+
     def _accept(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while True:
@@ -290,23 +270,43 @@ def _carry(source: socket.socket, sink: socket.socket) -> None:
 
 @dataclasses.dataclass(kw_only=True)
 class OpenRoom:
-    """A started `python -m ml.reading_room`."""
+    """A room that answers, and its readers."""
 
     url: str
-    process: subprocess.Popen[str]
-    journal: Path
-    log: Path
+    readers: contextlib.ExitStack
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
 
     def client(self, reader: str | None = None) -> Reader:
         """A reader's browser, as far as HTTP shows it; with a name, as a proxy would say it."""
         headers = {"Sec-Fetch-Site": "same-origin"}
         if reader is not None:
             headers["X-Forwarded-Email"] = reader
-        return Reader(http=httpx.Client(base_url=self.url, headers=headers, timeout=240))
+        http = httpx.Client(base_url=self.url, headers=headers, timeout=240, verify=NO_CERTIFICATES)
+        return Reader(http=self.readers.enter_context(http))
+
+
+@dataclasses.dataclass(kw_only=True)
+class RoomProcess(OpenRoom):
+    """A started `python -m ml.reading_room`."""
+
+    process: subprocess.Popen[str]
+    log: Path
 
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+
+    def interrupt(self) -> int:
+        """Ctrl-C; the status with which it ends."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(120)
+
+
+OpenRoomWith = Callable[..., OpenRoom]
+StartRoom = Callable[[], RoomProcess]
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -346,33 +346,56 @@ class Reader:
 
 
 @contextlib.contextmanager
-def opened(environment: Path, folder: Path, token: str, *options: str) -> Iterator[OpenRoom]:
-    """Starts the command, waits for its address, and ends it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    journal, log = folder / "journal.sqlite", folder / f"room-{len(list(folder.iterdir()))}.log"
+def opened(
+    environment: Environment, journal: Path, *, behind_proxy: bool = False, port: int = 0
+) -> Iterator[OpenRoom]:
+    """A room in this process."""
+    from ml.reading_room import opening
+    from ml.reading_room.server import server
+
+    with (
+        opening.opened(
+            environment, journal, behind_proxy=behind_proxy, patience_seconds=PATIENCE_SECONDS
+        ) as app,
+        # Connections wait in its backlog until they are accepted.
+        socket.create_server(("127.0.0.1", port)) as listener,
+    ):
+        answering = server(app)
+        thread = threading.Thread(target=answering.run, args=([listener],), name="room")
+        thread.start()
+        try:
+            with contextlib.ExitStack() as readers:
+                yield OpenRoom(url=f"http://127.0.0.1:{listener.getsockname()[1]}", readers=readers)
+        finally:
+            answering.should_exit = True
+            thread.join()
+
+
+@contextlib.contextmanager
+def started(file: Path, journal: Path, token: str) -> Iterator[RoomProcess]:
+    """A room in a process of its own, started by the command."""
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    log = journal.with_name("room.log")
     with log.open("w") as output:
         process = subprocess.Popen(
             [
-                *(sys.executable, "-c", PATIENT, "--port", "0"),
-                *("--environment", str(environment), "--journal", str(journal), *options),
+                *(sys.executable, "-m", "ml.reading_room", "--port", "0"),
+                *("--environment", str(file), "--journal", str(journal)),
             ],
             stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**_without_credentials(), "DATABRICKS_TOKEN": token},
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "DATABRICKS_TOKEN": token},
         )
     try:
         eventually(lambda: "closes it" in log.read_text() or process.poll() is not None)
         address = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
         assert address, log.read_text()
-        yield OpenRoom(url=address[0], process=process, journal=journal, log=log)
+        with contextlib.ExitStack() as readers:
+            yield RoomProcess(url=address[0], readers=readers, process=process, log=log)
     finally:
         process.terminate()
         process.wait(120)
-
-
-def _without_credentials() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if "DATABRICKS" not in name}
 
 
 def text_of(response: httpx.Response) -> str:

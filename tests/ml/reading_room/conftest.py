@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from infra.declared.environment import load
 from tests.ml.reading_room.chromium import NoChromium, executable
-from tests.ml.reading_room.clinic import deployed_clinic, opened
+from tests.ml.reading_room.clinic import deployed, opened, started
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, Page
 
-    from tests.ml.reading_room.clinic import Clinic, OpenRoom
-
-    OpenRoomWith = Callable[..., OpenRoom]
+    from tests.ml.reading_room.clinic import Clinic, OpenRoom, OpenRoomWith, RoomProcess, StartRoom
+    from tests.plugin.workspaces import RunningWorkspace
 
 
 @pytest.fixture(scope="session")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
+def deployed_clinic(
+    workspace_process: RunningWorkspace, tmp_path_factory: pytest.TempPathFactory
+) -> Clinic:
     """The A/B test and the feedback endpoint."""
-    with deployed_clinic(tmp_path_factory.mktemp("clinic")) as clinic:
-        yield clinic
+    return deployed(workspace_process, tmp_path_factory.mktemp("clinic"))
 
 
 @pytest.fixture
-def clinic(deployed: Clinic) -> Clinic:
-    """The A/B test without predictions and readings."""
-    deployed.forget()
-    return deployed
+def clinic(deployed_clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> Clinic:
+    """The A/B test without predictions and readings; its token is where the SDK looks."""
+    monkeypatch.setenv("DATABRICKS_TOKEN", deployed_clinic.workspace.token)
+    deployed_clinic.forget()
+    return deployed_clinic
 
 
 @pytest.fixture
@@ -41,18 +43,33 @@ def open_room(clinic: Clinic, tmp_path: Path) -> Iterator[OpenRoomWith]:
     with ExitStack() as stack:
 
         def open_one(
-            *options: str, reading: str = "", folder: str = "room", host: str | None = None
+            *, reading: str = "", folder: str = "room", host: str | None = None, **options: Any
         ) -> OpenRoom:
-            file = clinic.environment_file(reading, host)
-            token = clinic.workspace.token
-            return stack.enter_context(opened(file, tmp_path / folder, token, *options))
+            environment = load(clinic.environment_file(reading, host))
+            journal = tmp_path / folder / "journal.sqlite"
+            return stack.enter_context(opened(environment, journal, **options))
 
         yield open_one
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
+def start_room(clinic: Clinic, tmp_path: Path) -> Iterator[StartRoom]:
+    """Starts the command, on the journal that `open_room` has too."""
+    with ExitStack() as stack:
+
+        def start_one() -> RoomProcess:
+            file, journal = clinic.environment_file(), tmp_path / "room" / "journal.sqlite"
+            return stack.enter_context(started(file, journal, clinic.workspace.token))
+
+        yield start_one
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium; without one the tests of the page are skipped, and say so."""
+    """A headless Chromium; without one the tests of the page are skipped, and say so.
+
+    For one file: as long as it runs, this thread cannot run a loop of asyncio of its own.
+    """
     from playwright.sync_api import Error, sync_playwright
 
     with sync_playwright() as playwright:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from playwright.sync_api import sync_playwright
 
+from infra.declared.environment import load
 from ml.data.loading import BUNDLED
 from tests.ml.reading_room.chromium import ROOT, executable
-from tests.ml.reading_room.clinic import deployed_clinic, opened
+from tests.ml.reading_room.clinic import deployed, opened
+from tests.plugin.models import register, registry_uri
+from tests.plugin.workspaces import started
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.plugin.workspaces import RunningWorkspace
 
 PICTURE: Final = ROOT / "docs" / "reading-room.png"
 READER: Final = "reader@clinic.example"
@@ -24,13 +33,15 @@ def main() -> None:
         films = archive["val_images"][:FILMS, ..., np.newaxis] / 255
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        clinic = stack.enter_context(deployed_clinic(folder))
+        clinic = deployed(stack.enter_context(_workspace(folder)), folder)
+        os.environ["DATABRICKS_TOKEN"] = clinic.workspace.token
         clinic.forget()
         for number, film in enumerate(films):
             clinic.predict(f"request-{number}", film.tolist())
         clinic.logged(FILMS)
-        file, token = clinic.environment_file("audit_share = 1"), clinic.workspace.token
-        room = stack.enter_context(opened(file, folder / "room", token, "--behind-proxy"))
+        environment = load(clinic.environment_file("audit_share = 1"))
+        journal = folder / "room" / "journal.sqlite"
+        room = stack.enter_context(opened(environment, journal, behind_proxy=True))
         browser = stack.enter_context(sync_playwright()).chromium.launch(
             executable_path=executable()
         )
@@ -46,6 +57,15 @@ def main() -> None:
         page.screenshot(path=PICTURE)
         browser.close()
     print(PICTURE.relative_to(ROOT))
+
+
+@contextmanager
+def _workspace(folder: Path) -> Iterator[RunningWorkspace]:
+    with register("probe", folder) as registering:
+        _, errors = registering.communicate()
+    assert registering.returncode == 0, errors
+    with started(folder, registry_uri(folder), "--delivery-seconds", "0.1") as start:
+        yield start()
 
 
 if __name__ == "__main__":

@@ -13,8 +13,7 @@ from tests.ml.reading_room.chromium import AXE
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Request
 
-    from tests.ml.reading_room.clinic import Clinic
-    from tests.ml.reading_room.conftest import OpenRoomWith
+    from tests.ml.reading_room.clinic import Clinic, OpenRoomWith, StartRoom
     from tests.plugin.films import Arrays
 
 pytestmark = pytest.mark.programs
@@ -39,11 +38,13 @@ def save(page: Page) -> None:
 
 def greys(page: Page) -> np.ndarray[Any, Any]:
     """The red channel of what the canvas shows."""
-    pixels = page.get_by_role("img").evaluate(
-        "(it) => [...it.getContext('2d').getImageData(0, 0, it.width, it.height).data]"
+    # One text: an array of numbers takes Playwright seconds.
+    reds = page.get_by_role("img").evaluate(
+        "(it) => Array.from(it.getContext('2d').getImageData(0, 0, it.width, it.height).data)"
         ".filter((_, index) => index % 4 === 0)"
+        ".map((red) => red.toString(16).padStart(2, '0')).join('')"
     )
-    return np.array(pixels)
+    return np.frombuffer(bytes.fromhex(reds), np.uint8).astype(int)
 
 
 def test_a_film_is_read_by_keyboard_alone(
@@ -166,7 +167,7 @@ def test_the_readers_name_is_shown_and_cannot_be_typed(
     clinic.predict("request-1", 0.9)
     clinic.logged(1)
     page.set_extra_http_headers({"X-Forwarded-Email": "ada@clinic.example"})
-    enter(page, open_room("--behind-proxy").url)
+    enter(page, open_room(behind_proxy=True).url)
 
     assert page.get_by_text("ada@clinic.example").is_visible()
     assert page.get_by_role("textbox").count() == 1  # the notes
@@ -285,12 +286,12 @@ def test_while_the_endpoint_is_away_the_reader_is_told_and_goes_on(
 
 
 def test_while_the_server_is_away_the_reading_stays_on_the_page(
-    clinic: Clinic, open_room: OpenRoomWith, page: Page
+    clinic: Clinic, start_room: StartRoom, open_room: OpenRoomWith, page: Page
 ) -> None:
     """And goes, when the server is back, under the same id."""
     clinic.predict("request-1", 0.9)
     clinic.logged(1)
-    room = open_room()
+    room = start_room()
     enter(page, room.url)
     fill(page, "INDETERMINATE", "LOW", notes="rotated")
     room.kill()
@@ -298,7 +299,7 @@ def test_while_the_server_is_away_the_reading_stays_on_the_page(
     save(page)
     page.get_by_role("alert").get_by_text("Your reading is still on this page").wait_for()
     assert page.get_by_label("Notes").input_value() == "rotated"
-    open_room("--port", room.url.rpartition(":")[2])
+    open_room(port=room.port)
     save(page)
     page.get_by_text("Saved. INDETERMINATE, LOW.").wait_for()
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
-import signal
 import uuid
 from typing import TYPE_CHECKING
 
@@ -12,19 +12,20 @@ import httpx
 import pytest
 from PIL import Image
 
+from ml.contract.errors import UserError
 from tests.ml.reading_room.clinic import CATALOG, Road, film, text_of
 from tests.plugin.workspaces import eventually
 
 if TYPE_CHECKING:
-    from tests.ml.reading_room.clinic import Clinic
-    from tests.ml.reading_room.conftest import OpenRoomWith
+    from collections.abc import Iterator
+
+    from tests.ml.reading_room.clinic import Clinic, OpenRoomWith, StartRoom
     from tests.plugin.films import Arrays
 
 pytestmark = pytest.mark.programs
 
 ALL = "audit_share = 1"
 TWO = "readers = 2\naudit_share = 1"
-PROXY = "--behind-proxy"
 
 
 def test_a_reading_is_saved_with_all_that_is_known_of_it(
@@ -101,7 +102,7 @@ def test_before_a_reading_nothing_on_the_line_says_what_anybody_thinks_of_the_fi
 def test_a_film_has_another_name_for_every_reader(clinic: Clinic, open_room: OpenRoomWith) -> None:
     clinic.predict("request-1", 0.9)
     clinic.logged(1)
-    room = open_room(PROXY, reading=TWO)
+    room = open_room(behind_proxy=True, reading=TWO)
     tokens = {room.client(name).next()["film"] for name in ("ada", "bo")}
 
     assert len(tokens) == 2
@@ -113,7 +114,7 @@ def test_a_reader_cannot_look_at_or_read_the_film_of_another(
 ) -> None:
     clinic.predict("request-1", 0.9)
     clinic.logged(1)
-    room = open_room(PROXY)
+    room = open_room(behind_proxy=True)
     token = room.client("ada").next()["film"]
     bo = room.client("bo")
 
@@ -127,7 +128,7 @@ def test_two_readers_at_once_get_different_films(clinic: Clinic, open_room: Open
     clinic.predict("request-1", 0.9)
     clinic.predict("request-2", 0.9)
     clinic.logged(2)
-    room = open_room(PROXY)
+    room = open_room(behind_proxy=True)
     ada, bo, cy = (room.client(name) for name in ("ada", "bo", "cy"))
     ada.read(ada.next()["film"])
     bo.read(bo.next()["film"])
@@ -150,7 +151,7 @@ def test_where_two_readers_disagree_a_third_one_reads_and_nobody_twice(
 ) -> None:
     clinic.predict("request-1", 0.9)
     clinic.logged(1)
-    room = open_room(PROXY, reading=TWO)
+    room = open_room(behind_proxy=True, reading=TWO)
     ada, bo, cy, di = (room.client(name) for name in ("ada", "bo", "cy", "di"))
 
     assert ada.read_all("NORMAL") == 1
@@ -168,7 +169,7 @@ def test_where_two_readers_agree_nobody_else_is_asked(
 ) -> None:
     clinic.predict("request-1", 0.9)
     clinic.logged(1)
-    room = open_room(PROXY, reading=TWO)
+    room = open_room(behind_proxy=True, reading=TWO)
 
     assert room.client("ada").read_all("NORMAL") == 1
     assert room.client("bo").read_all("NORMAL") == 1
@@ -245,17 +246,16 @@ def test_an_ingested_film_is_shown_at_its_full_size(
 
 
 def test_a_film_that_is_nowhere_is_left_out_and_counted(
-    clinic: Clinic, open_room: OpenRoomWith
+    clinic: Clinic, open_room: OpenRoomWith, caplog: pytest.LogCaptureFixture
 ) -> None:
     clinic.predict("request-1", 0.9)
     clinic.logged(1)
     clinic.workspace.sql(f"UPDATE {clinic.analysis.filled_in('$payload')} SET request = NULL")
-    room = open_room()
 
-    turn = room.client().next()
+    turn = open_room().client().next()
 
     assert (turn["film"], turn["unavailable"]) == (None, 1)
-    assert "request-1" in room.log.read_text()
+    assert "request-1" in caplog.text
 
 
 def test_the_models_probability_is_told_after_the_reading_and_that_is_recorded(
@@ -321,7 +321,7 @@ def test_a_film_is_blind_for_the_next_reader_whatever_the_first_was_shown(
 ) -> None:
     clinic.predict("request-1", 0.9)
     clinic.logged(1)
-    room = open_room(PROXY, reading=TWO)
+    room = open_room(behind_proxy=True, reading=TWO)
     ada, bo = room.client("ada"), room.client("bo")
     token = ada.next()["film"]
     ada.read(token)
@@ -389,12 +389,12 @@ def test_sql_in_the_notes_is_text(clinic: Clinic, open_room: OpenRoomWith) -> No
 
 
 def test_while_the_endpoint_is_away_readings_are_kept_and_then_written(
-    clinic: Clinic, open_room: OpenRoomWith
+    clinic: Clinic, start_room: StartRoom, open_room: OpenRoomWith
 ) -> None:
     clinic.predict("request-1", 0.9)
     clinic.predict("request-2", 0.9)
     clinic.logged(2)
-    room = open_room()
+    room = start_room()
     reader = room.client()
     with clinic.without_feedback_endpoint():
         token = reader.next()["film"]
@@ -415,11 +415,11 @@ def test_while_the_endpoint_is_away_readings_are_kept_and_then_written(
 
 
 def test_a_reader_goes_on_with_the_same_film_after_the_server_was_killed(
-    clinic: Clinic, open_room: OpenRoomWith
+    clinic: Clinic, start_room: StartRoom, open_room: OpenRoomWith
 ) -> None:
     clinic.predict("request-1", 0.9)
     clinic.logged(1)
-    room = open_room()
+    room = start_room()
     token = room.client().next()["film"]
     room.kill()
     reader = open_room().client()
@@ -427,21 +427,21 @@ def test_a_reader_goes_on_with_the_same_film_after_the_server_was_killed(
     assert reader.read(token).json()["state"] == "WRITTEN"
 
 
-def test_ctrl_c_closes_the_room(clinic: Clinic, open_room: OpenRoomWith) -> None:
-    room = open_room()
+def test_ctrl_c_closes_the_room(clinic: Clinic, start_room: StartRoom) -> None:
+    room = start_room()
     room.client().http.get("/")
 
-    room.process.send_signal(signal.SIGINT)
-
-    assert room.process.wait(120) == 0
+    assert room.interrupt() == 0
     assert "Closed." in room.log.read_text()
     assert "Traceback" not in room.log.read_text()
 
 
-def test_a_second_room_on_one_journal_is_refused(clinic: Clinic, open_room: OpenRoomWith) -> None:
-    open_room()
+def test_a_second_room_on_one_journal_is_refused(
+    clinic: Clinic, start_room: StartRoom, open_room: OpenRoomWith
+) -> None:
+    start_room()
 
-    with pytest.raises(AssertionError, match="another reading room"):
+    with pytest.raises(UserError, match="another reading room"):
         open_room()
 
 
@@ -514,7 +514,7 @@ def test_the_page_asks_no_other_server_for_anything(
 def test_behind_a_proxy_nobody_reads_who_is_not_named(
     clinic: Clinic, open_room: OpenRoomWith
 ) -> None:
-    http = open_room(PROXY).client().http
+    http = open_room(behind_proxy=True).client().http
 
     assert http.get("/").status_code == 401
     assert http.post("/next", json={}).status_code == 401
@@ -557,13 +557,19 @@ def test_while_the_workspace_does_not_answer_the_reader_is_told_and_nothing_is_r
     assert reader.reveal(token).status_code == 200
 
 
+@pytest.fixture
+def road(clinic: Clinic) -> Iterator[Road]:
+    """From the rooms of the test to the workspace."""
+    with contextlib.closing(Road(clinic.workspace.host)) as road:
+        yield road
+
+
 def test_while_the_workspace_cannot_be_reached_readings_are_kept_and_then_written(
-    clinic: Clinic, open_room: OpenRoomWith
+    clinic: Clinic, road: Road, open_room: OpenRoomWith
 ) -> None:
     clinic.predict("request-1", 0.9)
     clinic.predict("request-2", 0.9)
     clinic.logged(2)
-    road = Road(clinic.workspace.host)
     reader = open_room(host=road.host).client()
     token = reader.next()["film"]
     road.cut()

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from tests.ml.verdict.conftest import CHALLENGER, CHAMPION
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.ml.verdict.log import CHALLENGER, CHAMPION
 
 
 @pytest.fixture
@@ -22,25 +17,18 @@ def some_films(log):
     return log
 
 
-def run(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ml.compare", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.mark.programs
-def test_the_same_rows_give_the_same_bytes(some_films, experiment, tmp_path):
-    trial, data = experiment(maturity=0), some_films.parquet()
+def test_the_same_rows_give_the_same_bytes(some_films, experiment, command, run_command, tmp_path):
+    """In another process, with other hashes of its texts, as well."""
+    trial = experiment(maturity=0)
+    here, there = command(trial), tmp_path / "there"
 
-    for folder in ("first", "second"):
-        run(trial, "--data", data, "--output", tmp_path / folder).check_returncode()
+    given = (trial, "--data", here.parent / "rows.parquet", "--output", there)
+    ended = run_command("-m", "ml.compare", *given, cwd=tmp_path, PYTHONHASHSEED="7")
 
+    assert ended.status == 0, ended.err
     for name in ("decision.json", "report.html"):
-        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+        assert (here / name).read_bytes() == (there / name).read_bytes()
 
 
 def test_the_order_of_the_rows_changes_no_number(some_films, experiment, compare):
@@ -113,14 +101,14 @@ def test_people_read_which_benefit_was_declared(some_films, experiment, command,
 
 
 def test_it_says_how_many_more_labels_it_takes(some_films, experiment, command, capsys):
-    command(experiment(maturity=0))
+    command(experiment(maturity=0), "--no-report")
 
     assert "more labels" in capsys.readouterr().out
 
 
 def test_a_broken_split_is_not_mended_by_labels(some_films, experiment, command, capsys):
     some_films.films(CHAMPION, {"TP": 400})
-    command(experiment(maturity=0))
+    command(experiment(maturity=0), "--no-report")
 
     shown = capsys.readouterr().out
     assert "sample-ratio mismatch" in shown
@@ -175,62 +163,63 @@ class TestVerification:
         self, some_films, experiment, command, capsys
     ):
         trial = experiment(maturity=0)
-        decision = command(trial) / "decision.json"
+        decision = command(trial, "--no-report") / "decision.json"
 
         assert self.verified(some_films, trial, decision) == 0
         assert "what the data say: INCONCLUSIVE" in capsys.readouterr().out
 
     def test_one_that_was_edited_is_not(self, some_films, experiment, command, capsys):
         trial = experiment(maturity=0)
-        decision = command(trial) / "decision.json"
+        decision = command(trial, "--no-report") / "decision.json"
         decision.write_text(decision.read_text().replace("INCONCLUSIVE", "PROMOTE"))
 
         assert self.verified(some_films, trial, decision) == 1
         assert "verdict: 'PROMOTE' is written, 'INCONCLUSIVE' is found" in capsys.readouterr().out
 
     def test_nor_is_one_of_another_experiment(self, some_films, experiment, command, capsys):
-        decision = command(experiment(maturity=0)) / "decision.json"
+        decision = command(experiment(maturity=0), "--no-report") / "decision.json"
 
         assert self.verified(some_films, experiment(maturity=0, minimum=21), decision) == 1
         assert "experiment.digest" in capsys.readouterr().out
 
     def test_nor_one_of_other_rows(self, some_films, experiment, command, capsys):
         trial = experiment(maturity=0)
-        decision = command(trial) / "decision.json"
+        decision = command(trial, "--no-report") / "decision.json"
         some_films.rows[0]["ground_truth"] = "NORMAL"
 
         assert self.verified(some_films, trial, decision) == 1
         assert "data.digest" in capsys.readouterr().out
 
 
-@pytest.mark.programs
 class TestRefusals:
-    def test_a_file_that_is_not_there(self, experiment, tmp_path):
-        answer = run(experiment(), "--data", tmp_path / "none.parquet")
+    def test_a_file_that_is_not_there(self, experiment, run_main, tmp_path):
+        ended = run_main("ml.compare", experiment(), "--data", tmp_path / "none.parquet")
 
-        assert (answer.returncode, answer.stdout.count("Traceback")) == (1, 0)
-        assert "none.parquet: there is no such file" in answer.stderr
+        assert (ended.status, ended.out.count("Traceback")) == (1, 0)
+        assert "none.parquet: there is no such file" in ended.err
 
-    def test_a_file_that_is_no_parquet(self, experiment, tmp_path):
+    def test_a_file_that_is_no_parquet(self, experiment, run_main, tmp_path):
         file = tmp_path / "rows.parquet"
         file.write_text("prediction_id,arm\n")
 
-        answer = run(experiment(), "--data", file)
+        ended = run_main("ml.compare", experiment(), "--data", file)
 
-        assert answer.returncode == 1
-        assert "rows.parquet: cannot be read as labelled rows" in answer.stderr
-        assert "Traceback" not in answer.stderr
+        assert ended.status == 1
+        assert "rows.parquet: cannot be read as labelled rows" in ended.err
+        assert "Traceback" not in ended.err
 
-    def test_an_experiment_with_problems(self, tmp_path):
+    @pytest.mark.programs
+    def test_an_experiment_with_problems(self, run_command, tmp_path):
+        """As its user runs it: a process of its own."""
         file = tmp_path / "trial.toml"
         file.write_text('primary_metric = "sensitivty"\n')
 
-        answer = run(file)
+        ended = run_command("-m", "ml.compare", file, cwd=tmp_path)
 
-        assert answer.returncode == 1
-        assert "trial.toml: primary_metric" in answer.stderr
-        assert "write 'sensitivity'" in answer.stderr
-        assert "Traceback" not in answer.stderr
+        assert ended.status == 1
+        assert "trial.toml: primary_metric" in ended.err
+        assert "write 'sensitivity'" in ended.err
+        assert "Traceback" not in ended.err
 
 
 class TestRefusedRows:

@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 
-from tests.ml.verdict.conftest import CHALLENGER, CHAMPION, START
+from tests.ml.verdict.log import CHALLENGER, CHAMPION, START
 
 
 def test_films_that_are_all_too_young(experiment, log, command):

@@ -7,7 +7,7 @@ import datetime
 import numpy as np
 import pytest
 
-from tests.ml.verdict.conftest import CHALLENGER, CHAMPION, START
+from tests.ml.verdict.log import CHALLENGER, CHAMPION, START
 
 GOOD = {"TP": 190, "FN": 10, "TN": 170, "FP": 30}
 FAIR = {"TP": 150, "FN": 50, "TN": 170, "FP": 30}

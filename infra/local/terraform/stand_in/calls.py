@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Protocol
 
 RETRY_SECONDS = 300.0
 """How long a call is tried again (the default of databricks-sdk-go)."""
 HTTP_SECONDS = 60.0
 """How long an answer may take."""
+
+
+class Clock(Protocol):
+    """What passes between two attempts. The module `time` is one."""
+
+    def monotonic(self) -> float:
+        """Seconds from some moment on."""
+
+    def sleep(self, seconds: float, /) -> None:
+        """Returns when they have passed."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from infra.declared.local_workspace import is_on_this_machine
@@ -24,6 +25,7 @@ from infra.local.terraform.stand_in.values import UNKNOWN, Value, convert_json, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from infra.local.terraform.stand_in.calls import Clock
     from infra.local.terraform.stand_in.rest import Rest
 
 State = dict[str, Value] | None
@@ -40,7 +42,8 @@ class Answer:
 class Provider:
     """The provider without its wire: each method is one call of the protocol."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Clock = time) -> None:
+        self._clock = clock
         self._rest: Rest | None = None
         self._not_configured = Diagnostic(summary="the provider is not configured")
 
@@ -80,11 +83,13 @@ class Provider:
         # Here, because HTTP takes a while to import and half of the starts never get this far.
         from infra.local.terraform.stand_in import rest
 
+        self.close()
         self._rest = rest.Rest(
             host=host,
             token=token,
             retry_seconds=float(config.get("retry_timeout_seconds") or RETRY_SECONDS),
             http_seconds=float(config.get("http_timeout_seconds") or HTTP_SECONDS),
+            clock=self._clock,
         )
         return [
             Diagnostic(
@@ -95,6 +100,11 @@ class Provider:
                 is_warning=True,
             )
         ]
+
+    def close(self) -> None:
+        """Hang up: the command that was served has ended, or another begins."""
+        if self._rest is not None:
+            self._rest.close()
 
     def _refuse(self, summary: str, detail: str) -> list[Diagnostic]:
         self._not_configured = Diagnostic(summary=summary, detail=detail)

@@ -23,6 +23,7 @@ from infra.local.terraform.stand_in.calls import (
     RETRY_SECONDS,
     Call,
     CallError,
+    Clock,
     WaitError,
 )
 
@@ -51,17 +52,25 @@ class Rest:
         token: str,
         retry_seconds: float = RETRY_SECONDS,
         http_seconds: float = HTTP_SECONDS,
+        clock: Clock = time,
     ) -> None:
         self.host = host.rstrip("/")
         self._url = urllib.parse.urlsplit(self.host)
         self._retry_seconds = retry_seconds
         self._http_seconds = http_seconds
+        self._clock = clock
         self._local = threading.local()
+        self._connections: list[http.client.HTTPConnection] = []
         self._headers = {
             "Authorization": f"Bearer {token}",
             "Accept": "application/json",
             "User-Agent": f"terraform-provider-databricks-stand-in/{VERSION}",
         }
+
+    def close(self) -> None:
+        """Hang up; no call may be under way."""
+        for connection in self._connections:
+            connection.close()
 
     def get(self, path: str, query: Mapping[str, object] | None = None) -> Any:
         """The answer to GET. Raises CallError."""
@@ -93,14 +102,14 @@ class Rest:
         query: Mapping[str, object] | None = None,
     ) -> Any:
         """GET `path` at once, then with growing waits, until `done` or `seconds` have passed."""
-        deadline = time.monotonic() + seconds
+        deadline = self._clock.monotonic() + seconds
         for wait in waits():
             answer = self.get(path, query)
             if done(answer):
                 return answer
-            if time.monotonic() + wait > deadline:
+            if self._clock.monotonic() + wait > deadline:
                 break
-            time.sleep(wait)
+            self._clock.sleep(wait)
         call = Call(method="GET", path=f"/api/{path}")
         raise WaitError(call, f"timed out after {seconds:g} s: {what}")
 
@@ -116,7 +125,7 @@ class Rest:
         if query:
             url += "?" + urllib.parse.urlencode(query)
         call = Call(method=method, path=url)
-        deadline = time.monotonic() + self._retry_seconds
+        deadline = self._clock.monotonic() + self._retry_seconds
         for wait in waits():
             try:
                 status, content = self._attempt(call, body)
@@ -134,9 +143,9 @@ class Rest:
                 error = _error(call, status, content)
                 if status not in _RETRIED_STATUSES:
                     raise error
-            if time.monotonic() + wait > deadline:
+            if self._clock.monotonic() + wait > deadline:
                 raise error
-            time.sleep(wait)
+            self._clock.sleep(wait)
         raise AssertionError("waits() never ends")
 
     def _attempt(self, call: Call, body: object) -> tuple[int, bytes]:
@@ -163,6 +172,7 @@ class Rest:
             )
             connection = kind(self._url.hostname or "", self._url.port, timeout=self._http_seconds)
             self._local.connection = connection
+            self._connections.append(connection)
         return connection
 
     def _connection_message(self, problem: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Terraform's plugin protocol, version 6 (the real provider's), over gRPC.
+"""Terraform's plugin protocol (in the real provider's version) over gRPC.
 
 The one module that touches generated protobuf classes (`tf.gen`); they carry no types.
 """
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 import grpc
 from tf.gen import grpc_controller_pb2 as controller
 from tf.gen import tfplugin_pb2 as pb
+
+PROTOCOL = 6
 
 _NESTING = {
     "single": pb.Schema.NestedBlock.SINGLE,

@@ -112,17 +112,18 @@ def test_a_model_that_can_not_be_loaded_fails_the_update_and_says_why(
     assert workspace.client.delete(f"{ENDPOINTS}/broken").status_code == 200
 
 
-def test_traffic_moves_without_a_new_process(workspace: Workspace, ab: str) -> None:
-    before = workspace.get(ab)
-    workers = workspace.workers_of(ab)
-    entities = before["config"]["served_entities"]
-    body = config(*entities, split=[90, 10])
-    response = workspace.client.put(f"{ENDPOINTS}/{ab}/config", json=body)
+def test_traffic_moves_without_a_new_process(workspace: Workspace) -> None:
+    before = workspace.create("moved", *(entity(PROBE, name=name) for name in ("one", "other")))
+    workers = workspace.workers_of("moved")
+    body = config(*before["config"]["served_entities"], split=[90, 10])
+    response = workspace.client.put(f"{ENDPOINTS}/moved/config", json=body)
     assert response.json()["state"]["config_update"] == "NOT_UPDATING"
-    after = workspace.get(ab)
+    after = workspace.get("moved")
     assert after["config"]["config_version"] == before["config"]["config_version"] + 1
-    assert workspace.workers_of(ab) == workers
-    workspace.client.put(f"{ENDPOINTS}/{ab}/config", json=config(*entities))
+    assert after["config"]["traffic_config"]["routes"][0]["traffic_percentage"] == 90
+    assert workspace.workers_of("moved") == workers
+    assert len(workers) == 2
+    workspace.client.delete(f"{ENDPOINTS}/moved")
 
 
 def test_tags_are_patched(workspace: Workspace, probe: str) -> None:

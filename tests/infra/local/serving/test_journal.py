@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import os
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from infra.local.serving.journal import Entry, Journal
 from infra.local.serving.payload import PayloadRow, PayloadTable, ServedEntityRow, UsageRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 TABLE = PayloadTable(catalog="c", schema="s", prefix="p")
@@ -44,8 +45,16 @@ def entry(
     return Entry(table=table, payload=row, request=request, response=response)
 
 
-def journal(folder: Path, delay_seconds: float = 0) -> Journal:
-    return Journal(folder, delay_seconds=delay_seconds)
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Callable[..., Journal]]:
+    """Opens the journal in the test's folder, as often as it likes."""
+    with contextlib.ExitStack() as opened:
+
+        def open_journal(delay_seconds: float = 0) -> Journal:
+            journal = Journal(tmp_path, delay_seconds=delay_seconds)
+            return opened.enter_context(contextlib.closing(journal))
+
+        yield open_journal
 
 
 def request_ids(journal: Journal, limit: int = 100) -> list[str]:
@@ -74,62 +83,70 @@ class Rows:
         self.served += rows
 
 
-def test_a_row_comes_back_as_it_was_written(tmp_path: Path) -> None:
+def test_a_row_comes_back_as_it_was_written(journal: Callable[..., Journal]) -> None:
     written = entry("1", request=None, response="ü€".encode())
-    journal(tmp_path).append(written)
-    [read] = journal(tmp_path).read(1).entries
+    journal().append(written)
+    [read] = journal().read(1).entries
     assert read == written
     assert read.payload_row is not None
     assert (read.payload_row.request, read.payload_row.response) == (None, "ü€")
 
 
-def test_a_body_that_is_not_utf_8_is_kept_as_text_with_marks(tmp_path: Path) -> None:
-    journal(tmp_path).append(entry("1", request=b"\xff{"))
-    [read] = journal(tmp_path).read(1).entries
+def test_a_body_that_is_not_utf_8_is_kept_as_text_with_marks(
+    journal: Callable[..., Journal],
+) -> None:
+    journal().append(entry("1", request=b"\xff{"))
+    [read] = journal().read(1).entries
     assert read.payload_row is not None
     assert read.payload_row.request == "�{"
 
 
-def test_entries_are_read_in_order_and_not_again_after_they_are_forgotten(tmp_path: Path) -> None:
-    first = journal(tmp_path)
+def test_entries_are_read_in_order_and_not_again_after_they_are_forgotten(
+    journal: Callable[..., Journal],
+) -> None:
+    first = journal()
     for number in range(5):
         first.append(entry(str(number)))
     first.forget(first.read(2))
     assert request_ids(first) == ["2", "3", "4"]
-    assert request_ids(journal(tmp_path)) == ["2", "3", "4"]
+    assert request_ids(journal()) == ["2", "3", "4"]
 
 
-def test_what_a_new_run_appends_comes_after_what_the_last_run_left(tmp_path: Path) -> None:
-    journal(tmp_path).append(entry("old"))
-    second = journal(tmp_path)
+def test_what_a_new_run_appends_comes_after_what_the_last_run_left(
+    journal: Callable[..., Journal],
+) -> None:
+    journal().append(entry("old"))
+    second = journal()
     second.append(entry("new"))
     assert request_ids(second) == ["old", "new"]
 
 
 @pytest.mark.parametrize("lost", [1, 10, 30, 200])
 def test_a_record_cut_short_by_a_kill_is_dropped_and_the_rest_kept(
-    tmp_path: Path, lost: int
+    journal: Callable[..., Journal], tmp_path: Path, lost: int
 ) -> None:
-    first = journal(tmp_path)
+    first = journal()
     first.append(entry("whole"))
     first.append(entry("cut"))
     [segment] = tmp_path.glob("*.log")
     os.truncate(segment, segment.stat().st_size - lost)
-    second = journal(tmp_path)
+    second = journal()
     second.append(entry("after"))
     assert request_ids(second) == ["whole", "after"]
 
 
-def test_a_segment_that_was_delivered_is_deleted(tmp_path: Path) -> None:
-    journal(tmp_path).append(entry("old"))
-    second = journal(tmp_path)
+def test_a_segment_that_was_delivered_is_deleted(
+    journal: Callable[..., Journal], tmp_path: Path
+) -> None:
+    journal().append(entry("old"))
+    second = journal()
     second.append(entry("new"))
     second.forget(second.read(10))
     assert len(list(tmp_path.glob("*.log"))) == 1
 
 
-def test_an_entry_is_not_read_before_its_delay_is_over(tmp_path: Path) -> None:
-    delayed = journal(tmp_path, delay_seconds=3600)
+def test_an_entry_is_not_read_before_its_delay_is_over(journal: Callable[..., Journal]) -> None:
+    delayed = journal(delay_seconds=3600)
     delayed.append(entry("1"))
     assert request_ids(delayed) == []
     wait = delayed.next_due_in()
@@ -138,9 +155,9 @@ def test_an_entry_is_not_read_before_its_delay_is_over(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_fails_the_append_and_spoils_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    journal: Callable[..., Journal], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = journal(tmp_path)
+    first = journal()
     first.append(entry("1"))
     real = os.writev
 
@@ -155,9 +172,9 @@ def test_a_full_disk_fails_the_append_and_spoils_nothing(
     assert request_ids(first) == ["1", "2"]
 
 
-def test_delivery_hands_every_row_to_its_table_once(tmp_path: Path) -> None:
+def test_delivery_hands_every_row_to_its_table_once(journal: Callable[..., Journal]) -> None:
     other = PayloadTable(catalog="c", schema="s", prefix="q")
-    queue, sink = journal(tmp_path), Rows()
+    queue, sink = journal(), Rows()
     for number in range(3):
         queue.append(entry(str(number)))
         queue.append(entry(f"q{number}", table=other))
@@ -171,11 +188,11 @@ def test_delivery_hands_every_row_to_its_table_once(tmp_path: Path) -> None:
 
 
 def test_a_table_that_can_not_be_written_keeps_its_rows_and_holds_up_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    journal: Callable[..., Journal], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("infra.local.serving.delivery._AFTER_FAILURE_SECONDS", 0)
     other = PayloadTable(catalog="c", schema="s", prefix="q")
-    queue, sink = journal(tmp_path), Rows()
+    queue, sink = journal(), Rows()
     sink.broken.add(TABLE.full_name)
     queue.append(entry("waits"))
     queue.append(entry("goes", table=other))
@@ -187,9 +204,9 @@ def test_a_table_that_can_not_be_written_keeps_its_rows_and_holds_up_no_other(
     assert [row.databricks_request_id for row in sink.payload["c.s.p_payload"]] == ["waits"]
 
 
-def test_the_running_delivery_notices_new_entries(tmp_path: Path) -> None:
+def test_the_running_delivery_notices_new_entries(journal: Callable[..., Journal]) -> None:
     async def scenario() -> None:
-        queue, sink = journal(tmp_path), Rows()
+        queue, sink = journal(), Rows()
         running = asyncio.create_task(Delivery(queue, sink).run())
         async with asyncio.timeout(LONG):
             for number in range(3):

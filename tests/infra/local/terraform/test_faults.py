@@ -28,9 +28,9 @@ RETRIED = {"429", "503", "dropped"}
 
 
 def stack(champion: int, owner: str, *, tracks: bool) -> dict[str, Any]:
+    settings = {"entity_version": "1", "workload_size": "Small", "scale_to_zero_enabled": True}
     entities = [
-        {"name": name, "entity_name": "c.s.m", "entity_version": "1", "workload_size": "Small"}
-        for name in ("champion", "challenger")
+        settings | {"name": name, "entity_name": "c.s.m"} for name in ("champion", "challenger")
     ]
     routes = [
         {"served_model_name": "champion", "traffic_percentage": champion},
@@ -155,7 +155,7 @@ def test_a_fault_while_destroying_leaves_the_rest_for_the_next_time(
     output = deployed.destroy(check=False)
     assert ("Destroy complete!" in output) == (fault in RETRIED)
     deployed.destroy()
-    assert not workspace.objects
+    assert workspace.is_as_given
 
 
 def test_retries_end_and_say_what_the_server_said(deployed: Any, server: Any) -> None:

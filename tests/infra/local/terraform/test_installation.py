@@ -2,64 +2,87 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import dataclasses
 import shutil
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from infra.local.terraform.installation import Installation, NotInstalled
+from tests.infra.local.terraform.server import Server
+from tests.infra.local.terraform.terraform import Terraform
+from tests.plugin.terraform import TOKEN
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA = {"databricks_schema": {"this": {"catalog_name": "c", "name": "s"}}}
+    from tests.infra.local.terraform.workspace import Workspace
+
+SCHEMA = {"databricks_schema": {"this": {"catalog_name": "c", "name": "t"}}}
 
 
-@pytest.fixture
-def plain(
-    tmp_path: Path, make_terraform: Any, server: Any, terraform_environment: dict[str, str]
-) -> Any:
+@dataclasses.dataclass
+class Run:
+    """What was said and done while plain Terraform deployed a schema and destroyed it."""
+
+    said: dict[str, str] = dataclasses.field(default_factory=dict)
+    was_created: bool = False
+    was_destroyed: bool = False
+    tokens: set[str | None] = dataclasses.field(default_factory=set)
+
+
+@pytest.fixture(scope="module")
+def run(
+    tmp_path_factory: pytest.TempPathFactory,
+    workspace_in_process: Workspace,
+    terraform_environment: dict[str, str],
+) -> Run:
     """Terraform as a user runs it: it starts the provider itself, several times a command."""
-    terraform = make_terraform(tmp_path, server.url, dict(terraform_environment))
-    terraform.write(**SCHEMA)
-    return terraform
+    run, workspace = Run(), workspace_in_process
+    with contextlib.closing(Server(workspace)) as server:
+        terraform = Terraform(tmp_path_factory.mktemp("run"), server.url, terraform_environment)
+        terraform.write(**SCHEMA)
+        terraform.init()
+        run.said["apply"] = terraform.apply()
+        run.was_created = workspace.exists("/api/2.1/unity-catalog/schemas/c.t")
+        run.said["plan"] = terraform.run("plan", "-input=false", "-no-color").stdout
+        run.said["destroy"] = terraform.destroy()
+        run.was_destroyed = workspace.is_as_given
+        run.tokens = server.tokens
+    return run
 
 
-def test_plain_terraform_finds_it_and_deploys(plain: Any, workspace: Any) -> None:
-    plain.init()
-    plain.apply()
-    assert plain.plan() == ""
-    assert "2.1/unity-catalog/schemas/c.s" in workspace.objects
-    plain.destroy()
-    assert not workspace.objects
+def test_plain_terraform_finds_it_and_deploys(run: Run) -> None:
+    assert run.was_created
+    assert "No changes." in run.said["plan"]
+    assert run.was_destroyed
 
 
-def test_it_says_what_it_is_whenever_it_runs(plain: Any) -> None:
-    plain.init()
-    says = "Stand-in provider, not databricks/databricks"
-    assert says in plain.apply()
-    assert says in plain.run("plan", "-no-color").stdout, "with nothing to change"
+def test_it_says_what_it_is_whenever_it_runs(run: Run) -> None:
+    for command, said in run.said.items():
+        assert "Stand-in provider, not databricks/databricks" in said, command
 
 
-def test_it_sends_the_token_that_it_is_given(plain: Any, server: Any) -> None:
-    plain.init()
-    plain.apply()
-    assert server.tokens == {f"Bearer {plain.environment['DATABRICKS_TOKEN']}"}
+def test_it_sends_the_token_that_it_is_given(run: Run) -> None:
+    assert run.tokens == {f"Bearer {TOKEN}"}
 
 
 def test_the_lock_does_not_change_with_the_code(
-    installation: Any, plain: Any, tmp_path: Path
+    installation: Installation, terraform_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    plain.init()
+    terraform = Terraform(tmp_path, "http://127.0.0.1", terraform_environment)
+    terraform.write(**SCHEMA)
+    terraform.init()
     lock = (tmp_path / ".terraform.lock.hcl").read_text()
     shim = next(installation.folder.rglob("terraform-provider-databricks_v1.99.0"))
     assert len(shim.read_text().splitlines()) == 2
     assert "stand_in" in shim.read_text(), "it starts the code, and holds none of it"
 
     installation.write()
-    plain.run("init", "-input=false", "-lockfile=readonly")
+    terraform.run("init", "-input=false", "-lockfile=readonly")
     assert (tmp_path / ".terraform.lock.hcl").read_text() == lock
 
 
@@ -73,9 +96,6 @@ def test_no_shared_plugin_cache_gets_it(installation: Installation) -> None:
 def test_a_moved_repository_gets_a_new_shim_and_loses_the_locks_of_the_old_one(
     tmp_path: Path,
 ) -> None:
-    python = tmp_path / "one" / ".stand-in" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.touch()
     installation = Installation(root=tmp_path / "one")
     installation.write()
     lock = installation.output / "stacks" / "serving-local" / ".terraform.lock.hcl"
@@ -90,16 +110,18 @@ def test_a_moved_repository_gets_a_new_shim_and_loses_the_locks_of_the_old_one(
     assert not (moved.output / "stacks" / "serving-local" / ".terraform.lock.hcl").exists()
 
 
-def test_a_missing_environment_is_named_with_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(NotInstalled, match=r"uv pip sync.*requirements-stand-in\.lock"):
+def test_a_missing_package_is_named_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tf", None)
+    with pytest.raises(NotInstalled, match=r"uv pip sync requirements\.lock"):
         Installation(root=tmp_path).write()
 
 
 def test_started_by_hand_it_says_who_starts_it(installation: Any) -> None:
-    root = installation.root
     done = subprocess.run(
-        [root / ".stand-in" / "bin" / "python", "-m", "infra.local.terraform.stand_in"],
-        cwd=root,
+        [sys.executable, "-m", "infra.local.terraform.stand_in"],
+        cwd=installation.root,
         capture_output=True,
         text=True,
         check=False,
@@ -123,53 +145,55 @@ def test_it_refuses_a_host_that_is_not_this_machine(host: str, deployed: Any, se
     assert server.take() == []
 
 
-def test_the_host_may_come_from_the_environment(plain: Any, server: Any) -> None:
-    plain.provider = {}
-    plain.environment["DATABRICKS_HOST"] = server.url
-    plain.write(**SCHEMA)
-    plain.init()
-    plain.apply()
+def test_the_host_may_come_from_the_environment(
+    deployed: Terraform, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABRICKS_HOST", server.url)
+    deployed.provider = {}
+    deployed.write(**SCHEMA)
+    deployed.apply()
     assert server.take()
 
 
-def test_no_host_and_no_token_are_named(plain: Any, server: Any) -> None:
-    plain.provider = {}
-    plain.write(**SCHEMA)
-    plain.init()
-    assert "no workspace is given" in plain.apply(check=False)
+def test_no_host_and_no_token_are_named(
+    deployed: Terraform, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed.provider = {}
+    deployed.write(**SCHEMA)
+    assert "no workspace is given" in deployed.apply(check=False)
 
-    plain.provider = {"host": server.url}
-    plain.write(**SCHEMA)
-    del plain.environment["DATABRICKS_TOKEN"]
-    assert ".local/workspace/token" in plain.apply(check=False)
+    deployed.provider = {"host": server.url}
+    deployed.write(**SCHEMA)
+    monkeypatch.delenv("DATABRICKS_TOKEN")
+    assert ".local/workspace/token" in deployed.apply(check=False)
 
 
-def test_data_sources_read_what_the_workspace_has(deployed: Any, workspace: Any) -> None:
+def test_data_sources_read_what_the_workspace_has(
+    deployed: Terraform, workspace: Workspace
+) -> None:
     deployed.write(
-        databricks_registered_model={"m": {"catalog_name": "c", "schema_name": "s", "name": "m"}},
-        databricks_sql_endpoint={"w": {"name": "w", "cluster_size": "Small"}},
+        blocks={
+            "data": {
+                "databricks_current_user": {"me": {}},
+                "databricks_serving_endpoints": {"all": {}},
+                "databricks_registered_model": {"m": {"full_name": "c.s.m"}},
+                "databricks_sql_warehouse": {"w": {"id": workspace.warehouse}},
+            },
+            "output": {
+                "user": {"value": "${data.databricks_current_user.me.user_name}"},
+                "endpoints": {
+                    "value": "${length(data.databricks_serving_endpoints.all.endpoints)}"
+                },
+                "owner": {"value": "${data.databricks_registered_model.m.model_info[0].owner}"},
+                "size": {"value": "${data.databricks_sql_warehouse.w.cluster_size}"},
+            },
+        }
     )
     deployed.apply()
-    document = json.loads((deployed.folder / "main.tf.json").read_text())
-    document["data"] = {
-        "databricks_current_user": {"me": {}},
-        "databricks_serving_endpoints": {"all": {}},
-        "databricks_registered_model": {"m": {"full_name": "c.s.m"}},
-        "databricks_sql_warehouse": {"w": {"id": "${databricks_sql_endpoint.w.id}"}},
-    }
-    document["output"] = {
-        "user": {"value": "${data.databricks_current_user.me.user_name}"},
-        "endpoints": {"value": "${length(data.databricks_serving_endpoints.all.endpoints)}"},
-        "owner": {"value": "${data.databricks_registered_model.m.model_info[0].owner}"},
-        "size": {"value": "${data.databricks_sql_warehouse.w.cluster_size}"},
-    }
-    (deployed.folder / "main.tf.json").write_text(json.dumps(document))
-    deployed.apply()
 
-    outputs = json.loads(deployed.run("output", "-json").stdout)
-    assert {name: output["value"] for name, output in outputs.items()} == {
-        "user": "me@example.com",
+    assert deployed.outputs() == {
+        "user": "minilake-user",
         "endpoints": 0,
-        "owner": "me@example.com",
+        "owner": "minilake-user",
         "size": "Small",
     }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
 
 Settings = dict[str, Any]
+EP = "/api/2.0/serving-endpoints/ep"
 GATEWAY = [{"inference_table_config": [{"catalog_name": "c", "schema_name": "s", "enabled": True}]}]
 
 
@@ -22,7 +22,7 @@ def endpoint(champion: int = 90, **settings: Any) -> Settings:
     ]
     entities = [
         entity("champion", workload_size="Small", scale_to_zero_enabled=True),
-        entity("challenger", workload_size="Small", scale_to_zero_enabled=False),
+        entity("challenger", workload_size="Small", scale_to_zero_enabled=True),
     ]
     config = {"served_entities": entities, "traffic_config": [{"routes": routes}]}
     return {
@@ -47,7 +47,9 @@ def changes(server: Any) -> list[str]:
 
 
 def test_false_is_left_out_of_requests_and_zero_percent_is_sent(deployed: Any, server: Any) -> None:
-    deployed.write(databricks_model_serving={"this": endpoint(champion=100)})
+    one = endpoint(champion=100)
+    one["config"][0]["served_entities"][1]["scale_to_zero_enabled"] = False
+    deployed.write(databricks_model_serving={"this": one})
     deployed.apply()
 
     created = server.take()[0].body
@@ -75,12 +77,15 @@ def test_a_size_that_only_the_server_names_is_no_change(
     deployed.write(databricks_model_serving={"this": one})
     deployed.apply()
 
-    workspace.endpoint("ep")["config"]["served_entities"][0]["workload_size"] = "Small"
+    def with_size(shown: Settings) -> None:
+        shown["config"]["served_entities"][0]["workload_size"] = "Small"
+
+    workspace.shown = with_size
     assert deployed.plan() == ""
 
 
 def test_the_server_may_list_the_entities_in_another_order(serving: Any, workspace: Any) -> None:
-    workspace.endpoint("ep")["config"]["served_entities"].reverse()
+    workspace.shown = lambda shown: shown["config"]["served_entities"].reverse()
     assert serving.plan() == ""
 
 
@@ -155,7 +160,7 @@ def test_a_failed_creation_is_deleted_and_says_why(
     output = deployed.apply(check=False)
     assert "got UPDATE_FAILED" in output
     assert changes(server)[-1] == "DELETE /api/2.0/serving-endpoints/ep"
-    assert not workspace.objects
+    assert workspace.is_as_given
     assert deployed.apply()
 
 
@@ -165,7 +170,7 @@ def test_a_timeout_is_told_and_the_created_endpoint_deleted(deployed: Any, works
     deployed.write(databricks_model_serving={"this": settings})
 
     assert "timed out after 1 s" in deployed.apply(check=False)
-    assert not workspace.objects
+    assert workspace.is_as_given
 
 
 @pytest.mark.parametrize("name", ["name", "route_optimized"])
@@ -176,26 +181,39 @@ def test_what_cannot_be_changed_replaces_the_endpoint(name: str, serving: Any, s
     assert "1 to add, 0 to change, 1 to destroy" in serving.plan()
 
 
+def configured(*entities: Settings, traffic: tuple[int, ...] = (90, 10, 0)) -> Settings:
+    settings = {"workload_size": "Small", "scale_to_zero_enabled": True}
+    routes = [
+        {"served_entity_name": one["name"], "traffic_percentage": percentage}
+        for one, percentage in zip(entities, traffic, strict=False)
+    ]
+    served = [one | settings for one in entities]
+    return {"served_entities": served, "traffic_config": {"routes": routes}}
+
+
+CHAMPION, CHALLENGER = entity("champion"), entity("challenger")
 DRIFTS = {
-    "traffic": lambda ep: ep["config"]["traffic_config"]["routes"][0].update(traffic_percentage=1),
-    "version": lambda ep: ep["config"]["served_entities"][0].update(entity_version="9"),
-    "another entity": lambda ep: ep["config"]["served_entities"].append(entity("third")),
-    "a changed tag": lambda ep: ep["tags"][0].update(value="other"),
-    "a changed gateway": lambda ep: ep["ai_gateway"]["inference_table_config"].update(
-        enabled=False
+    "traffic": ("PUT", "config", configured(CHAMPION, CHALLENGER, traffic=(1, 99))),
+    "version": ("PUT", "config", configured(CHAMPION | {"entity_version": "2"}, CHALLENGER)),
+    "another entity": ("PUT", "config", configured(CHAMPION, CHALLENGER, entity("third"))),
+    "a changed tag": ("PATCH", "tags", {"add_tags": [{"key": "team", "value": "other"}]}),
+    "a changed gateway": (
+        "PUT",
+        "ai-gateway",
+        {"inference_table_config": {"catalog_name": "c", "schema_name": "s", "enabled": False}},
     ),
 }
 BLIND_SPOTS = {
-    "all tags removed": lambda ep: ep.update(tags=[]),
-    "no gateway in the answer": lambda ep: ep.pop("ai_gateway"),
-    "a setting never configured": lambda ep: ep.update(task="llm/v1/chat"),
+    "no gateway in the answer": lambda shown: shown.pop("ai_gateway"),
+    "a setting never configured": lambda shown: shown.update(task="llm/v1/chat"),
 }
 
 
 @pytest.mark.parametrize("drift", DRIFTS)
 def test_drift_is_seen_and_put_right(drift: str, serving: Any, workspace: Any) -> None:
-    before = copy.deepcopy(workspace.endpoint("ep"))
-    DRIFTS[drift](workspace.endpoint("ep"))
+    before = workspace.endpoint("ep")
+    method, what, body = DRIFTS[drift]
+    workspace.ask(method, f"{EP}/{what}", body)
 
     assert "1 to change" in serving.plan()
     serving.apply()
@@ -209,12 +227,17 @@ def test_drift_is_seen_and_put_right(drift: str, serving: Any, workspace: Any) -
 def test_the_blind_spots_of_the_provider_stay_blind(
     drift: str, serving: Any, workspace: Any
 ) -> None:
-    BLIND_SPOTS[drift](workspace.endpoint("ep"))
+    workspace.shown = BLIND_SPOTS[drift]
+    assert serving.plan() == ""
+
+
+def test_that_all_tags_were_removed_is_a_blind_spot_too(serving: Any, workspace: Any) -> None:
+    workspace.ask("PATCH", f"{EP}/tags", {"delete_tags": ["team"]})
     assert serving.plan() == ""
 
 
 def test_an_endpoint_deleted_behind_its_back_is_created_again(serving: Any, workspace: Any) -> None:
-    workspace.objects.clear()
+    workspace.ask("DELETE", EP)
     assert "1 to add, 0 to change" in serving.plan()
     serving.apply()
     assert workspace.endpoint("ep")
@@ -223,7 +246,7 @@ def test_an_endpoint_deleted_behind_its_back_is_created_again(serving: Any, work
 def test_an_endpoint_made_by_hand_is_refused_with_the_way_out_and_can_be_adopted(
     serving: Any, workspace: Any, server: Any
 ) -> None:
-    serving.run("state", "rm", "databricks_model_serving.this")
+    serving.forget()
 
     output = " ".join(serving.apply(check=False).split())
     assert "Serving endpoint with name ep already exists" in output
@@ -239,7 +262,7 @@ def test_a_missing_model_is_refused_with_the_way_out(deployed: Any) -> None:
     deployed.write(databricks_model_serving={"this": endpoint(config=config)})
 
     output = " ".join(deployed.apply(check=False).split())
-    assert "Registered model c.s.missing does not exist" in output
+    assert "Registered model 'c.s.missing' does not exist" in output
     assert "RESOURCE_DOES_NOT_EXIST" in output
     assert "train and register the model first, or pin `version`" in output
     assert "POST /api/2.0/serving-endpoints" in output

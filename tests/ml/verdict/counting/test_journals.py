@@ -14,7 +14,7 @@ from ml.prediction.journal import Journal, Prediction, Sent
 from ml.verdict.counting.counts import WorkspaceViews
 from ml.verdict.counting.journals import UNLOGGED, Journals
 from ml.verdict.counting.labelled_file import labelled_file
-from tests.ml.verdict.conftest import CHALLENGER, CHAMPION, START
+from tests.ml.verdict.log import CHALLENGER, CHAMPION, START
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,17 +47,15 @@ class Client:
     def __init__(self, file: Path) -> None:
         self.file = file
 
-    def sends(self, request_id: str, *, hours: float = 1, target: str = TARGET) -> Sent:
-        sent = Sent(request_id=request_id, image_id="film", sent_at=START + timedelta(hours=hours))
+    def sends(self, request_id: str, **when: Any) -> None:
         with Journal(self.file) as journal:
-            journal.sending(target, sent)
-        return sent
+            self._sends(journal, request_id, **when)
 
     def is_answered(
         self, request_id: str, arm: str = CHAMPION, probability: float = 0.9, **sent: Any
     ) -> None:
-        request = self.sends(request_id, **sent)
         with Journal(self.file) as journal:
+            request = self._sends(journal, request_id, **sent)
             journal.answered(
                 Prediction(
                     **vars(request),
@@ -67,6 +65,13 @@ class Client:
                     databricks_request_id=f"databricks-{request_id}",
                 )
             )
+
+    def _sends(
+        self, journal: Journal, request_id: str, *, hours: float = 1, target: str = TARGET
+    ) -> Sent:
+        sent = Sent(request_id=request_id, image_id="film", sent_at=START + timedelta(hours=hours))
+        journal.sending(target, sent)
+        return sent
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from ml.contract.errors import UserError
 from ml.verdict.counting.labelled_file import labelled_file
-from tests.ml.verdict.conftest import CHALLENGER, CHAMPION
+from tests.ml.verdict.log import CHALLENGER, CHAMPION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,13 +115,13 @@ class TestTheSameRows:
         assert not list(file.parent.glob("rows.duckdb?*"))
 
 
-@pytest.mark.programs
 def test_the_command_gives_the_same_bytes_again(database, experiment, tmp_path):
     from ml.compare import main
 
     trial, file = str(experiment(maturity=0)), str(database())
     for folder in ("first", "second"):
-        assert main([trial, "--data", file, "--output", str(tmp_path / folder)]) == 0
+        given = [trial, "--data", file, "--output", str(tmp_path / folder), "--no-report"]
+        assert main(given) == 0
 
     first, second = ((tmp_path / it / "decision.json").read_bytes() for it in ("first", "second"))
     assert first == second

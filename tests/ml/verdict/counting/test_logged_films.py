@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.ml.verdict.conftest import CHALLENGER, CHAMPION
+from tests.ml.verdict.log import CHALLENGER, CHAMPION
 
 if TYPE_CHECKING:
     from tests.plugin.ingestion import Place

@@ -8,10 +8,12 @@ import pytest
 
 from ml.verdict.counting.counts import WorkspaceViews
 from ml.verdict.counting.labelled_file import ParquetFile
-from tests.ml.verdict.conftest import CHALLENGER, CHAMPION, START
+from tests.ml.verdict.log import CHALLENGER, CHAMPION, START
+from tests.plugin.ab_test import new_bed
 
 if TYPE_CHECKING:
     from tests.plugin.ab_test import ABTestBed
+    from tests.plugin.served import Served
 
 KINDS = {
     "TP": (0.9, "PNEUMONIA"),
@@ -23,10 +25,11 @@ COUNTS = {CHAMPION: {"TP": 8, "FN": 2, "TN": 7, "FP": 3}, CHALLENGER: {"TP": 9, 
 NOON = 12 * 60  # the bed counts its minutes from noon
 
 
-@pytest.fixture
-def bed(ab_test: ABTestBed) -> ABTestBed:
+@pytest.fixture(scope="module")
+def bed(shared_workspace: Served) -> ABTestBed:
     """The counts, one film that two readers judge differently, one unread, one failed request,
-    and a verdict on nothing."""
+    and a verdict on nothing. Its tests only read."""
+    ab_test = new_bed(shared_workspace)
     minute = 0
     for arm, outcomes in COUNTS.items():
         for outcome, n in outcomes.items():
@@ -153,7 +156,8 @@ def test_the_command_finds_the_views_of_an_environment(
     monkeypatch.setenv("DATABRICKS_TOKEN", "any")
     trial, output = experiment(maturity=1), tmp_path / "out"
 
-    assert main([str(trial), "--environment", str(file), "--output", str(output)]) == 0
+    given = [str(trial), "--environment", str(file), "--output", str(output), "--no-report"]
+    assert main(given) == 0
 
     decision = Decision.read(output / "decision.json")
     assert decision.environment == "sandbox"

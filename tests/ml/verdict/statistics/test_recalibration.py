@@ -10,7 +10,7 @@ from scipy.special import expit, logit
 
 from ml.evaluation.discrimination import Scores
 from ml.verdict.statistics.recalibration import NEAREST, recalibration
-from tests.ml.verdict.conftest import CHALLENGER, CHAMPION
+from tests.ml.verdict.log import CHALLENGER, CHAMPION
 
 
 @pytest.fixture
