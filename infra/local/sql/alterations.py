@@ -210,10 +210,10 @@ class Alterations(Definition):
             return
         if action.args.get("allow_null") is not None:
             column = dataclasses.replace(column, nullable=bool(action.args.get("drop")))
-        elif (data_type := action.args.get("dtype")) is not None:
-            declared = data_type(data_type)
+        elif (wanted := action.args.get("dtype")) is not None:
+            declared = data_type(wanted)
             column = dataclasses.replace(
-                column, type=declared, declared_type=spelling(data_type, declared)
+                column, type=declared, declared_type=spelling(wanted, declared)
             )
         elif (default := action.args.get("default")) is not None:
             column = dataclasses.replace(column, default=self._translator.render(default).sql)
