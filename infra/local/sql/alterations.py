@@ -11,6 +11,7 @@ from sqlglot import exp
 from infra.local.catalog.tables import Column, Table
 from infra.local.sql import errors
 from infra.local.sql.declared_columns import (
+    data_type,
     declared_column,
     properties,
     require_columns,
