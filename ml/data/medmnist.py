@@ -64,7 +64,9 @@ def parts(path: Path) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of the layout; what else the file holds is not read."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # NumPy leaves a file open that it has opened and cannot read.
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise InvalidData(f"{path}: one array without a key. {_LAYOUT}.")
             return {key: archive[key] for key in archive.files}

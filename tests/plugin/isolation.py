@@ -30,6 +30,7 @@ _OURS: Final = {
     "GIT_AUTHOR_EMAIL": "tests@example.com",
     "GIT_COMMITTER_NAME": "Tests",
     "GIT_COMMITTER_EMAIL": "tests@example.com",
+    "DATABRICKS_CONFIG_FILE": os.devnull,
     # jsii says at every start that Node.js 20 has reached its end of life.
     "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
 }

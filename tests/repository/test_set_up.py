@@ -7,22 +7,24 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_second_set_up_has_nothing_to_do_and_takes_less_than_two_seconds() -> None:
     subprocess.run([shutil.which("make"), "set-up"], cwd=ROOT, check=True)
 
-    seconds = []
-    for _ in range(5):  # the best of them says least about who else is at work here
+    def seconds() -> float:
         started = time.monotonic()
         again = subprocess.run(
             [shutil.which("make"), "set-up"], cwd=ROOT, check=True, capture_output=True, text=True
         )
-        seconds.append(time.monotonic() - started)
         assert "set-up: " not in again.stdout
+        return time.monotonic() - started
 
-    assert min(seconds) < 2
+    # The best of a few says least about who else is at work here.
+    assert any(seconds() < 2 for _ in range(5))
 
 
 def test_a_python_that_is_too_old_is_refused_with_the_way_out() -> None:
@@ -41,6 +43,7 @@ def test_a_python_that_is_too_old_is_refused_with_the_way_out() -> None:
     assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.slow("begins to set up a clone, with an environment of its own")
 def test_a_package_index_that_does_not_answer_ends_with_what_to_do(tmp_path: Path) -> None:
     """A clone without network: the message names the step and how to go on."""
     clone = tmp_path / "clone"

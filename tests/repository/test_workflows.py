@@ -1,8 +1,11 @@
 """The workflows for GitHub: pinned, with the least rights, and in step with the commands."""
 
+import os
 import re
+import runpy
 import shlex
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +40,8 @@ def by_name(file: Path) -> Any:
     return yaml.safe_load(file.read_text())
 
 
-def test_there_is_a_plan_and_an_apply() -> None:
-    assert [file.name for file in WORKFLOWS] == ["apply.yml", "plan.yml"]
+def test_there_is_a_plan_an_apply_and_a_test() -> None:
+    assert [file.name for file in WORKFLOWS] == ["apply.yml", "plan.yml", "test.yml"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name + "/" + file.name)
@@ -136,3 +139,59 @@ def test_every_command_is_one_that_there_is() -> None:
         for command in ("check", "status") if '"$command"' in call else ("",):
             words = shlex.split(call.replace('"$command"', command).replace("2>&1", ""))
             parser().parse_args([word for word in words if word != "2"])
+
+
+class TestTests:
+    """A change is tested by the command that a developer has; what is slow, every night."""
+
+    @pytest.fixture
+    def workflow(self) -> Any:
+        return by_name(GITHUB / "workflows" / "test.yml")
+
+    @pytest.fixture
+    def job(self, workflow: Any) -> Any:
+        (job,) = workflow["jobs"].values()
+        return job
+
+    def test_every_change_is_tested_before_and_after_the_merge_and_again_at_night(
+        self, workflow: Any
+    ) -> None:
+        on = workflow[True]  # `on` is a boolean to YAML 1.1
+
+        assert set(on) == {"pull_request", "push", "schedule"}
+        assert on["pull_request"] is None  # of any file
+        assert on["push"] == {"branches": ["main"]}
+        assert [re.sub(r"^\d+ \d+ ", "", it["cron"]) for it in on["schedule"]] == ["* * *"]
+
+    def test_a_change_runs_what_a_developer_runs_and_the_night_runs_everything(
+        self, job: Any
+    ) -> None:
+        runs = {step["run"]: step["if"] for step in job["steps"] if "run" in step}
+
+        assert runs == {
+            ".ci/run": "github.event_name != 'schedule'",
+            "make test-all": "github.event_name == 'schedule'",
+        }
+        assert (ROOT / ".ci/run").read_text().rstrip().endswith("\nexec make test")
+        assert os.access(ROOT / ".ci/run", os.X_OK)
+        targets = re.findall(r"^([a-z-]+): set-up", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert {"test", "test-all"} <= set(targets)
+
+    def test_it_may_read_the_repository_and_nothing_else(self, job: Any) -> None:
+        assert job["permissions"] == {"contents": "read"}
+        assert "environment" not in job
+
+    def test_what_is_kept_between_runs_depends_on_all_that_set_up_depends_on(
+        self, job: Any
+    ) -> None:
+        (cache,) = (step["with"] for step in job["steps"] if "cache@" in step.get("uses", ""))
+        (files,) = re.findall(r"hashFiles\((.*?)\)", cache["key"])
+        set_up = runpy.run_path(str(ROOT / ".ci/set_up.py"))
+
+        patterns = shlex.split(files.replace(",", " "))
+        assert [
+            it for it in set_up["INPUTS"] if not any(fnmatch(it, pattern) for pattern in patterns)
+        ] == []
+        assert "python-version" in cache["key"]
+        kept = {ROOT / folder for folder in cache["path"].split()}
+        assert [it for it in set_up["RESULTS"] if kept.isdisjoint(it.parents)] == []

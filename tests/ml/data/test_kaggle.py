@@ -53,7 +53,8 @@ def test_a_picture_keeps_its_content(folder, bundled):
 
     image = loading.load(folder.root, image_size=28).parts["test"].images[0]
 
-    np.testing.assert_allclose(image[..., 0] * 255, np.asarray(Image.open(path)), atol=1e-3)
+    with Image.open(path) as film:
+        np.testing.assert_allclose(image[..., 0] * 255, np.asarray(film), atol=1e-3)
 
 
 def test_validation_is_split_off_by_patient_never_by_film(folder):

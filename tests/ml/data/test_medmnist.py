@@ -118,6 +118,15 @@ def test_a_file_of_something_else_is_refused_with_its_keys(write_npz):
         loading.load(write_npz(x=np.zeros(3), y=np.zeros(3)))
 
 
+def test_one_array_without_a_key_is_refused(tmp_path: Path):
+    path = tmp_path / "films.npz"
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3))
+
+    with pytest.raises(InvalidData, match="one array without a key"):
+        source.load(path)
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"not an archive"])
 def test_a_broken_file_is_refused(tmp_path: Path, content: bytes):
     path = tmp_path / "films.npz"

@@ -21,7 +21,9 @@ def evaluate_process(trained, run_command):
     return lambda *options: run_command("-m", "ml.evaluate", *options, cwd=trained.folder)
 
 
-@pytest.mark.parametrize(("model", "how"), [(KERAS, "evaluate_process"), (TORCH, "evaluate")])
+@pytest.mark.parametrize(
+    ("model", "how"), [(KERAS, "evaluate_process"), (TORCH, "evaluate")], ids=[KERAS, TORCH]
+)
 def test_it_judges_on_the_test_part_and_writes_the_report(request, trained, tmp_path, model, how):
     evaluate = request.getfixturevalue(how)
 

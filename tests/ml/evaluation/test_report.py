@@ -88,7 +88,8 @@ def test_films_without_both_classes_give_an_honest_report_and_plots(data, films,
     judged.write(tmp_path)
 
     assert "not defined" in judged.markdown()
-    assert Image.open(tmp_path / "roc.png").size == (500, 500)
+    with Image.open(tmp_path / "roc.png") as plot:
+        assert plot.size == (500, 500)
     assert json.loads((tmp_path / "report.json").read_text())["figures"]["auc"] is None
 
 

@@ -1,5 +1,6 @@
 """Registered versions, in the real MLflow registry that two short trainings have filled."""
 
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ ARMS = {
 }
 
 
-@pytest.fixture(params=ARMS, scope="module")
+@pytest.fixture(params=ARMS)
 def arm(request):
     return (request.param, *ARMS[request.param])
 
@@ -154,28 +155,38 @@ class Outside:
 
 
 @pytest.fixture(scope="module")
-def outside(trained, arm, few_films, run_command, tmp_path_factory):
-    """A version in a process that has MLflow and the framework, but not our package."""
-    folder = tmp_path_factory.mktemp("outside")
-    images, answers = folder / "images.npz", folder / "answers.npz"
+def ask(trained, few_films, run_command, tmp_path_factory):
+    """Asks a version in a process that has MLflow and the framework, but not our package."""
     films = (few_films["test_images"][..., np.newaxis] / 255).astype(np.float32)
     batches = {f"of {n}": films[:n] for n in (1, 8, 3, 2)}
-    np.savez(images, **batches)
-    done = run_command(
-        "-I", "-c", OUTSIDE, trained.tracking_uri, f"models:/{CATALOG}.{arm[1]}/1",
-        images, answers, REPOSITORY, cwd=folder,
-    )  # fmt: skip
-    assert done.status == 0, done.err
-    imported, status, answer = json.loads(done.out.splitlines()[-1])
-    with np.load(answers) as archive:
-        probabilities = dict(archive)
-    return Outside(
-        batches=batches,
-        probabilities=probabilities,
-        imported=imported,
-        status=status,
-        answer=answer,
-    )
+
+    @functools.cache
+    def ask(model):
+        folder = tmp_path_factory.mktemp("outside")
+        images, answers = folder / "images.npz", folder / "answers.npz"
+        np.savez(images, **batches)
+        done = run_command(
+            "-I", "-c", OUTSIDE, trained.tracking_uri, f"models:/{CATALOG}.{model}/1",
+            images, answers, REPOSITORY, cwd=folder,
+        )  # fmt: skip
+        assert done.status == 0, done.err
+        imported, status, answer = json.loads(done.out.splitlines()[-1])
+        with np.load(answers) as archive:
+            probabilities = dict(archive)
+        return Outside(
+            batches=batches,
+            probabilities=probabilities,
+            imported=imported,
+            status=status,
+            answer=answer,
+        )
+
+    return ask
+
+
+@pytest.fixture
+def outside(ask, arm):
+    return ask(arm[1])
 
 
 def test_a_version_loads_where_our_package_is_not(outside, arm):

@@ -1,5 +1,6 @@
 """Both architectures, by the same specification."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -9,16 +10,17 @@ import pytest
 PARAMETERS = {"keras_dense": 145_505, "torch_residual": 241_377}
 
 
-@pytest.fixture(params=PARAMETERS, scope="module")
+@pytest.fixture(params=PARAMETERS)
 def network(request):
     return request.param
 
 
 @pytest.fixture(scope="module")
-def observe(network, few_films, run_command, tmp_path_factory):
-    """Facts and answers of the network after these trainings, from a process of its own."""
+def observe(few_films, run_command, tmp_path_factory):
+    """Facts and answers of a network after these trainings, from a process of its own."""
 
-    def run(*trainings):
+    @functools.cache
+    def run(network, *trainings):
         folder = tmp_path_factory.mktemp(network)
         np.savez(folder / "films.npz", **few_films)
         script = Path(__file__).with_name("observe_network.py")
@@ -30,10 +32,10 @@ def observe(network, few_films, run_command, tmp_path_factory):
     return run
 
 
-@pytest.fixture(scope="module")
-def observed(observe):
+@pytest.fixture
+def observed(observe, network):
     """After two epochs with seed 3, the same again, and with seed 4."""
-    return observe("3:2", "3:2", "4:2")
+    return observe(network, "3:2", "3:2", "4:2")
 
 
 def test_the_number_of_parameters(observed, network):
@@ -58,8 +60,8 @@ def test_another_seed_gives_another_network(observed):
 
 
 @pytest.mark.slow("trains both networks for 40 epochs")
-def test_it_learns_from_a_few_films(observe):
-    assert observe("0:40")["kept aucs"][0] > 0.9
+def test_it_learns_from_a_few_films(observe, network):
+    assert observe(network, "0:40")["kept aucs"][0] > 0.9
 
 
 def test_the_network_that_is_kept_is_the_one_that_was_watched(observed):

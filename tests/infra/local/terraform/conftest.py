@@ -97,10 +97,9 @@ def terraform(
 ) -> Callable[[str], Terraform]:
     """A Terraform folder whose provider has this host."""
     monkeypatch.setenv("DATABRICKS_TOKEN", TOKEN)
-    log = {"TF_LOG_CORE": "WARN", "TF_LOG_PATH": str(tmp_path / "terraform.log")}
 
     def start(host: str) -> Terraform:
-        return Terraform(tmp_path, host, provider_environment | log)
+        return Terraform(tmp_path, host, provider_environment)
 
     return start
 

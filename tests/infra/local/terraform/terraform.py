@@ -17,7 +17,8 @@ class Terraform:
     def __init__(self, folder: Path, host: str, environment: dict[str, str]) -> None:
         self.folder = folder
         self.host = host
-        self.environment = environment
+        self._log = folder / "terraform.log"
+        self.environment = environment | {"TF_LOG_CORE": "WARN", "TF_LOG_PATH": str(self._log)}
         self.provider: dict[str, Any] = {"host": host}
 
     def write(self, *, blocks: dict[str, Any] | None = None, **resources: Any) -> None:
@@ -67,15 +68,15 @@ class Terraform:
     def import_(self, address: str, id_: str) -> str:
         return _text(self.run("import", "-input=false", "-no-color", address, id_))
 
-    def tolerated(self) -> list[tuple[str, str]]:
-        """What Terraform would refuse from a provider of its newer kind: path and problem."""
-        log = self.folder / "terraform.log"
-        lines = (
-            re.findall(r"^ +- \.(\S+?): (.*)$", log.read_text(), re.MULTILINE)
-            if log.exists()
-            else []
-        )
-        return [(re.sub(r"\[[^]]*\]", "", path), problem) for path, problem in lines]
+    def tolerated(self) -> list[tuple[str, str, str]]:
+        """What Terraform would refuse from a provider of its newer kind: of whom, path, problem."""
+        found, address = [], ""
+        for line in self._log.read_text().splitlines() if self._log.exists() else ():
+            if of := re.search(r"produced an? .* for (\S+?), but we are tolerating it", line):
+                address = of[1]
+            elif one := re.match(r" +- \.(\S+?): (.*)$", line):
+                found.append((address, re.sub(r"\[[^]]*\]", "", one[1]), one[2]))
+        return found
 
     def state(self, address: str) -> dict[str, Any]:
         """The attributes of one resource, or {} if it is not in the state."""
@@ -89,9 +90,13 @@ class Terraform:
         found = json.loads(self._state_file.read_text())["outputs"]
         return {name: output["value"] for name, output in found.items()}
 
-    def forget(self) -> None:
-        """What was deployed; it stays in the workspace."""
-        self._state_file.unlink()
+    def forget(self, *addresses: str) -> None:
+        """That these were deployed; they stay in the workspace."""
+        state = json.loads(self._state_file.read_text())
+        state["resources"] = [
+            one for one in state["resources"] if f"{one['type']}.{one['name']}" not in addresses
+        ]
+        self._state_file.write_text(json.dumps(state))
 
     @property
     def _state_file(self) -> Path:

@@ -6,11 +6,20 @@ the stand-in. What it tolerates is in its log, and must be what that kind cannot
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.local.terraform.server import Server
+from tests.local.terraform.terraform import Terraform
+from tests.plugin.terraform import TOKEN
+
+if TYPE_CHECKING:
+    from tests.local.terraform.workspace import Workspace
 
 Settings = dict[str, Any]
 
@@ -179,41 +188,98 @@ def test_every_resource_of_the_provider_is_covered() -> None:
     assert set(LIVES) == set(provider_schema().resources)
 
 
-@pytest.mark.parametrize("type_", LIVES)
-def test_it_is_created_changed_imported_and_destroyed(
-    type_: str, workspace: Any, deployed: Any
-) -> None:
-    life = LIVES[type_]
-    address = f"{type_}.this"
+@dataclasses.dataclass(kw_only=True)
+class Lived:
+    """What Terraform said and did to all resources, from one command to the next."""
+
+    latest: dict[str, Settings]
+    said: dict[str, str]
+    states: dict[str, dict[str, Any]]
+    tolerated: list[tuple[str, str, str]]
+    nothing_is_left: bool
+
+
+@pytest.fixture(scope="module")
+def lived(
+    tmp_path_factory: pytest.TempPathFactory,
+    workspace_in_process: Workspace,
+    provider_environment: dict[str, str],
+) -> Lived:
+    """All resources are created, changed, imported and destroyed, each command for all of them."""
+    workspace = workspace_in_process
     ids = {"{job}": workspace.job, "{warehouse}": workspace.warehouse}
-    first = _with(ids, life.first)
+    first = {type_: _with(ids, life.first) for type_, life in LIVES.items()}
+    latest = {type_: first[type_] | _with(ids, life.then) for type_, life in LIVES.items()}
+    importable = [type_ for type_, life in LIVES.items() if life.import_id is not None]
+    said: dict[str, str] = {}
+    with contextlib.closing(Server(workspace)) as server:
+        terraform = Terraform(tmp_path_factory.mktemp("lives"), server.url, provider_environment)
+        terraform.provider["token"] = TOKEN
+        terraform.write(**{type_: {"this": settings} for type_, settings in first.items()})
+        said["create"] = terraform.apply(check=False)
+        said["plan after the creation"] = terraform.plan()
 
-    deployed.write(**{type_: {"this": first}})
-    deployed.apply()
-    assert deployed.plan() == "", "after the creation"
+        resources = {type_: {"this": settings} for type_, settings in latest.items()}
+        terraform.write(**resources)
+        said["change"] = terraform.apply(check=False)
+        said["plan after the change"] = terraform.plan()
+        states = {type_: terraform.state(f"{type_}.this") for type_ in LIVES}
 
-    latest = first | _with(ids, life.then)
-    if life.then:
-        deployed.write(**{type_: {"this": latest}})
-        deployed.apply()
-        assert deployed.plan() == "", "after the change"
-    state = deployed.state(address)
+        terraform.forget(*(f"{type_}.this" for type_ in importable))
+        imports = [
+            {
+                "to": f"{type_}.this",
+                "id": _with(ids | {"{id}": states[type_]["id"]}, LIVES[type_].import_id),
+            }
+            for type_ in importable
+        ]
+        terraform.write(blocks={"import": imports}, **resources)
+        said["plan to import"] = terraform.plan()
+        said["import"] = terraform.apply(check=False)
+
+        said["destroy"] = terraform.destroy(check=False)
+        return Lived(
+            latest=latest,
+            said=said,
+            states=states,
+            tolerated=terraform.tolerated(),
+            nothing_is_left=workspace.is_as_given,
+        )
+
+
+@pytest.mark.parametrize("type_", LIVES)
+def test_it_is_created_changed_imported_and_destroyed(type_: str, lived: Lived) -> None:
+    life, address = LIVES[type_], f"{type_}.this"
+
+    for command in ("create", "change", "import", "destroy"):
+        assert f"with {address}," not in lived.said[command], "its problem"
+        assert f"{address}: " in lived.said[command]
+    assert address not in planned(lived.said["plan after the creation"])
+    assert address not in planned(lived.said["plan after the change"])
+
+    latest, state = lived.latest[type_], lived.states[type_]
     assert {name: state[name] for name in latest if isinstance(latest[name], str)} == {
         name: value for name, value in latest.items() if isinstance(value, str)
     }
 
     if life.import_id is not None:
-        deployed.forget()
-        deployed.import_(address, _with(ids | {"{id}": state["id"]}, life.import_id))
-        plan = deployed.plan()
+        plan = planned(lived.said["plan to import"])[address]
         changed = {name for name in state if f"+ {name} " in plan or f"~ {name} " in plan}
         assert changed - {"effective_properties"} == life.import_loses
-        if plan:
-            deployed.apply()
+        assert f"{address}: Import complete" in lived.said["import"]
 
-    deployed.destroy()
-    assert _unexplained(type_, deployed.tolerated()) == []
-    assert workspace.is_as_given
+    tolerated = [(path, problem) for of, path, problem in lived.tolerated if of == address]
+    assert _unexplained(type_, tolerated) == []
+
+
+def test_destruction_leaves_the_workspace_as_it_was(lived: Lived) -> None:
+    assert lived.nothing_is_left
+
+
+def planned(plan: str) -> dict[str, str]:
+    """What a plan says about each resource that it changes."""
+    parts = re.split(r"^ +# (\S+) (?=will|must)", plan, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def _with(ids: dict[str, str], settings: Any) -> Any:

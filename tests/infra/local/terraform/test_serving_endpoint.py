@@ -246,7 +246,7 @@ def test_an_endpoint_deleted_behind_its_back_is_created_again(serving: Any, work
 def test_an_endpoint_made_by_hand_is_refused_with_the_way_out_and_can_be_adopted(
     serving: Any, workspace: Any, server: Any
 ) -> None:
-    serving.forget()
+    serving.forget("databricks_model_serving.this")
 
     output = " ".join(serving.apply(check=False).split())
     assert "Serving endpoint with name ep already exists" in output
