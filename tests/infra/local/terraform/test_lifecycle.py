@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.local.terraform.server import Server
-from tests.local.terraform.terraform import Terraform
+from tests.infra.local.terraform.server import Server
+from tests.infra.local.terraform.terraform import Terraform
 from tests.plugin.terraform import TOKEN
 
 if TYPE_CHECKING:
-    from tests.local.terraform.workspace import Workspace
+    from tests.infra.local.terraform.workspace import Workspace
 
 Settings = dict[str, Any]
 
