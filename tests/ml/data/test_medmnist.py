@@ -124,7 +124,7 @@ def test_one_array_without_a_key_is_refused(tmp_path: Path):
         np.save(file, np.zeros(3))
 
     with pytest.raises(InvalidData, match="one array without a key"):
-        source.load(path)
+        loading.load(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"not an archive"])
