@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ml.verdict import plots
 from ml.verdict.decision import DataRecord, Decision, FindingRecord
 from ml.verdict.judgement import Path
 from ml.verdict.metrics import CHALLENGER, CHAMPION
@@ -104,6 +103,8 @@ def report(
     experiment: "Experiment", judgement: PairedJudgement, answers: Answers, made: Decision
 ) -> str:
     """The report of a replay."""
+    from ml.verdict import plots  # imports matplotlib, which only a report needs
+
     names = [made.champion.served_entity, made.challenger.served_entity]
     margins = experiment.margins.model_dump()
     shown: list[Sequence[Plot]] = [

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ml.verdict import plots
 from ml.verdict.decision import Decision
 from ml.verdict.judgement import Judgement
 from ml.verdict.metrics import CHALLENGER, CHAMPION
@@ -26,6 +25,8 @@ class Plot:
 
 def report(experiment: "Experiment", judgement: Judgement, tally: Tally, decision: Decision) -> str:
     """The report of a judgement of live traffic."""
+    from ml.verdict import plots  # imports matplotlib, which only a report needs
+
     names = [arm.name for arm in judgement.arms]
     days = [day.isoformat() for day in judgement.days]
     limits = {
