@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import shutil
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.end_to_end.stack import Stack, synthesized
+from tests.plugin.served import serving
+from tests.plugin.terraform import TOKEN
+from tests.plugin.workspaces import REPOSITORY
 
-    from tests.end_to_end.conftest import Stack, Workspace
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.plugin.workspaces import Workspace
 
 pytestmark = pytest.mark.programs
 
@@ -19,8 +26,44 @@ PAYLOAD = f"{CATALOG}.gold.pneumonia_classifier_payload"
 
 
 @pytest.fixture
-def platform(synthesize: Callable[..., dict[str, Stack]]) -> Stack:
-    return synthesize()["platform"]
+def workspace(tmp_path: Path, empty_registry: Path) -> Iterator[Workspace]:
+    """A new one, to which Terraform's provider has the token."""
+    registry = shutil.copy(empty_registry, tmp_path / "mlflow.db")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "token").write_text(TOKEN)
+    with serving(tmp_path, f"sqlite:///{registry}") as workspace:
+        yield workspace
+
+
+@pytest.fixture
+def stacks(
+    workspace: Workspace, attached_environment: dict[str, str], tmp_path: Path
+) -> Callable[..., dict[str, Stack]]:
+    """The stacks of `local` on this workspace, by the first word of their names.
+
+    `add` goes to the end of the environment file; replacements are made in it before.
+    """
+
+    def stacks(*replacements: tuple[str, str], add: str = "") -> dict[str, Stack]:
+        text = (REPOSITORY / "infra/environments/local.toml").read_text(encoding="utf-8")
+        for old, new in (("http://127.0.0.1:8180", workspace.host), *replacements):
+            assert old in text, f"local.toml has no {old!r} to replace"
+            text = text.replace(old, new, 1)
+        file = tmp_path / "local.toml"
+        file.write_text(text + add, encoding="utf-8")
+        found = {}
+        for kind in ("platform", "analysis"):
+            folder = synthesized(kind, file, tmp_path / "cdktf.out")
+            found[kind] = Stack(folder=folder, environment=attached_environment)
+            found[kind].init()
+        return found
+
+    return stacks
+
+
+@pytest.fixture
+def platform(stacks: Callable[..., dict[str, Stack]]) -> Stack:
+    return stacks()["platform"]
 
 
 @pytest.fixture
@@ -34,27 +77,27 @@ def test_it_deploys_whole_changes_nothing_twice_and_goes_without_a_trace(
 ) -> None:
     platform.apply()
 
-    assert workspace.get(f"{UNITY}/catalogs/{CATALOG}")["name"] == CATALOG
-    schemas = workspace.get(f"{UNITY}/schemas", catalog_name=CATALOG)["schemas"]
+    assert get(workspace, f"{UNITY}/catalogs/{CATALOG}")["name"] == CATALOG
+    schemas = get(workspace, f"{UNITY}/schemas", catalog_name=CATALOG)["schemas"]
     assert {"bronze", "silver", "gold", "models"} <= {it["name"] for it in schemas}
     assert platform.output("films_path") == f"/Volumes/{CATALOG}/bronze/xray_images"
-    assert workspace.exists(f"{UNITY}/volumes/{CATALOG}.bronze.xray_images")
-    assert workspace.exists(f"{UNITY}/models/{CATALOG}.models.pneumonia_poc_classifier")
-    assert len(workspace.get("/api/2.2/jobs/list")["jobs"]) == 2
+    assert exists(workspace, f"{UNITY}/volumes/{CATALOG}.bronze.xray_images")
+    assert exists(workspace, f"{UNITY}/models/{CATALOG}.models.pneumonia_poc_classifier")
+    assert len(get(workspace, "/api/2.2/jobs/list")["jobs"]) == 2
     assert platform.changes() == []
 
     platform.destroy()
 
-    assert not workspace.exists(f"{UNITY}/catalogs/{CATALOG}")
-    assert workspace.get("/api/2.2/jobs/list").get("jobs", []) == []
-    assert workspace.get("/api/2.0/lakeview/dashboards").get("dashboards", []) == []
-    assert workspace.get("/api/2.0/secrets/scopes/list").get("scopes", []) == []
+    assert not exists(workspace, f"{UNITY}/catalogs/{CATALOG}")
+    assert get(workspace, "/api/2.2/jobs/list").get("jobs", []) == []
+    assert get(workspace, "/api/2.0/lakeview/dashboards").get("dashboards", []) == []
+    assert get(workspace, "/api/2.0/secrets/scopes/list").get("scopes", []) == []
 
 
 def test_tables_have_their_types_comments_and_what_must_not_be_null(
     deployed: Stack, workspace: Workspace
 ) -> None:
-    table = workspace.get(f"{UNITY}/tables/{CATALOG}.bronze.kaggle_xray_metadata")
+    table = get(workspace, f"{UNITY}/tables/{CATALOG}.bronze.kaggle_xray_metadata")
 
     columns = {column["name"]: column for column in table["columns"]}
     assert table["table_type"] == "MANAGED"
@@ -69,7 +112,8 @@ def test_tables_have_their_types_comments_and_what_must_not_be_null(
 
 def test_a_row_without_a_label_is_refused(deployed: Stack, workspace: Workspace) -> None:
     with pytest.raises(AssertionError, match="label"):
-        workspace.sql(
+        query(
+            workspace,
             "INSERT INTO healthcare_catalog_local.bronze.kaggle_xray_metadata (image_id) "
             "VALUES ('film')",
             deployed.output("warehouse_id"),
@@ -87,87 +131,88 @@ def test_what_was_granted_by_others_stays(deployed: Stack, workspace: Workspace)
 
     assignments = {
         it["principal"]: it["privileges"]
-        for it in workspace.get(permissions)["privilege_assignments"]
+        for it in get(workspace, permissions)["privilege_assignments"]
     }
     assert assignments["auditors"] == ["USE_SCHEMA"]
     assert assignments["analysts"] == ["USE_SCHEMA"]
 
 
 def test_a_catalog_that_is_there_is_used_and_survives(
-    synthesize: Callable[..., dict[str, Stack]], workspace: Workspace
+    stacks: Callable[..., dict[str, Stack]], workspace: Workspace
 ) -> None:
     workspace.client.post(f"{UNITY}/catalogs", json={"name": CATALOG}).raise_for_status()
-    platform = synthesize(add="\n[platform.catalog]\ncreate = false\n")["platform"]
+    platform = stacks(add="\n[platform.catalog]\ncreate = false\n")["platform"]
 
     platform.apply()
-    assert workspace.exists(f"{UNITY}/schemas/{CATALOG}.gold")
+    assert exists(workspace, f"{UNITY}/schemas/{CATALOG}.gold")
     platform.destroy()
 
-    assert workspace.exists(f"{UNITY}/catalogs/{CATALOG}")
-    assert not workspace.exists(f"{UNITY}/schemas/{CATALOG}.gold")
+    assert exists(workspace, f"{UNITY}/catalogs/{CATALOG}")
+    assert not exists(workspace, f"{UNITY}/schemas/{CATALOG}.gold")
 
 
 def test_a_warehouse_that_is_there_is_used_and_survives(
-    synthesize: Callable[..., dict[str, Stack]], workspace: Workspace
+    stacks: Callable[..., dict[str, Stack]], workspace: Workspace
 ) -> None:
     created = workspace.client.post(
         "/api/2.0/sql/warehouses", json={"name": "shared", "cluster_size": "Small"}
     ).json()
     add = '\n[platform.warehouse]\ncreate = false\nname = "shared"\n'
-    platform = synthesize(add=add)["platform"]
+    platform = stacks(add=add)["platform"]
 
     platform.apply()
     assert platform.output("warehouse_id") == created["id"]
     assert platform.changes() == []
     platform.destroy()
 
-    assert workspace.exists(f"/api/2.0/sql/warehouses/{created['id']}")
+    assert exists(workspace, f"/api/2.0/sql/warehouses/{created['id']}")
 
 
 class TestProtection:
     def test_a_protected_platform_is_not_destroyed(
-        self, synthesize: Callable[..., dict[str, Stack]], workspace: Workspace
+        self, stacks: Callable[..., dict[str, Stack]], workspace: Workspace
     ) -> None:
-        protected = synthesize(("[platform.jobs]", "[platform]\nprotect = true\n\n[platform.jobs]"))
+        protected = stacks(("[platform.jobs]", "[platform]\nprotect = true\n\n[platform.jobs]"))
         protected["platform"].apply()
         assert protected["platform"].changes() == []
 
-        refusal = protected["platform"].destroy(check=False)
+        refusal = protected["platform"].refused("destroy")
 
         assert "Instance cannot be destroyed" in refusal
-        assert workspace.exists(f"{UNITY}/tables/{CATALOG}.gold.prediction_feedback")
-        assert workspace.exists(f"{UNITY}/volumes/{CATALOG}.bronze.xray_images")
+        assert exists(workspace, f"{UNITY}/tables/{CATALOG}.gold.prediction_feedback")
+        assert exists(workspace, f"{UNITY}/volumes/{CATALOG}.bronze.xray_images")
 
     def test_the_way_that_it_names_leads_out(
-        self, synthesize: Callable[..., dict[str, Stack]], workspace: Workspace
+        self, stacks: Callable[..., dict[str, Stack]], workspace: Workspace
     ) -> None:
         """Set protect = false, deploy, destroy."""
         jobs = "[platform.jobs]"
-        synthesize((jobs, f"[platform]\nprotect = true\n\n{jobs}"))["platform"].apply()
+        stacks((jobs, f"[platform]\nprotect = true\n\n{jobs}"))["platform"].apply()
 
-        released = synthesize((jobs, f"[platform]\nprotect = false\n\n{jobs}"))["platform"]
+        released = stacks((jobs, f"[platform]\nprotect = false\n\n{jobs}"))["platform"]
         released.apply()
         released.destroy()
 
-        assert not workspace.exists(f"{UNITY}/catalogs/{CATALOG}")
+        assert not exists(workspace, f"{UNITY}/catalogs/{CATALOG}")
 
 
 class TestAnalysis:
     def test_the_views_come_when_serving_has_logged_and_go_before_the_platform(
-        self, synthesize: Callable[..., dict[str, Stack]], workspace: Workspace
+        self, stacks: Callable[..., dict[str, Stack]], workspace: Workspace
     ) -> None:
-        stacks = synthesize()
-        platform, analysis = stacks["platform"], stacks["analysis"]
+        synthesized = stacks()
+        platform, analysis = synthesized["platform"], synthesized["analysis"]
         platform.apply()
 
-        too_early = analysis.apply(check=False)
+        too_early = analysis.refused()
         assert "TABLE_OR_VIEW_NOT_FOUND" in too_early
 
         warehouse = platform.output("warehouse_id")
         _log_a_request(workspace, warehouse)
         analysis.apply()
         assert analysis.changes() == []
-        predictions = workspace.sql(
+        predictions = query(
+            workspace,
             "SELECT prediction_id, probability "
             "FROM healthcare_catalog_local.gold.pneumonia_classifier_predictions",
             warehouse,
@@ -176,7 +221,7 @@ class TestAnalysis:
 
         analysis.destroy()
         platform.destroy()
-        assert not workspace.exists(f"{UNITY}/catalogs/{CATALOG}")
+        assert not exists(workspace, f"{UNITY}/catalogs/{CATALOG}")
 
 
 def _log_a_request(workspace: Workspace, warehouse: str) -> None:
@@ -184,8 +229,9 @@ def _log_a_request(workspace: Workspace, warehouse: str) -> None:
     from infra.local.serving.inference_tables import PAYLOAD_COLUMNS
 
     columns = ", ".join(f"{column.name} {column.type.text}" for column in PAYLOAD_COLUMNS)
-    workspace.sql(f"CREATE TABLE {PAYLOAD} ({columns})", warehouse)
-    workspace.sql(
+    query(workspace, f"CREATE TABLE {PAYLOAD} ({columns})", warehouse)
+    query(
+        workspace,
         """
         INSERT INTO healthcare_catalog_local.gold.pneumonia_classifier_payload (
           databricks_request_id, client_request_id, request_time, status_code,
@@ -197,3 +243,22 @@ def _log_a_request(workspace: Workspace, warehouse: str) -> None:
         """,
         warehouse,
     )
+
+
+def get(workspace: Workspace, path: str, **query: str) -> Any:
+    response = workspace.client.get(path, params=query)
+    response.raise_for_status()
+    return response.json()
+
+
+def exists(workspace: Workspace, path: str) -> bool:
+    return workspace.client.get(path).is_success
+
+
+def query(workspace: Workspace, statement: str, warehouse: str) -> list[list[str | None]]:
+    answer = workspace.client.post(
+        "/api/2.0/sql/statements", json={"statement": statement, "warehouse_id": warehouse}
+    ).json()
+    assert answer["status"]["state"] == "SUCCEEDED", answer["status"]
+    rows: list[list[str | None]] = answer["result"].get("data_array", [])
+    return rows

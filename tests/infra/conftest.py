@@ -1,6 +1,6 @@
 """A valid environment file to break, and the real synthesis to look at.
 
-    pytest tests/infra -m "not slow"
+    pytest tests/infra -m "not programs"
 
 runs what stays in one process: every rule of the files, the construct, the snapshots.
 """

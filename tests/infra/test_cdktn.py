@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from infra.declared.environment import available
+from infra.environment import available
+from tests.plugin.isolation import DEVELOPERS
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = [
@@ -48,7 +49,14 @@ def python() -> Path:
         [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)],
         [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), *PACKAGES],
     ):
-        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+        result = subprocess.run(
+            command,
+            env=os.environ | DEVELOPERS,  # the way to the packages may lead through a proxy
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=900,
+        )
         if result.returncode:
             pytest.skip(
                 f"NOT SHOWN: the move to cdktn needs {', '.join(PACKAGES)}, which could not be "

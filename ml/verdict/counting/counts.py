@@ -181,12 +181,13 @@ class WorkspaceViews:
 
     def extent(self, queries: Queries) -> Counted:
         """How many rows there are, and until when. Raises WorkspaceError."""
-        return self._run(queries.extent, queries.parameters(datetime.now(UTC)))
+        parameters = queries.parameters(datetime.now(UTC))
+        return self._run(queries.extent, parameters, _selected(queries.extent))
 
     def counts(self, queries: Queries, parameters: Mapping[str, str]) -> dict[str, Counted]:
         """The counts of the cases, by name. Raises WorkspaceError."""
         return {
-            name: self._run(f"WITH cases AS ({queries.cases}) {text}", parameters)
+            name: self._run(f"WITH cases AS ({queries.cases}) {text}", parameters, _selected(text))
             for name, text in queries.counts().items()
         }
 
@@ -198,9 +199,8 @@ class WorkspaceViews:
             for row in self._warehouse.execute(queries.logged, ids=text)
         }
 
-    def _run(self, statement: str, parameters: Mapping[str, str]) -> Counted:
+    def _run(self, statement: str, parameters: Mapping[str, str], names: Sequence[str]) -> Counted:
         rows = self._warehouse.execute(statement, **used(statement, parameters))
-        names = _selected(statement)
         return {name: typed(name, [_value(name, row) for row in rows]) for name in names}
 
     def _columns(self, table: str) -> tuple[str, ...]:

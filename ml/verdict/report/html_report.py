@@ -26,6 +26,8 @@ class Plot:
 
 def report(experiment: "Experiment", judgement: Judgement, tally: Tally, decision: Decision) -> str:
     """The report of a judgement of live traffic."""
+    from ml.verdict import plots  # imports matplotlib, which only a report needs
+
     names = [arm.name for arm in judgement.arms]
     days = [day.isoformat() for day in judgement.days]
     limits = {

@@ -104,6 +104,8 @@ def report(
     experiment: "Experiment", judgement: PairedJudgement, answers: Answers, made: Decision
 ) -> str:
     """The report of a replay."""
+    from ml.verdict import plots  # imports matplotlib, which only a report needs
+
     names = [made.champion.served_entity, made.challenger.served_entity]
     margins = experiment.margins.model_dump()
     shown: list[Sequence[Plot]] = [

@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from ml.contract.tables import PREDICTION_FEEDBACK
-from tests.end_to_end.serving.sandbox import Sandbox
-from tests.plugin.workspaces import REPOSITORY, RunningWorkspace, eventually
+from ml.tables import PREDICTION_FEEDBACK
+from tests.end_to_end.serving.sandbox import Sandbox, in_process
+from tests.plugin.workspaces import RunningWorkspace, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 SCOPE = "champion-challenger-sandbox"
 WAREHOUSE = "champion-challenger-sandbox"
 
 
 def register(environment_file: Path, registry: str, folder: Path) -> str:
-    """`python -m ml.register_feedback`; its output."""
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "ml.register_feedback", "--skip-if-registered"),
-            *("--environment", str(environment_file)),
-        ],
+    """`python -m ml.register_feedback`, in this process; its output."""
+    from ml.register_feedback import main
+
+    done = in_process(
+        main,
+        *("--skip-if-registered", "--environment", environment_file),
         cwd=folder,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(REPOSITORY),
-            "MLFLOW_TRACKING_URI": registry,
-            "MLFLOW_EXPERIMENT_NAME": "feedback",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
+        MLFLOW_TRACKING_URI=registry,
+        MLFLOW_EXPERIMENT_NAME="feedback",
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -43,8 +35,14 @@ def register(environment_file: Path, registry: str, folder: Path) -> str:
 class FeedbackSandbox(Sandbox):
     """A sandbox with a feedback endpoint; `url` is the stack's output."""
 
-    def __init__(self, root: Path, workspace: RunningWorkspace, registry: str) -> None:
-        super().__init__(root, workspace)
+    def __init__(
+        self,
+        root: Path,
+        workspace: RunningWorkspace,
+        terraform: Mapping[str, str],
+        registry: str,
+    ) -> None:
+        super().__init__(root, workspace, terraform)
         self._registry = registry
         self.feedback_endpoint = f"feedback-{self.endpoint}"
         self.url = ""
@@ -61,10 +59,7 @@ class FeedbackSandbox(Sandbox):
                 "version": int(found[1]),
                 "authentication": "token",
             }
-        deployed = self.deploy()
-        url = re.search(r'feedback_endpoint_url = "([^"]+)"', deployed)
-        assert url, deployed
-        self.url = url[1]
+        self.url = self.deploy().output("feedback_endpoint_url")
         return self
 
     def __exit__(self, *_: object) -> None:

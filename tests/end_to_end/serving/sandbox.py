@@ -1,24 +1,31 @@
-"""Two small arms in an environment, deployed by the user's command, and a stream of requests."""
+"""Two arms in an environment, its deployments, and a stream of requests."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import subprocess
-import sys
+import tempfile
 import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
+from unittest import mock
 
 import httpx
 import tomlkit
 
-from tests.infra.local.terraform.repository import Repository
-from tests.plugin.workspaces import IMAGE, RunningWorkspace
+from infra.local.terraform.installation import Installation
+from tests.end_to_end.stack import Stack, synthesized
+from tests.local.terraform.repository import Repository
+from tests.plugin.workspaces import ENDPOINTS, IMAGE, RunningWorkspace, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
 PAUSE = 0.02
 """Seconds between two requests of a client, so that the deployment gets processor time too."""
@@ -36,12 +43,12 @@ project = "champion-challenger"
 endpoint = "{endpoint}"
 
 [ab_test.champion]
-model = "keras"
+model = "{champion}"
 version = 1
 scale_to_zero = true
 
 [[ab_test.challengers]]
-model = "torch"
+model = "{challenger}"
 version = 1
 scale_to_zero = true
 traffic = 50
@@ -65,24 +72,46 @@ class Traffic:
         refused = {status: count for status, count in self.statuses.items() if status != 200}
         return {"refused": refused, "broken": self.broken} if refused or self.broken else {}
 
+    @property
+    def sent(self) -> int:
+        return self.statuses.total() + len(self.broken)
+
 
 class Sandbox(Repository):
-    """A deployment with its own endpoint, inference table, state and environment file."""
+    """A deployment with its own endpoint, inference table, state and environment file.
 
-    def __init__(self, root: Path, workspace: RunningWorkspace) -> None:
+    Its arms take and answer what trained models do; by default they start in no time.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        workspace: RunningWorkspace,
+        terraform: Mapping[str, str],
+        *,
+        arms: tuple[str, str] = ("brightness", "contrast"),
+    ) -> None:
         self.workspace = workspace
         self.endpoint = f"ab-{uuid.uuid4().hex[:8]}"
         self.table = f"t_{uuid.uuid4().hex[:8]}"
-        text = ENVIRONMENT.format(host=workspace.host, endpoint=self.endpoint, prefix=self.table)
+        champion, challenger = arms
+        text = ENVIRONMENT.format(
+            host=workspace.host,
+            endpoint=self.endpoint,
+            prefix=self.table,
+            champion=champion,
+            challenger=challenger,
+        )
         super().__init__(root, text, workspace.token)
         self._original = text
         self._deployed: str | None = None
+        self._terraform = terraform
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.workspace.client.delete(f"/api/2.0/serving-endpoints/{self.endpoint}")
+        self.workspace.client.delete(f"{ENDPOINTS}/{self.endpoint}")
 
     def restore(self) -> None:
         """Deploy the file as it was at first, unless that is what is deployed."""
@@ -97,36 +126,54 @@ class Sandbox(Repository):
         yield document
         self.file.write_text(tomlkit.dumps(document))
 
-    def deploy(self) -> str:
-        """`cdktf deploy` through the user's command; its output. Fails the test if it fails."""
-        done = self.command("apply", "--auto-approve")
-        assert done.returncode == 0, done.stdout + done.stderr
+    def deploy(self) -> Stack:
+        """Let Terraform apply the file."""
+        self._deployed = None
+        stack = self._stack()
+        stack.apply()
         self._deployed = self.file.read_text()
-        return done.stdout
+        return stack
+
+    def refused(self) -> str:
+        """What Terraform says to a file that it cannot apply."""
+        self._deployed = None
+        return self._stack().refused()
 
     def plan(self) -> str:
-        done = self.command("plan")
+        return self._stack().plan()
+
+    def cdktf(self, command: str, *, process: bool = False) -> str:
+        """`python -m infra.local.terraform`, which runs `cdktf deploy`: as its user does.
+
+        In this process, if not in one of its own.
+        """
+        from infra.local.terraform.__main__ import main
+
+        arguments = (command, "--provider", "stand-in", "--auto-approve")
+        done = (
+            self.run(*arguments)
+            if process
+            else in_process(
+                main,
+                *(*arguments, "--environment", self.file),
+                cwd=self.root,
+                DATABRICKS_TOKEN=self.workspace.token,
+            )
+        )
         assert done.returncode == 0, done.stdout + done.stderr
+        if command != "plan":
+            self._deployed = self.file.read_text() if command == "apply" else None
         return done.stdout
 
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        if "plan" not in arguments:
-            self._deployed = None
-        return self.run(*arguments, "--provider", "stand-in")
-
     def rollout(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """`python -m infra.rollout COMMAND` for this environment."""
-        return subprocess.run(
-            [
-                *(sys.executable, "-m", "infra.rollout", command, *arguments),
-                *("--environment", self.file.name),
-            ],
+        """`python -m infra.rollout COMMAND` for this environment, in this process."""
+        from infra.rollout.__main__ import main
+
+        return in_process(
+            main,
+            *(command, *arguments, "--environment", self.file.name),
             cwd=self.root,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
+            DATABRICKS_TOKEN=self.workspace.token,
         )
 
     def live(self) -> dict[str, Any]:
@@ -136,8 +183,8 @@ class Sandbox(Repository):
         routes = self.live()["config"]["traffic_config"]["routes"]
         return {route["served_entity_name"]: route["traffic_percentage"] for route in routes}
 
-    def ask(self) -> httpx.Response:
-        return self.workspace.invoke(self.endpoint, {"inputs": [IMAGE]})
+    def ask(self, **fields: Any) -> httpx.Response:
+        return self.workspace.invoke(self.endpoint, {"inputs": [IMAGE], **fields})
 
     @contextlib.contextmanager
     def requests_flowing(self, clients: int = 3) -> Iterator[Traffic]:
@@ -160,12 +207,62 @@ class Sandbox(Repository):
                         traffic.arms[response.headers.get("served-model-name", "")] += 1
                     time.sleep(PAUSE)
 
+        def are_answered() -> None:
+            before = traffic.sent
+            assert eventually(lambda: traffic.sent >= before + 2 * clients)
+
         threads = [threading.Thread(target=ask) for _ in range(clients)]
         for thread in threads:
             thread.start()
         try:
+            are_answered()
             yield traffic
+            are_answered()
         finally:
             stop.set()
             for thread in threads:
                 thread.join()
+
+    def _stack(self) -> Stack:
+        """Where `cdktf` deploys from too, so that each finds what the other deployed."""
+        output = Installation(root=self.root).output
+        folder = synthesized("serving", self.file, output)
+        stack = Stack(folder=folder, environment=self._terraform)
+        if not (folder / ".terraform").exists():
+            state = output.parent / f"terraform.{folder.name}.tfstate"
+            stack.init(f"-backend-config=path={state}")
+        return stack
+
+
+def in_process(
+    main: Callable[[Sequence[str]], int], *arguments: str | Path, cwd: Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """A command in this process; what it sets in the environment does not stay there."""
+    given = [str(it) for it in arguments]
+    with (
+        mock.patch.dict(os.environ, COLUMNS="200", **environment),
+        contextlib.chdir(cwd),
+        _captured(1, contextlib.redirect_stdout) as out,
+        _captured(2, contextlib.redirect_stderr) as err,
+    ):
+        status = main(given)
+        return subprocess.CompletedProcess(given, status, _text(out), _text(err))
+
+
+@contextlib.contextmanager
+def _captured(
+    descriptor: int, redirect: Callable[[IO[str]], AbstractContextManager[object]]
+) -> Iterator[IO[str]]:
+    """What this process and those that it starts write there."""
+    with tempfile.TemporaryFile("a+") as file, contextlib.ExitStack() as stack:
+        kept = os.dup(descriptor)
+        stack.callback(os.close, kept)
+        os.dup2(file.fileno(), descriptor)
+        stack.callback(os.dup2, kept, descriptor)
+        with redirect(file):
+            yield file
+
+
+def _text(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read()

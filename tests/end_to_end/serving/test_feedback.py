@@ -16,7 +16,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from ml.feedback.__main__ import main
 from tests.end_to_end.serving.feedback import FeedbackSandbox
+from tests.end_to_end.serving.sandbox import in_process
 from tests.plugin.readings import row
 from tests.plugin.workspaces import IMAGE, REPOSITORY
 
@@ -36,12 +38,15 @@ METACHARACTERS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def feedback(
-    tmp_path_factory: pytest.TempPathFactory, workspace: RunningWorkspace, registry: str
+    tmp_path_factory: pytest.TempPathFactory,
+    workspace_process: RunningWorkspace,
+    terraform: dict[str, str],
+    registry: str,
 ) -> Iterator[FeedbackSandbox]:
     folder = tmp_path_factory.mktemp("feedback")
-    with FeedbackSandbox(folder, workspace, registry) as sandbox:
+    with FeedbackSandbox(folder, workspace_process, terraform, registry) as sandbox:
         yield sandbox
 
 
@@ -148,11 +153,14 @@ def fuzzed(count: int) -> list[Any]:
     return bodies
 
 
-def test_2000_fuzzed_requests_crash_nothing_and_write_no_row_that_was_not_asked_for(
-    feedback: FeedbackSandbox,
+@pytest.mark.parametrize(
+    "count", [200, pytest.param(2000, marks=pytest.mark.slow("2,000 fuzzed requests"))]
+)
+def test_fuzzed_requests_crash_nothing_and_write_no_row_that_was_not_asked_for(
+    feedback: FeedbackSandbox, count: int
 ) -> None:
-    bodies = fuzzed(2000)
-    assert len(bodies) == 2000
+    bodies = fuzzed(count)
+    assert len(bodies) == count
     before = {it for [it] in feedback.written("feedback_id")}
     pids = set(feedback.workspace.workers_of(feedback.feedback_endpoint))
 
@@ -193,17 +201,11 @@ class TestTheCommand:
     @pytest.fixture
     def run(self, feedback: FeedbackSandbox) -> Callable[..., subprocess.CompletedProcess[str]]:
         def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-            return subprocess.run(
-                [
-                    *(sys.executable, "-m", "ml.feedback", *map(str, arguments)),
-                    *("--environment", str(feedback.file)),
-                ],
+            return in_process(
+                main,
+                *(*arguments, "--environment", feedback.file),
                 cwd=REPOSITORY,
-                env=feedback.environment,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=300,
+                DATABRICKS_TOKEN=feedback.workspace.token,
             )
 
         return run
@@ -241,7 +243,8 @@ class TestTheCommand:
         done = run(sheet(2, "too,short"), "--report", tmp_path / "report.csv")
 
         assert done.returncode == 3
-        report = list(csv.DictReader((tmp_path / "report.csv").open(newline="")))
+        with (tmp_path / "report.csv").open(newline="") as file:
+            report = list(csv.DictReader(file))
         assert [(it["line"], it["status"]) for it in report] == [
             ("2", "written"),
             ("3", "written"),
@@ -264,11 +267,21 @@ class TestTheCommand:
         )
 
     def test_a_reading_that_is_refused_is_a_failure_with_the_reason(
-        self, run: Callable[..., Any]
+        self, feedback: FeedbackSandbox
     ) -> None:
-        done = run(
-            *("--prediction", "request-1", "--verdict", "NORMAL", "--not-blind"),
-            *("--supersedes", "nothing"),
+        """As its user runs it: a process of its own."""
+        reading = ("--prediction", "request-1", "--verdict", "NORMAL", "--not-blind")
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "ml.feedback", *reading, "--supersedes", "nothing"),
+                *("--environment", str(feedback.file)),
+            ],
+            cwd=REPOSITORY,
+            env=feedback.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
         )
 
         assert done.returncode == 1

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import threading
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.end_to_end.serving.sandbox import Sandbox
-from tests.plugin.workspaces import ENDPOINTS, entity, eventually
+from tests.plugin.workspaces import BRIGHTNESS, ENDPOINTS, entity, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.end_to_end.serving.sandbox import Sandbox
+
+pytestmark = pytest.mark.programs
 
 MODELS = "/api/2.1/unity-catalog/models"
 
@@ -34,8 +40,7 @@ def commit(sandbox: Sandbox, message: str) -> None:
 
 
 def git(sandbox: Sandbox, *arguments: str) -> None:
-    identity = ("-c", "user.name=Tests", "-c", "user.email=tests@example.com")
-    subprocess.run(["git", *identity, *arguments], cwd=sandbox.root, check=True)
+    subprocess.run(["git", *arguments], cwd=sandbox.root, check=True)
 
 
 @pytest.fixture
@@ -55,7 +60,7 @@ def aliases(sandbox: Sandbox) -> Iterator[dict[str, Any]]:
 
     found = Aliases()
     yield found
-    for model in ("keras", "torch"):
+    for model in ("brightness", "contrast"):
         for alias in found.of(model):
             client.delete(f"{MODELS}/local.models.{model}/aliases/{alias}")
 
@@ -84,7 +89,7 @@ class TestStatus:
         config = deployed.live()["config"]
         routes = [
             {"served_entity_name": name, "traffic_percentage": percent}
-            for name, percent in (("keras-1", 30), ("torch-1", 70))
+            for name, percent in (("brightness-1", 30), ("contrast-1", 70))
         ]
         entities = [
             entity(it["entity_name"], it["entity_version"], it["name"], scale_to_zero_enabled=True)
@@ -97,7 +102,7 @@ class TestStatus:
         deployed.deploy()
 
         assert shown.returncode == 3
-        assert "arm torch-1.traffic: file 50, state 50, live 70" in shown.stdout
+        assert "arm contrast-1.traffic: file 50, state 50, live 70" in shown.stdout
         assert "heal: cdktf deploy serving-sandbox" in shown.stdout
         assert deployed.rollout("status").returncode == 0
 
@@ -128,8 +133,7 @@ class TestStatus:
         sandbox.deploy()
         with sandbox.edited() as document:
             del document["ab_test"]["inference_table"]
-        refused = sandbox.command("apply", "--auto-approve")
-        assert refused.returncode != 0  # the provider cannot remove the block
+        sandbox.refused()  # the provider cannot remove the block
         assert "No changes." in sandbox.plan()
 
         shown = sandbox.rollout("status")
@@ -164,14 +168,14 @@ class TestPin:
 
         assert pinned.returncode == 0, pinned.stderr
         assert "+version = 2" in pinned.stdout
-        torch = before.index('model = "torch"')
-        assert sandbox.file.read_text() == before[:torch] + before[torch:].replace(
+        contrast = before.index('model = "contrast"')
+        assert sandbox.file.read_text() == before[:contrast] + before[contrast:].replace(
             "version = 1", "version = 2", 1
         )
 
     def test_the_alias_of_the_role_is_what_is_pinned(self, sandbox: Sandbox, aliases: Any) -> None:
-        aliases.set("keras", "champion", 1)
-        aliases.set("torch", "challenger", 2)
+        aliases.set("brightness", "champion", 1)
+        aliases.set("contrast", "challenger", 2)
 
         pinned = sandbox.rollout("pin")
 
@@ -187,7 +191,7 @@ class TestPin:
         refused = sandbox.rollout("pin")
 
         assert refused.returncode == 1
-        assert "local.models.keras: no alias 'champion'; its versions: 1" in refused.stderr
+        assert "local.models.brightness: no alias 'champion'; its versions: 1" in refused.stderr
         assert "Traceback" not in refused.stderr
         assert sandbox.file.read_bytes() == before
 
@@ -224,9 +228,7 @@ class TestCheck:
 
     def test_every_finding_comes_at_once_with_its_command(self, sandbox: Sandbox) -> None:
         client = sandbox.workspace.client
-        sandbox.workspace.create(
-            sandbox.endpoint, entity("local.models.keras", scale_to_zero_enabled=True)
-        )
+        sandbox.workspace.create(sandbox.endpoint, entity(BRIGHTNESS, scale_to_zero_enabled=True))
         sandbox.workspace.sql(f"CREATE TABLE local.gold.{sandbox.table}_payload (a STRING)")
         client.post("/api/2.0/secrets/scopes/create", json={"scope": "there"})
         with sandbox.edited() as document:
@@ -242,7 +244,7 @@ class TestCheck:
 
         text = checked.stdout
         assert checked.returncode == 3, text + checked.stderr
-        assert "local.models.torch version 99" in text
+        assert "local.models.contrast version 99" in text
         assert "infra.rollout pin" in text
         assert "{{secrets/nowhere/key}}: there is no such scope" in text
         assert "databricks secrets create-scope nowhere" in text
@@ -252,7 +254,8 @@ class TestCheck:
         assert f"local.gold.{sandbox.table}_payload exists" in text
         assert "schema local.gold: creator, who creates the endpoint, lacks CREATE TABLE" in text
         assert (
-            "function local.models.keras: creator, who creates the endpoint, lacks EXECUTE" in text
+            "function local.models.brightness: creator, who creates the endpoint, lacks EXECUTE"
+            in text
         )
 
     def test_grants_that_the_platform_gives_are_enough(self, sandbox: Sandbox) -> None:
@@ -260,8 +263,8 @@ class TestCheck:
             "catalog/local": ["USE_CATALOG"],
             "schema/local.models": ["USE_SCHEMA"],
             "schema/local.gold": ["USE_SCHEMA", "CREATE_TABLE"],
-            "function/local.models.keras": ["EXECUTE"],
-            "function/local.models.torch": ["EXECUTE"],
+            "function/local.models.brightness": ["EXECUTE"],
+            "function/local.models.contrast": ["EXECUTE"],
         }
         for securable, privileges in given.items():
             answer = sandbox.workspace.client.patch(
@@ -290,7 +293,7 @@ class TestWait:
             kwargs={
                 "json": {
                     "name": sandbox.endpoint,
-                    "config": {"served_entities": [entity("local.models.keras")]},
+                    "config": {"served_entities": [entity(BRIGHTNESS)]},
                 }
             },
         )
@@ -302,12 +305,12 @@ class TestWait:
 
         made.join()
         assert waited.returncode == 0, waited.stdout + waited.stderr
-        assert "NOT_UPDATING  keras-1: READY" in waited.stdout
+        assert "NOT_UPDATING  brightness-1: READY" in waited.stdout
 
     def test_a_failed_update_shows_the_build_log(self, deployed: Sandbox) -> None:
         with deployed.edited() as document:
             document["ab_test"]["challengers"][0]["model"] = "broken"
-        deployed.command("apply", "--auto-approve")
+        deployed.refused()
 
         waited = deployed.rollout("wait")
 
@@ -356,16 +359,14 @@ class TestRollback:
         assert done.returncode == 0, done.stderr
         assert sandbox.file.read_bytes() == first
         sandbox.deploy()
-        assert sandbox.routes() == {"keras-1": 50, "torch-1": 50}
+        assert sandbox.routes() == {"brightness-1": 50, "contrast-1": 50}
 
     def test_what_no_commit_declares_is_refused(self, sandbox: Sandbox) -> None:
         git(sandbox, "init", "--quiet")
         with sandbox.edited() as document:
             document["ab_test"]["challengers"][0]["traffic"] = 90
         commit(sandbox, "The only one")
-        sandbox.workspace.create(
-            sandbox.endpoint, entity("local.models.keras", scale_to_zero_enabled=True)
-        )
+        sandbox.workspace.create(sandbox.endpoint, entity(BRIGHTNESS, scale_to_zero_enabled=True))
 
         refused = sandbox.rollout("rollback")
 
@@ -375,18 +376,18 @@ class TestRollback:
 
 class TestAliases:
     def test_they_follow_the_roles_that_are_live(self, deployed: Sandbox, aliases: Any) -> None:
-        aliases.set("torch", "champion", 1)
+        aliases.set("contrast", "champion", 1)
 
         moved = deployed.rollout("aliases")
 
         assert moved.returncode == 0, moved.stderr
-        assert aliases.of("keras") == {"champion": 1}
-        assert aliases.of("torch") == {"challenger": 1}
+        assert aliases.of("brightness") == {"champion": 1}
+        assert aliases.of("contrast") == {"challenger": 1}
 
     def test_they_stay_where_the_file_is_not_deployed(
         self, deployed: Sandbox, aliases: Any
     ) -> None:
-        aliases.set("keras", "champion", 1)
+        aliases.set("brightness", "champion", 1)
         with deployed.edited() as document:
             document["ab_test"]["challengers"][0]["traffic"] = 5
 
@@ -394,14 +395,22 @@ class TestAliases:
 
         assert refused.returncode == 1
         assert "cdktf deploy serving-sandbox" in refused.stderr
-        assert aliases.of("torch") == {}
+        assert aliases.of("contrast") == {}
 
 
 def test_a_workspace_that_does_not_answer_is_one_message(sandbox: Sandbox) -> None:
     with sandbox.edited() as document:
         document["workspace"]["host"] = "http://127.0.0.1:9"
 
-    refused = sandbox.rollout("status")
+    refused = subprocess.run(
+        [sys.executable, "-m", "infra.rollout", "status", "--environment", sandbox.file.name],
+        cwd=sandbox.root,
+        env=sandbox.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
 
     assert refused.returncode == 1
     assert "does not answer" in refused.stderr

@@ -139,6 +139,38 @@ def test_an_interval_that_excludes_a_value_is_the_test_of_that_value():
         assert (evidence_.falls_below(value, 0.025) == (high < value)).all()
 
 
+@pytest.mark.parametrize("looks", [1, 2])
+def test_an_interval_ends_where_the_estimand_does_though_luck_went_beyond(looks):
+    """One film in fifty goes to the challenger; here all did, and all were found."""
+    n = 400
+    films = Cells(
+        look=np.arange(n) % looks,
+        arm=np.ones(n, np.int8),
+        propensity=np.full(n, 0.02),
+        called=np.ones(n, bool),
+        sick=np.ones(n, bool),
+        sampling=np.ones(n),
+        n=np.ones(n),
+    )
+    evidence_ = found(films, looks)
+
+    low, high = evidence_.limits(-1, 1, 0.05)
+
+    assert evidence_.estimates[-1] > 1
+    assert (low[-1], high[-1]) == (1, 1)
+
+
+@pytest.mark.parametrize("propensity", [0.5, 0.1])
+def test_a_look_by_itself_has_the_interval_that_it_has_among_others(propensity):
+    evidence_ = found(drawn(3000, sensitivity=(0.8, 0.9), propensity=propensity, seed=8), 30)
+
+    among_others, by_itself = (it.limits(-1, 1, 0.05) for it in (evidence_, evidence_.last))
+
+    assert [float(it[-1]) for it in among_others] == pytest.approx(
+        [float(it[0]) for it in by_itself], abs=1e-10
+    )
+
+
 def test_a_film_whose_split_has_changed_counts_with_the_split_of_its_time():
     """While most requests went to the champion films were easy; then they were hard. Pooled, the
     challenger looks worse; it is better on both days."""
