@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.environment import load
+from infra.declared.environment import load
 from infra.local.terraform.synthesis import synthesize
 
 if TYPE_CHECKING:

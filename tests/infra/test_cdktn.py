@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from infra.environment import available
+from infra.declared.environment import available
 from tests.plugin.isolation import DEVELOPERS
 
 ROOT = Path(__file__).resolve().parents[2]

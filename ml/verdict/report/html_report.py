@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from ml.contract.decision import Decision
 from ml.verdict.counting.tally import ARMS, Tally
 from ml.verdict.judgement import Judgement
-from ml.verdict.report import plots
 from ml.verdict.report.tabular import Table, needed, tables
 from ml.verdict.rule import promotion_limits
 from ml.verdict.statistics.metrics import CHALLENGER, CHAMPION
@@ -26,7 +25,7 @@ class Plot:
 
 def report(experiment: "Experiment", judgement: Judgement, tally: Tally, decision: Decision) -> str:
     """The report of a judgement of live traffic."""
-    from ml.verdict import plots  # imports matplotlib, which only a report needs
+    from ml.verdict.report import plots  # imports matplotlib, which only a report needs
 
     names = [arm.name for arm in judgement.arms]
     days = [day.isoformat() for day in judgement.days]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from ml.contract.decision import DataRecord, Decision, FindingRecord
 from ml.verdict.judgement import Path
 from ml.verdict.paired import Answers, PairedJudgement
-from ml.verdict.report import plots
 from ml.verdict.report.decision_record import arms_and_experiment, figures, method, software
 from ml.verdict.report.html_report import Plot, page
 from ml.verdict.report.tabular import Table, not_estimable, parts, text
@@ -104,7 +103,7 @@ def report(
     experiment: "Experiment", judgement: PairedJudgement, answers: Answers, made: Decision
 ) -> str:
     """The report of a replay."""
-    from ml.verdict import plots  # imports matplotlib, which only a report needs
+    from ml.verdict.report import plots  # imports matplotlib, which only a report needs
 
     names = [made.champion.served_entity, made.challenger.served_entity]
     margins = experiment.margins.model_dump()

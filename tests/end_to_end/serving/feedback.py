@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Self
 
-from ml.tables import PREDICTION_FEEDBACK
+from ml.contract.tables import PREDICTION_FEEDBACK
 from tests.end_to_end.serving.sandbox import Sandbox, in_process
 from tests.plugin.workspaces import RunningWorkspace, eventually
 

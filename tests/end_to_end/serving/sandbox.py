@@ -19,7 +19,7 @@ import tomlkit
 
 from infra.local.terraform.installation import Installation
 from tests.end_to_end.stack import Stack, synthesized
-from tests.local.terraform.repository import Repository
+from tests.infra.local.terraform.repository import Repository
 from tests.plugin.workspaces import ENDPOINTS, IMAGE, RunningWorkspace, eventually
 
 if TYPE_CHECKING:
