@@ -1,7 +1,8 @@
 """Access control lists of workspace objects, in the form that the Terraform provider reads back.
 
 minilake answers the plural of the path as `object_type`, which the provider refuses. Serving
-endpoints are the serving control plane's. Source: reference: terraform-provider.md,
+endpoints are the serving control plane's. Source:
+docs/reference/terraform-provider.md#what-other-resources-need,
 https://docs.databricks.com/api/workspace/permissions.
 """
 

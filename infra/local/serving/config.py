@@ -1,8 +1,9 @@
 """What a client asks for: an endpoint's served entities, traffic and gateway, and what is refused.
 
-Sources: reference: databricks-serving.md sections 2.2 (objects), 2.4 (errors), 4 (rules). Where
-the text of an error is documented it is that text; where only the rule is, the text names the
-field, the value and the way out.
+Sources: docs/reference/serving.md#endpoints-and-their-states (objects),
+docs/reference/serving.md#errors, docs/reference/serving.md#names-and-limits. Where the text of an
+error is documented it is that text; where only the rule is, the text names the field, the value
+and the way out.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from infra.local.refusal import Refusal, invalid, not_emulated
 from infra.local.serving.payload import PayloadTable
 
 MAX_ENTITIES = 10
-"""The documented limit; up to 15 have been seen to work (reference: section 4)."""
+"""The documented limit (docs/reference/serving.md#names-and-limits); 15 were seen to work."""
 MAX_ENVIRONMENT_VARS = 50
 
 _ENDPOINT_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9])?", re.ASCII)

@@ -2,8 +2,8 @@
 
 It runs in an environment of its own (`.stand-in/`), is launched by Terraform, and talks to a
 loopback host only. It aims to send what the real provider sends and to drop what that drops;
-sources of its facts: reference `terraform-provider.md`, `provider-calls/` and
-`databricks-serving.md` section 2.3.
+sources of its facts: docs/reference/terraform-provider.md#calls-of-databricks_model_serving and
+the sections after it, and the recorded calls in `tests/infra/local/provider-calls/`.
 """
 
 VERSION = "1.99.0"
