@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import os
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import minilake.app
@@ -18,7 +18,12 @@ from minilake.config import settings
 from minilake.duckdb_pool import DuckDBPool
 from minilake.errors import DatabricksError
 from minilake.persistence import StateEnvelope
-from minilake.services import SERVICE_REGISTRY, get_service_module, get_state_functions
+from minilake.services import (
+    SERVICE_REGISTRY,
+    get_service_module,
+    get_state_functions,
+    sql_statements,
+)
 from minilake.services.workspace import ensure_user_home
 from pydantic import BaseModel, ValidationError
 
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import duckdb
+    from starlette.routing import Route
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from infra.local.storage.database import Database
@@ -103,7 +109,14 @@ class Emulator:
         self.documents: dict[str, dict[str, Any]] = {}
         self._restore(database)
         ensure_user_home()
-        self.app: ASGIApp = _Durable(minilake.app.create_app(), self.save)
+        self.app: ASGIApp = Durable(minilake.app.create_app(), self.save)
+
+    def durable(self, routes: Iterable[Route]) -> list[Route]:
+        """The routes, with what they change on disk before they answer."""
+        kept = list(routes)
+        for route in kept:
+            route.app = Durable(route.app, self.save)
+        return kept
 
     def save(self) -> None:
         """Write the state if it changed; a crash leaves the old or the new file, never half."""
@@ -165,7 +178,7 @@ class Emulator:
             cluster["state"] = _CLUSTER_STATES.get(cluster["state"], cluster["state"])
 
 
-class _Durable:
+class Durable:
     """ASGI: a change is on disk before its answer leaves."""
 
     def __init__(self, app: ASGIApp, save: Callable[[], None]) -> None:
@@ -194,6 +207,11 @@ def state_of(service: str, registry: str) -> dict[Any, Any]:
     module = get_service_module(service)
     found: dict[Any, Any] = module._state[registry]
     return found
+
+
+def record_statement(statement: dict[str, Any]) -> None:
+    """Adds a statement to the query history, in minilake's form."""
+    sql_statements._record_statement(statement)
 
 
 def parsed(model: type[_Request], body: dict[str, Any]) -> _Request:

@@ -22,7 +22,7 @@ async def json_object(request: Request) -> dict[str, Any]:
     except orjson.JSONDecodeError as error:
         raise Refusal(400, "MALFORMED_REQUEST", f"The body is not valid JSON: {error}.") from error
     if not isinstance(body, dict):
-        raise invalid("The body must be a JSON object.")
+        raise Refusal(400, "MALFORMED_REQUEST", "The body must be a JSON object.")
     return body
 
 

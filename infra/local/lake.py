@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING
 from minilake.services import identity
 from starlette.routing import Route
 
-from infra.local.catalog import model_files, models, namespaces, tables
+from infra.local.catalog import model_files, models_api, namespaces_api, tables_api
+from infra.local.catalog.models import RegisteredModels
+from infra.local.catalog.namespaces import Namespaces
+from infra.local.catalog.tables import Tables
 from infra.local.emulator import Emulator, state_of
-from infra.local.objects import clusters, dashboards, jobs, permissions, queries, warehouses
+from infra.local.objects import clusters, jobs, permissions, queries, warehouses
+from infra.local.objects.dashboards import DashboardsApi
 from infra.local.refusal import not_emulated
 from infra.local.serving.inference_tables import LakePayloadSink
-from infra.local.sql import statements
+from infra.local.sql import statements_api
 from infra.local.sql.engine import Engine
+from infra.local.sql.statements import Statements
 from infra.local.storage.database import Database
 
 if TYPE_CHECKING:
@@ -21,7 +26,6 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.routing import BaseRoute
     from starlette.types import ASGIApp
 
 
@@ -42,12 +46,11 @@ class Lake:
         except BaseException:
             self.database.close()
             raise
-        self.documents = self._emulator.documents
-        self.tables = tables.Tables(self.database, user)
-        self.namespaces = namespaces.Namespaces(self.database, self.tables, user, self.save)
-        self.models = models.RegisteredModels(registry_uri)
+        self.tables = Tables(self.database, user)
+        self.namespaces = Namespaces(self.database, self.tables, user, self._emulator.save)
+        self.models = RegisteredModels(registry_uri)
         self.engine = Engine(self.database, self.tables, self.namespaces, user)
-        self.statements = statements.Statements(self.engine)
+        self.statements = Statements(self.engine)
         self.payload_sink = LakePayloadSink(self.database, self.tables, self.namespaces)
         self.payload_sink.create_system_tables()
 
@@ -56,25 +59,37 @@ class Lake:
         """minilake's own APIs; what it changes is on disk before it answers."""
         return self._emulator.app
 
-    def routes(self) -> list[BaseRoute]:
+    def routes(self) -> list[Route]:
         """The APIs that minilake lacks or answers differently; they go before ``app``."""
-        # minilake's administration would delete files of open databases.
-        administration = Route("/_minilake/{rest:path}", _refuse, methods=["GET", "POST"])
-        modules = (
-            *(statements, tables, models, model_files, namespaces),
-            *(warehouses, clusters, jobs, queries, dashboards, permissions),
-        )
-        return [administration, *(route for module in modules for route in module.routes(self))]
+        emulator, user = self._emulator, self.user
+        models = models_api.ModelsApi(self.models, self.namespaces, emulator.documents, user)
+        dashboards = DashboardsApi(emulator.documents, user)
+        return [
+            # minilake's administration would delete files of open databases.
+            Route("/_minilake/{rest:path}", _refuse, methods=["GET", "POST"]),
+            # What these change is in the database, or changes nothing.
+            *statements_api.routes(self.statements),
+            *tables_api.TablesApi(self.tables, self.namespaces).routes(),
+            *model_files.routes(self.models),
+            *emulator.durable(
+                [
+                    *models.routes(),
+                    *namespaces_api.routes(self.namespaces, self.tables, self.models),
+                    *warehouses.routes(),
+                    *clusters.routes(),
+                    *jobs.routes(),
+                    *queries.routes(),
+                    *dashboards.routes(),
+                    *permissions.routes(emulator.documents, user),
+                ]
+            ),
+        ]
 
     def secret(self, scope: str, key: str) -> str | None:
         """The value of a secret; None if there is no such scope or key."""
         secrets = state_of("secrets", "scopes").get(scope, {}).get("secrets", {})
         value: str | None = secrets.get(key, {}).get("value")
         return value
-
-    def save(self) -> None:
-        """Write the state that is not in the database to disk."""
-        self._emulator.save()
 
     def close(self) -> None:
         """Stop what runs and write everything; the directory may be opened again."""

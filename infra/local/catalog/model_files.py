@@ -11,36 +11,36 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlparse
 
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
+from infra.local.catalog.models import ModelNotFound
 from infra.local.refusal import missing, not_emulated
-from infra.local.serving.models import ModelNotFound
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from infra.local.lake import Lake
+    from infra.local.catalog.models import RegisteredModels
 
 PATH: Final = "/api/2.0/fs/files/Models/{catalog}/{schema}/{model}/{version:int}/{file:path}"
 
 
-def routes(lake: Lake) -> list[BaseRoute]:
+def routes(models: RegisteredModels) -> list[Route]:
     """Downloads; a version's files are never changed."""
 
     async def download(request: Request) -> Response:
         return Response(
-            await asyncio.to_thread(_content, lake, request),
+            await asyncio.to_thread(_content, models, request),
             media_type="application/octet-stream",
         )
 
     return [Route(PATH, download, methods=["GET"])]
 
 
-def _content(lake: Lake, request: Request) -> bytes:
+def _content(models: RegisteredModels, request: Request) -> bytes:
     place = request.path_params
     name = ".".join(place[part] for part in ("catalog", "schema", "model"))
     try:
-        location = lake.models.version(name, place["version"]).source_path
+        location = models.version(name, place["version"]).source_path
     except ModelNotFound as problem:
         raise missing(str(problem)) from problem
     parsed = urlparse(location)

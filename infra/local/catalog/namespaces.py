@@ -1,33 +1,23 @@
-"""Catalogs and schemas: minilake's registry, with the rule that only empty ones are dropped."""
+"""Catalogs and schemas: minilake's registry, with a schema of DuckDB for each."""
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from minilake.config import settings
-from minilake.models.unity_catalog import UpdateCatalogRequest, UpdateSchemaRequest
-from minilake.services import unity_catalog
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
 
-from infra.local.emulator import call, parsed, state_of
-from infra.local.http import json_object, text
-from infra.local.refusal import Refusal, missing
+from infra.local.emulator import state_of
 from infra.local.storage.database import SYSTEM_CATALOG, Database, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import duckdb
-    from starlette.requests import Request
 
     from infra.local.catalog.tables import Tables
-    from infra.local.lake import Lake
 
-PATH: Final = "/api/2.1/unity-catalog"
 SYSTEM_SCHEMAS: Final = ("serving",)
 
 
@@ -96,89 +86,3 @@ class Namespaces:
         # minilake takes a folder for a volume, so one that stays would come back.
         shutil.rmtree(settings.data_dir / "volumes" / catalog / schema, ignore_errors=True)
         self._save()
-
-
-def routes(lake: Lake) -> list[BaseRoute]:
-    """Deletes that refuse what is not empty, and updates of the owner, which minilake ignores."""
-    names = lake.namespaces
-
-    async def delete_catalog(request: Request) -> Response:
-        catalog = request.path_params["name"]
-        if not names.has_catalog(catalog) or catalog == SYSTEM_CATALOG:
-            raise missing(f"Catalog '{catalog}' does not exist.")
-        schemas = [schema for schema in names.schemas(catalog) if schema != "information_schema"]
-        if schemas and not _forced(request):
-            raise _not_empty("Catalog", catalog, f"schema(s) {', '.join(schemas)}")
-        for schema in schemas:
-            with lake.database.writing() as connection:
-                names.drop_schema(connection, catalog, schema)
-        await call(unity_catalog.delete_catalog(catalog))
-        lake.save()
-        return JSONResponse({})
-
-    async def delete_schema(request: Request) -> Response:
-        full_name = request.path_params["name"]
-        catalog, _, schema = full_name.partition(".")
-        if not names.has_schema(catalog, schema) or catalog == SYSTEM_CATALOG:
-            raise missing(f"Schema '{full_name}' does not exist.")
-        if not _forced(request) and (content := await _content(lake, catalog, schema)):
-            raise _not_empty("Schema", full_name, content)
-        with lake.database.writing() as connection:
-            names.drop_schema(connection, catalog, schema)
-        return JSONResponse({})
-
-    async def update_catalog(request: Request) -> Response:
-        body, name = await json_object(request), request.path_params["name"]
-        await call(unity_catalog.update_catalog(name, parsed(UpdateCatalogRequest, body)))
-        return JSONResponse(_updated(lake, "catalogs", name, body))
-
-    async def update_schema(request: Request) -> Response:
-        body, name = await json_object(request), request.path_params["name"]
-        await call(unity_catalog.update_schema(name, parsed(UpdateSchemaRequest, body)))
-        return JSONResponse(_updated(lake, "schemas", name, body))
-
-    return [
-        Route(f"{PATH}/catalogs/{{name}}", delete_catalog, methods=["DELETE"]),
-        Route(f"{PATH}/catalogs/{{name}}", update_catalog, methods=["PATCH"]),
-        Route(f"{PATH}/schemas/{{name}}", delete_schema, methods=["DELETE"]),
-        Route(f"{PATH}/schemas/{{name}}", update_schema, methods=["PATCH"]),
-    ]
-
-
-async def _content(lake: Lake, catalog: str, schema: str) -> str:
-    """What a schema holds, in words; empty if nothing."""
-    tables = [
-        table.name.table for table in lake.tables.list(lake.database.cursor(), catalog, schema)
-    ]
-    volumes = [
-        volume["name"]
-        for volume in state_of("unity_catalog", "volumes").values()
-        if (volume["catalog_name"], volume["schema_name"]) == (catalog, schema)
-    ]
-    models = [
-        model.name.rpartition(".")[2]
-        for model in await asyncio.to_thread(lake.models.list, catalog, schema)
-    ]
-    kinds = {"table(s)": tables, "volume(s)": volumes, "model(s)": models}
-    return "; ".join(f"{kind} {', '.join(found)}" for kind, found in kinds.items() if found)
-
-
-def _updated(lake: Lake, registry: str, name: str, body: dict[str, Any]) -> dict[str, Any]:
-    record: dict[str, Any] = state_of("unity_catalog", registry)[name]
-    if body.get("owner"):
-        record["owner"] = text(body, "owner")
-    lake.save()
-    return {key: value for key, value in record.items() if value is not None}
-
-
-def _forced(request: Request) -> bool:
-    return request.query_params.get("force", "").lower() == "true"
-
-
-def _not_empty(kind: str, name: str, content: str) -> Refusal:
-    return Refusal(
-        400,
-        "INVALID_STATE",
-        f"{kind} '{name}' is not empty: it holds {content}. Delete that first, or delete with "
-        "force (force_destroy in Terraform).",
-    )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from minilake.models.clusters import ClusterInfo, CreateClusterRequest, EditClusterRequest
 from minilake.services import clusters
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from infra.local.emulator import call, parsed, state_of
 from infra.local.http import json_object
@@ -20,26 +20,22 @@ from infra.local.refusal import invalid, missing
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from infra.local.lake import Lake
-
 PATH: Final = "/api/2.1/clusters"
 _REQUEST_ONLY: Final = frozenset({"apply_policy_default_values", "clone_from", "libraries"})
 _DEFAULT_PAGE: Final = 20
 
 
-def routes(lake: Lake) -> list[BaseRoute]:
+def routes() -> list[Route]:
     async def create(request: Request) -> Response:
         body = await json_object(request)
         created = await call(clusters.create_cluster(parsed(CreateClusterRequest, body)))
         _keep(created["cluster_id"], body)
-        lake.save()
         return JSONResponse(created)
 
     async def edit(request: Request) -> Response:
         body = await json_object(request)
         await call(clusters.edit_cluster(parsed(EditClusterRequest, body)))
         _keep(body["cluster_id"], body)
-        lake.save()
         return JSONResponse({})
 
     async def get(request: Request) -> Response:

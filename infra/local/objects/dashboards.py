@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from infra.local.http import json_object, text
 from infra.local.refusal import Refusal, invalid, missing
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-
-    from infra.local.lake import Lake
 
 PATH: Final = "/api/2.0/lakeview/dashboards"
 _DRAFTS: Final = "dashboards"
@@ -29,12 +27,12 @@ _CHANGEABLE: Final = ("display_name", "serialized_dashboard", "warehouse_id")
 
 
 class DashboardsApi:
-    def __init__(self, lake: Lake) -> None:
-        self._lake = lake
-        self._drafts: dict[str, Any] = lake.documents.setdefault(_DRAFTS, {})
-        self._published: dict[str, Any] = lake.documents.setdefault(_PUBLISHED, {})
+    def __init__(self, documents: dict[str, dict[str, Any]], user: str) -> None:
+        self._user = user
+        self._drafts = documents.setdefault(_DRAFTS, {})
+        self._published = documents.setdefault(_PUBLISHED, {})
 
-    def routes(self) -> list[BaseRoute]:
+    def routes(self) -> list[Route]:
         one = f"{PATH}/{{id}}"
         return [
             Route(PATH, self._create, methods=["POST"]),
@@ -50,7 +48,7 @@ class DashboardsApi:
     async def _create(self, request: Request) -> Response:
         body = await json_object(request)
         name = text(body, "display_name")
-        parent = body.get("parent_path") or f"/Users/{self._lake.user}"
+        parent = body.get("parent_path") or f"/Users/{self._user}"
         path = f"{parent.rstrip('/')}/{name}.lvdash.json"
         for draft in self._active():
             if draft["path"] == path:
@@ -76,7 +74,6 @@ class DashboardsApi:
         if body.get("warehouse_id"):
             draft["warehouse_id"] = text(body, "warehouse_id")
         self._drafts[draft["dashboard_id"]] = draft
-        self._lake.save()
         return JSONResponse(draft)
 
     async def _list(self, _request: Request) -> Response:
@@ -102,14 +99,12 @@ class DashboardsApi:
         if "serialized_dashboard" in changes:
             _serialized(changes["serialized_dashboard"])
         draft.update(changes, etag=str(int(draft["etag"]) + 1), update_time=_now())
-        self._lake.save()
         return JSONResponse(draft)
 
     async def _trash(self, request: Request) -> Response:
         draft = self._existing(request)
         draft["lifecycle_state"] = "TRASHED"
         self._published.pop(draft["dashboard_id"], None)
-        self._lake.save()
         return JSONResponse({})
 
     async def _publish(self, request: Request) -> Response:
@@ -121,7 +116,6 @@ class DashboardsApi:
             "revision_create_time": _now(),
         }
         self._published[draft["dashboard_id"]] = published
-        self._lake.save()
         return JSONResponse(published)
 
     async def _get_published(self, request: Request) -> Response:
@@ -130,7 +124,6 @@ class DashboardsApi:
     async def _unpublish(self, request: Request) -> Response:
         self._existing_published(request)
         del self._published[request.path_params["id"]]
-        self._lake.save()
         return JSONResponse({})
 
     def _active(self) -> list[dict[str, Any]]:
@@ -149,10 +142,6 @@ class DashboardsApi:
         if published is None:
             raise missing(f"Dashboard {dashboard_id} is not published.")
         return published
-
-
-def routes(lake: Lake) -> list[BaseRoute]:
-    return DashboardsApi(lake).routes()
 
 
 def _serialized(value: object) -> str:

@@ -11,7 +11,7 @@ from minilake.models.jobs import CreateJobRequest, ResetJobRequest
 from minilake.services import jobs
 from pydantic import ValidationError
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from infra.local.emulator import call, state_of
 from infra.local.http import json_object
@@ -20,8 +20,6 @@ from infra.local.refusal import invalid
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from infra.local.lake import Lake
-
 PATH: Final = "/api/2.2/jobs"
 _SOURCES: Final = "python_sources"
 """Where a job's record keeps the sources of its Python tasks, by task."""
@@ -29,12 +27,11 @@ _SOURCES: Final = "python_sources"
 _Request = TypeVar("_Request", CreateJobRequest, ResetJobRequest)
 
 
-def routes(lake: Lake) -> list[BaseRoute]:
+def routes() -> list[Route]:
     async def create(request: Request) -> Response:
         body = await json_object(request)
         created = await call(jobs.create_job(_parsed(CreateJobRequest, body)))
         _keep(created["job_id"], body)
-        lake.save()
         return JSONResponse(created)
 
     async def reset(request: Request) -> Response:
@@ -42,7 +39,6 @@ def routes(lake: Lake) -> list[BaseRoute]:
         parsed = _parsed(ResetJobRequest, body)
         await call(jobs.reset_job(parsed))
         _keep(parsed.job_id, body["new_settings"])
-        lake.save()
         return JSONResponse({})
 
     async def get(request: Request) -> Response:

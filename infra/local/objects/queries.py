@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from minilake.models.saved_queries import UpdateQueryRequest
 from minilake.services import saved_queries
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from infra.local.emulator import call, parsed, state_of
 from infra.local.http import json_object, text
@@ -20,14 +20,12 @@ from infra.local.refusal import invalid, missing
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from infra.local.lake import Lake
-
 PATH: Final = "/api/2.0/sql/queries"
 _OURS: Final = "parameters"
 _REQUIRED: Final = frozenset({"display_name"})
 
 
-def routes(lake: Lake) -> list[BaseRoute]:
+def routes() -> list[Route]:
     async def update(request: Request) -> Response:
         body = await json_object(request)
         query_id = request.path_params["id"]
@@ -54,7 +52,6 @@ def routes(lake: Lake) -> list[BaseRoute]:
                 stored[field] = sent[field]
             elif field not in sent and field not in _REQUIRED:
                 stored.pop(field, None)
-        lake.save()
         return JSONResponse(await call(saved_queries.get_query(query_id)))
 
     return [Route(f"{PATH}/{{id}}", update, methods=["PATCH"])]

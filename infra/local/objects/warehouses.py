@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from minilake.models.sql import CreateWarehouseRequest
 from minilake.services import sql_warehouses
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from infra.local.emulator import call, parsed, state_of
 from infra.local.http import json_object, text
@@ -20,8 +20,6 @@ from infra.local.refusal import Refusal, missing
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-
-    from infra.local.lake import Lake
 
 PATH: Final = "/api/2.0/sql/warehouses"
 _ECHOED: Final = ("tags", "channel", "instance_profile_arn")
@@ -32,13 +30,12 @@ _EDITABLE: Final = (
 )
 
 
-def routes(lake: Lake) -> list[BaseRoute]:
+def routes() -> list[Route]:
     async def create(request: Request) -> Response:
         body = await json_object(request)
         _refuse_taken(text(body, "name"))
         created = await call(sql_warehouses.create_warehouse(parsed(CreateWarehouseRequest, body)))
         _change(_existing(created["id"]), {key: body[key] for key in _ECHOED if key in body})
-        lake.save()
         return JSONResponse(created)
 
     async def edit(request: Request) -> Response:
@@ -48,7 +45,6 @@ def routes(lake: Lake) -> list[BaseRoute]:
         if "name" in body:
             _refuse_taken(text(body, "name"), but=warehouse["id"])
         _change(warehouse, {key: body[key] for key in _EDITABLE if key in body})
-        lake.save()
         return JSONResponse({})
 
     return [

@@ -13,7 +13,8 @@ import orjson
 from starlette.responses import Response
 from starlette.routing import Route
 
-from infra.local.refusal import Refusal, invalid, not_emulated
+from infra.local.http import json_object
+from infra.local.refusal import invalid, not_emulated
 from infra.local.serving import openapi, permissions
 from infra.local.serving.config import parse_config, parse_create, parse_gateway, parse_tags
 from infra.local.serving.endpoint import document, gateway_document
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from infra.local.serving.endpoints import Endpoints
 
 ROOT = "/api/2.0/serving-endpoints"
-_PERMISSIONS = "/api/2.0/permissions/serving-endpoints/{id}"
 _LOG_TAIL_BYTES = 256 * 1024
 
 
@@ -49,10 +49,7 @@ class ServingApi:
             Route(one + "/openapi", self._openapi, methods=["GET"]),
             Route(entity + "/build-logs", self._build_logs, methods=["GET"]),
             Route(entity + "/logs", self._logs, methods=["GET"]),
-            Route(_PERMISSIONS, self._get_permissions, methods=["GET"]),
-            Route(_PERMISSIONS, self._set_permissions, methods=["PUT"]),
-            Route(_PERMISSIONS, self._update_permissions, methods=["PATCH"]),
-            Route(_PERMISSIONS + "/permissionLevels", self._permission_levels, methods=["GET"]),
+            *permissions.routes(self._endpoints),
         ]
 
     async def _list(self, _request: Request) -> Response:
@@ -60,7 +57,9 @@ class ServingApi:
         return _json({"endpoints": endpoints} if endpoints else {})
 
     async def _create(self, request: Request) -> Response:
-        return _json(document(await self._endpoints.create(parse_create(await _body(request)))))
+        return _json(
+            document(await self._endpoints.create(parse_create(await json_object(request))))
+        )
 
     async def _get(self, request: Request) -> Response:
         return _json(document(await self._endpoints.settled(_name(request))))
@@ -71,17 +70,17 @@ class ServingApi:
 
     async def _update_config(self, request: Request) -> Response:
         self._endpoints.get(_name(request))
-        spec = parse_config(await _body(request), update=True)
+        spec = parse_config(await json_object(request), update=True)
         return _json(document(await self._endpoints.update_config(_name(request), spec)))
 
     async def _update_gateway(self, request: Request) -> Response:
         self._endpoints.get(_name(request))
-        gateway = parse_gateway(await _body(request))
+        gateway = parse_gateway(await json_object(request))
         self._endpoints.update_gateway(_name(request), gateway)
         return _json(gateway_document(gateway))
 
     async def _update_tags(self, request: Request) -> Response:
-        body = await _body(request)
+        body = await json_object(request)
         delete = body.get("delete_tags") or []
         if not isinstance(delete, list) or not all(isinstance(key, str) for key in delete):
             raise invalid("delete_tags must be a list of keys.")
@@ -91,7 +90,7 @@ class ServingApi:
         return _json({"tags": document(endpoint).get("tags", [])})
 
     async def _update_notifications(self, request: Request) -> Response:
-        notifications = (await _body(request)).get("email_notifications")
+        notifications = (await json_object(request)).get("email_notifications")
         if notifications is not None and not isinstance(notifications, dict):
             raise invalid("email_notifications must be an object.")
         self._endpoints.change(_name(request), notifications=notifications)
@@ -125,38 +124,10 @@ class ServingApi:
             text = ""
         return _json({"logs": text})
 
-    async def _get_permissions(self, request: Request) -> Response:
-        return _json(permissions.document(self._endpoints.get_by_id(request.path_params["id"])))
-
-    async def _set_permissions(self, request: Request) -> Response:
-        endpoint = self._endpoints.get_by_id(request.path_params["id"])
-        grants = permissions.parse_grants(await _body(request))
-        return _json(permissions.document(self._endpoints.change(endpoint.name, grants=grants)))
-
-    async def _update_permissions(self, request: Request) -> Response:
-        endpoint = self._endpoints.get_by_id(request.path_params["id"])
-        changes = permissions.parse_grants(await _body(request))
-        grants = permissions.merge(endpoint.grants, changes)
-        return _json(permissions.document(self._endpoints.change(endpoint.name, grants=grants)))
-
-    async def _permission_levels(self, request: Request) -> Response:
-        self._endpoints.get_by_id(request.path_params["id"])
-        return _json(permissions.levels_document())
-
 
 def _name(request: Request) -> str:
     name: str = request.path_params["name"]
     return name
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    try:
-        body = orjson.loads(await request.body())
-    except orjson.JSONDecodeError as error:
-        raise Refusal(400, "MALFORMED_REQUEST", f"The body is not valid JSON: {error}") from error
-    if not isinstance(body, dict):
-        raise Refusal(400, "MALFORMED_REQUEST", "The body must be a JSON object.")
-    return body
 
 
 def _json(content: dict[str, Any]) -> Response:

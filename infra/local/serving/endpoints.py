@@ -14,13 +14,14 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
+from infra.local.catalog.models import ModelNotFound
 from infra.local.refusal import Refusal, invalid, missing
 from infra.local.serving import endpoint as states
 from infra.local.serving.endpoint import Deployment, Endpoint
 from infra.local.serving.entity import RunningEntity
 from infra.local.serving.journal import Entry, Journal
 from infra.local.serving.metrics import EndpointMetrics
-from infra.local.serving.models import ModelNotFound, ModelSource, SecretSource
+from infra.local.serving.models import ModelSource, SecretSource
 from infra.local.serving.payload import ServedEntityRow
 from infra.local.serving.process import EntityFailed, Launch
 

@@ -22,15 +22,12 @@ from sqlglot.generators.duckdb import DuckDBGenerator
 
 from infra.local.sql import errors
 from infra.local.sql.errors import StatementError, not_emulated
-from infra.local.storage.database import SYSTEM_CATALOG, SYSTEM_DATABASE
+from infra.local.storage.database import INTERNAL_SCHEMA_PREFIX, SYSTEM_CATALOG, SYSTEM_DATABASE
 
 READ = "databricks"
 
 # It warns of every statement that it hands over unparsed; the engine answers for those.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
-
-INTERNAL_SCHEMA_PREFIX = "__"
-"""Schemas with this prefix are the workspace's own and nobody else's."""
 
 _FUNCTIONS_BY_SUBJECT: Final = {
     "conditions and casts": (

@@ -16,12 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from minilake.services import sql_statements, sql_warehouses
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from infra.local.refusal import Refusal, invalid, missing, not_emulated
+from infra.local.emulator import record_statement
+from infra.local.refusal import missing
 from infra.local.sql.dialect import Parameter
 from infra.local.sql.engine import Cancellation, Result, ResultColumn, Statement
 from infra.local.sql.errors import (
@@ -34,9 +32,6 @@ from infra.local.sql.errors import (
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from starlette.requests import Request
-
-    from infra.local.lake import Lake
     from infra.local.sql.engine import Engine
 
 logger = logging.getLogger(__name__)
@@ -321,7 +316,7 @@ class Statements:
 def _record_history(execution: Execution) -> None:
     """Query history is minilake's; it gets what was run, without the rows."""
     body = execution.body
-    sql_statements._record_statement(
+    record_statement(
         {
             "id": execution.statement_id,
             "sql": body.statement[:_HISTORY_TEXT],
@@ -335,64 +330,3 @@ def _record_history(execution: Execution) -> None:
             "ended_at": int((execution.ended or time.time()) * 1000),
         }
     )
-
-
-def routes(lake: Lake) -> list[BaseRoute]:
-    """The Statement Execution API over a lake."""
-    statements = lake.statements
-
-    async def execute(request: Request) -> Response:
-        body = await _body(request)
-        _start_warehouse(body.warehouse_id)
-        return JSONResponse((await statements.execute(body)).answer())
-
-    async def get(request: Request) -> Response:
-        return JSONResponse(statements.find(request.path_params["statement_id"]).answer())
-
-    async def chunk(request: Request) -> Response:
-        execution = statements.find(request.path_params["statement_id"])
-        index = request.path_params["index"]
-        if execution.state != "SUCCEEDED" or index >= len(execution.chunks):
-            raise missing(f"The statement {execution.statement_id} has no chunk {index}.")
-        return JSONResponse(execution.chunk(index))
-
-    async def cancel(request: Request) -> Response:
-        statements.find(request.path_params["statement_id"]).cancel()
-        return JSONResponse({})
-
-    return [
-        Route(PATH, execute, methods=["POST"]),
-        Route(f"{PATH}/", execute, methods=["POST"]),
-        Route(f"{PATH}/{{statement_id}}", get, methods=["GET"]),
-        Route(f"{PATH}/{{statement_id}}/cancel", cancel, methods=["POST"]),
-        Route(f"{PATH}/{{statement_id}}/result/chunks/{{index:int}}", chunk, methods=["GET"]),
-    ]
-
-
-async def _body(request: Request) -> StatementBody:
-    try:
-        body = StatementBody.model_validate_json(await request.body())
-    except ValidationError as error:
-        problems = (
-            f"{'.'.join(str(part) for part in problem['loc']) or 'body'}: {problem['msg']}"
-            for problem in error.errors()
-        )
-        raise invalid("; ".join(problems)) from error
-    if body.disposition not in ("INLINE", "INLINE_OR_EXTERNAL_LINKS"):
-        raise not_emulated(f"The disposition {body.disposition}")
-    if body.format != "JSON_ARRAY":
-        raise not_emulated(f"The format {body.format}")
-    return body
-
-
-def _start_warehouse(warehouse_id: str) -> None:
-    """A statement starts its warehouse, as on Databricks."""
-    warehouse = sql_warehouses._state["warehouses"].get(warehouse_id)
-    if warehouse is None:
-        raise Refusal(
-            400,
-            "INVALID_PARAMETER_VALUE",
-            f"{warehouse_id} is not a valid endpoint id: no SQL warehouse of this workspace has "
-            "it. List them with GET /api/2.0/sql/warehouses.",
-        )
-    warehouse["state"] = "RUNNING"

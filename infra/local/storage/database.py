@@ -12,6 +12,9 @@ import duckdb
 SYSTEM_CATALOG: Final = "system"
 SYSTEM_DATABASE: Final = "databricks_system"
 
+INTERNAL_SCHEMA_PREFIX: Final = "__"
+"""Schemas with this prefix are the workspace's own and nobody else's."""
+
 
 class DataDirectoryInUse(RuntimeError):
     """Another process works on the same data directory."""

@@ -13,8 +13,7 @@ from typing import Literal
 import duckdb
 from pydantic import BaseModel, ConfigDict
 
-from infra.local.sql.dialect import INTERNAL_SCHEMA_PREFIX
-from infra.local.storage.database import literal, quoted
+from infra.local.storage.database import INTERNAL_SCHEMA_PREFIX, literal, quoted
 
 _SCHEMA = f"{INTERNAL_SCHEMA_PREFIX}unity_catalog"
 _TABLE = "table_metadata"
