@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ml.contract.decision import DECISION_FILE, JOURNAL_FILE
 from ml.contract.errors import UserError
 from ml.terminal.command import add_environment_option, run
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from ml.verdict.counting.tally import Tally
     from ml.verdict.judgement import Judgement
 
-DECISION, REPORT, JOURNAL = "decision.json", "report.html", "journal.csv"
-
 _EPILOG = """\
 The verdict is PROMOTE, KEEP, ROLLBACK or INCONCLUSIVE; infra/experiments/README.md says when. It
 may be asked for every day: its intervals hold on all days together. The same rows give the same
@@ -37,7 +36,7 @@ def options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ml.compare",
         description="Judges the arms of an experiment by the verdicts of readers: prints the "
-        f"figures, and writes {DECISION} for machines and {REPORT} for people.",
+        f"figures, and writes {DECISION_FILE} for machines and report.html for people.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -66,7 +65,7 @@ def options() -> argparse.ArgumentParser:
         default=[],
         metavar="FILE",
         help="a journal of python -m ml.predict: its answers that the log does not have are "
-        f"counted, and those of the experiment go into {JOURNAL}; may be given several times",
+        f"counted, and those of the experiment go into {JOURNAL_FILE}; may be given several times",
     )
     parser.add_argument(
         "--splits",
@@ -112,14 +111,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.verify is not None:
         return _verify(given, experiment, in_force, console)
     with status(console, f"Judging {experiment.name}"):
-        from ml.verdict.report.html_report import report
+        from ml.verdict.report.conclusion import REPORT_FILE, show, write
+        from ml.verdict.report.html_report import remark, report
+        from ml.verdict.report.tabular import tables
 
         found = _decided(given, experiment, in_force, given.as_of)
         page = report(experiment, found.judgement, found.tally, found.decision)
     folder = given.output or Path(".local", "decisions", experiment.name)
     journaled = found.tally.journaled
     write(folder, found.decision, page, journal=journaled.text() if journaled else None)
-    _show(console, found.judgement, found.decision, folder)
+    show(console, found.decision, tables(found.judgement), remark=remark(found.judgement))
+    console.print(f"Written: {folder / DECISION_FILE}, {folder / REPORT_FILE}", soft_wrap=True)
     return 0
 
 
@@ -164,21 +166,6 @@ def decide(
         experiment, in_force, judgement, environment=environment, as_of=counts.as_of, data=data
     )
     return Found(decision=made, judgement=judgement, tally=tally)
-
-
-def write(folder: Path, made: "Decision", page: str, *, journal: str | None = None) -> None:
-    """Writes both files, and the journals' answers that the decision was made with. Raises
-    UserError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / DECISION).write_text(made.text(), encoding="utf-8")
-        (folder / REPORT).write_text(page, encoding="utf-8")
-        if journal is not None:
-            (folder / JOURNAL).write_text(journal, encoding="utf-8")
-    except OSError as error:
-        raise UserError(
-            f"--output {folder}: cannot be written: {error.strerror}. Choose another folder."
-        ) from error
 
 
 def _verify(
@@ -275,26 +262,6 @@ def _moment(text: str) -> datetime:
             f"{text!r} is not a moment with its offset from UTC, such as 2026-03-02T18:00:00Z"
         )
     return moment.astimezone(UTC)
-
-
-def _show(console: "Console", judgement: "Judgement", made: "Decision", folder: Path) -> None:
-    from rich.table import Table
-
-    from ml.verdict.report.html_report import remark
-    from ml.verdict.report.tabular import tables
-
-    for found in tables(judgement):
-        table = Table(*found.heads, title=found.title, title_justify="left", caption=found.note)
-        for row in found.rows:
-            table.add_row(*row)
-        console.print(table)
-    for finding in made.findings:
-        mark = "yes" if finding.holds else "NO "
-        console.print(f"  {mark} {finding.condition}: {finding.because}", soft_wrap=True)
-    console.print(f"\n{made.verdict}: {made.reason}", style="bold", soft_wrap=True)
-    if more := remark(judgement):
-        console.print(more, soft_wrap=True)
-    console.print(f"Written: {folder / DECISION}, {folder / REPORT}", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ml.contract.errors import UserError
 from ml.contract.serving import KERAS_MODEL
 from ml.data import loading
-from ml.data.films import PARTS, DataSet, Images
+from ml.data.films import PARTS, Images
 from ml.terminal.command import add_data_option, add_registry_options, run, whole_number
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         model = Registry(given.registry).load(name, given.version)
     with status(console, f"Reading {path}"):
         data = loading.load(path, image_size(model, name))
-    part = _part(data, given.part)
+    part = loading.part_to_judge(data, given.part)
     with status(console, f"Judging {len(data.parts[part])} films"), silenced_natives():
         judged = report(
             f"{name} version {given.version}",
@@ -106,18 +106,6 @@ def _full_name(model: str, in_environment: Callable[[str], str]) -> str:
             f"{in_environment(KERAS_MODEL)}"
         )
     return model if len(levels) == 3 else in_environment(model)
-
-
-def _part(data: DataSet, wanted: str | None) -> str:
-    """The part to judge on: held out from training, as far as the data has such a part."""
-    held_out = [part for part in reversed(PARTS) if part != "train" and part in data.parts]
-    part = wanted or next(iter(held_out), None)
-    if part is None or part not in data.parts:
-        raise UserError(
-            f"{data.source} has no part {part or 'test or val'}: it has {', '.join(data.parts)}. "
-            f"Choose one of them with --part."
-        )
-    return part
 
 
 def _write(judged: "Report", folder: Path) -> None:

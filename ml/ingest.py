@@ -11,18 +11,12 @@ from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import TaskProgressColumn
 
 from ml.contract.errors import UserError
 from ml.ingestion.refusal import Category, Refusal
 from ml.terminal.command import add_environment_option, run
+from ml.terminal.progress import bar
 
 if TYPE_CHECKING:
     from ml.ingestion.transfer import Outcome
@@ -125,15 +119,7 @@ class _Bars:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(show_speed=True),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
+        self._progress = bar(console, TaskProgressColumn(show_speed=True))
 
     def __enter__(self) -> Self:
         self._progress.start()

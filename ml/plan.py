@@ -3,49 +3,24 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
-from statsmodels.stats.proportion import proportion_confint
 
 from ml.contract.decision import DIGITS
 from ml.contract.errors import UserError
 from ml.terminal.command import run, whole_number
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from rich.console import Console
 
     from infra.declared.experiment import Experiment
-    from ml.verdict.planning.simulation import Design, Runs
+    from ml.verdict.planning.plan import Plan
+    from ml.verdict.planning.simulation import Runs
     from ml.verdict.planning.truth import Truth
 
 PLAN, PLOT = "plan.json", "plan.svg"
-_MOST_DAYS = 2000
-_BEYOND = 4
-"""Times the maximum of labels that are simulated, to see what would have been needed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What a way of testing brings; shares are of the simulated runs."""
-
-    way: str
-    promoted: float
-    promoted_low: float
-    promoted_high: float
-    """Of 95 %, for the number of runs."""
-    rolled_back: float
-    labels_median: float | None
-    """At the promotion; None where fewer than half are promoted within what was simulated."""
-    labels_for_power: float | None
-    days_median: int | None
-    days_for_power: int | None
-    labels_fixed_sample: float | None
-    """Labels at which a test that may be looked at only once has that power."""
 
 
 def options() -> argparse.ArgumentParser:
@@ -124,6 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from infra.declared.experiment import load
     from ml.terminal.progress import status
+    from ml.verdict.planning.plan import plans
     from ml.verdict.planning.truth import Truth
 
     console = Console(highlight=False, markup=False)
@@ -135,11 +111,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         specificity=tuple(given.specificity or believed.specificity),
     )
     with status(console, f"Running the experiment {given.runs} times"):
-        ways = list(_ways(experiment, truth, given))
-        plans = [_plan(way, runs, experiment, design, given) for way, design, runs in ways]
+        ways = list(
+            plans(
+                experiment,
+                truth,
+                films_per_day=given.films_per_day,
+                agreement=given.agreement,
+                power=given.power,
+                runs=given.runs,
+                seed=given.seed,
+            )
+        )
     folder = given.output or Path(".local", "plans", experiment.name)
-    _write(folder, experiment, truth, given, plans, [(way, runs) for way, _, runs in ways])
-    _show(console, experiment, truth, plans, given, folder)
+    _write(folder, experiment, truth, given, ways)
+    _show(console, experiment, truth, [plan for plan, _ in ways], given, folder)
     return 0
 
 
@@ -153,82 +138,14 @@ def _with_margins(experiment: "Experiment", given: argparse.Namespace) -> "Exper
     return experiment.model_copy(update={"margins": changed})
 
 
-def _ways(
-    experiment: "Experiment", truth: "Truth", given: argparse.Namespace
-) -> Iterator[tuple[str, "Design", "Runs"]]:
-    from ml.verdict.planning.simulation import Design, simulate
-
-    propensity = experiment.split.propensity
-    films = truth.live(propensity, experiment.review_share, experiment.audit_share)
-    for replay, way, read in (
-        (False, f"live, {propensity:.0%} to the challenger", float(films.n.sum())),
-        (True, "replay, both arms on every film", 1.0),
-    ):
-        if not replay and not 0 < propensity < 1:
-            continue
-        wanted = _BEYOND * experiment.maximum_labels / (given.films_per_day * read)
-        design = Design(
-            films_per_day=given.films_per_day,
-            days=int(min(max(1, np.ceil(wanted)), _MOST_DAYS)),
-            propensity=propensity,
-            replay=replay,
-            agreement=given.agreement,
-        )
-        longer = experiment.model_copy(
-            update={"maximum_labels": _BEYOND * experiment.maximum_labels}
-        )
-        yield way, design, simulate(longer, truth, design, runs=given.runs, seed=given.seed)
-
-
-def _plan(
-    way: str,
-    runs: "Runs",
-    experiment: "Experiment",
-    design: "Design",
-    given: argparse.Namespace,
-) -> Plan:
-    day = runs.promotion_day
-    labels = runs.labels_at(day)
-    within = int((labels <= experiment.maximum_labels).sum())
-    low, high = proportion_confint(within, given.runs, method="wilson")
-    rolled_back = runs.labels_at(runs.rollback_day) <= experiment.maximum_labels
-    days = np.where(day < design.days, day + 1.0, np.inf)
-    return Plan(
-        way=way,
-        promoted=within / given.runs,
-        promoted_low=float(low),
-        promoted_high=float(high),
-        rolled_back=float(rolled_back.mean()),
-        labels_median=_quantile(labels, 0.5),
-        labels_for_power=_quantile(labels, given.power),
-        days_median=_whole(_quantile(days, 0.5)),
-        days_for_power=_whole(_quantile(days, given.power)),
-        labels_fixed_sample=_first(runs.fixed_sample.mean(axis=0), runs, given.power),
-    )
-
-
-def _first(chance: "NDArray[np.float64]", runs: "Runs", power: float) -> float | None:
-    enough = np.flatnonzero(chance >= power)
-    return float(np.median(runs.labels[:, enough[0]])) if enough.size else None
-
-
-def _quantile(values: "NDArray[np.float64]", share: float) -> float | None:
-    found = float(np.quantile(values, share, method="inverted_cdf"))
-    return found if np.isfinite(found) else None
-
-
-def _whole(value: float | None) -> int | None:
-    return None if value is None else int(value)
-
-
 def _write(
     folder: Path,
     experiment: "Experiment",
     truth: "Truth",
     given: argparse.Namespace,
-    plans: Sequence[Plan],
-    ways: "Sequence[tuple[str, Runs]]",
+    ways: "Sequence[tuple[Plan, Runs]]",
 ) -> None:
+    from ml.verdict.planning.plan import chances
     from ml.verdict.report import plots
 
     record = {
@@ -248,17 +165,10 @@ def _write(
                 name: round(value, DIGITS) if isinstance(value, float) else value
                 for name, value in asdict(plan).items()
             }
-            for plan in plans
+            for plan, _ in ways
         ],
     }
-    curves = [
-        (name, np.median(runs.labels, axis=0), chance)
-        for way, runs in ways
-        for name, chance in (
-            (way, _promoted_by(runs)),
-            (f"{way}: one look only", runs.fixed_sample.mean(axis=0)),
-        )
-    ]
+    curves = [curve for plan, runs in ways for curve in chances(plan.way, runs)]
     picture = plots.chances(curves, "labels", given.power, experiment.maximum_labels)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -270,16 +180,11 @@ def _write(
         ) from error
 
 
-def _promoted_by(runs: "Runs") -> "NDArray[np.float64]":
-    days = np.arange(runs.labels.shape[1])
-    return np.asarray((runs.promotion_day[:, None] <= days).mean(axis=0))
-
-
 def _show(
     console: "Console",
     experiment: "Experiment",
     truth: "Truth",
-    plans: Sequence[Plan],
+    plans: "Sequence[Plan]",
     given: argparse.Namespace,
     folder: Path,
 ) -> None:
@@ -336,8 +241,10 @@ def _show(
 
 
 def _or_more(labels: float | None, experiment: "Experiment") -> str:
+    from ml.verdict.planning.plan import BEYOND
+
     if labels is None:
-        return f"more than {_BEYOND * experiment.maximum_labels}"
+        return f"more than {BEYOND * experiment.maximum_labels}"
     return f"{labels:.0f}"
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ml.contract.errors import UserError
 from ml.contract.serving import DECISION_THRESHOLD
 from ml.prediction.journal import DEFAULT_JOURNAL
 from ml.terminal.command import add_environment_option, run, whole_number
+from ml.terminal.progress import bar
 
 if TYPE_CHECKING:
     from ml.client import Answered, Film, PredictionClient
@@ -170,16 +170,7 @@ def _ask(
     shown = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     unsent: list[Unsent] = []
     known = 0
-    with Progress(
-        TextColumn("Asking"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=shown,
-        transient=True,
-        redirect_stdout=sys.stdout.isatty(),
-        disable=not shown.is_terminal,
-    ) as progress:
+    with bar(shown, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
         task = progress.add_task("Asking", total=len(films))
         for outcome in client.predict_all(films, resume=resume):
             progress.advance(task)

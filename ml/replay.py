@@ -1,10 +1,9 @@
 """Both arms on the same films: ``python -m ml.replay EXPERIMENT``."""
 
 import argparse
-import csv
 import sys
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ml.contract.errors import InvalidData, UserError
-from ml.contract.serving import LABELS
+from ml.contract.decision import ANSWERS_FILE, DECISION_FILE
+from ml.contract.errors import UserError
 from ml.data.films import PARTS
 from ml.terminal.command import add_environment_option, run, whole_number
 
@@ -24,16 +23,13 @@ if TYPE_CHECKING:
     from ml.client import PredictionClient
     from ml.verdict.counting.logged_films import LabelledFilm
     from ml.verdict.paired import Answers
-    from ml.verdict.report.tabular import Table
 
-ANSWERS: Final = "answers.csv"
-_COLUMNS: Final = ("film", "ground_truth", "sampling_probability", "champion", "challenger")
 _MOST_CONNECTIONS: Final = 64
 
 _EPILOG = f"""\
 Each film is sent to /served-models/ARM/invocations of both arms, so that the split of the traffic
 is not asked and not changed. What an arm has answered is in a journal: the same command again asks
-the rest. {ANSWERS} holds the answers; --answers judges such a file again, without an endpoint.
+the rest. {ANSWERS_FILE} holds the answers; --answers judges such a file again, without an endpoint.
 """
 
 
@@ -65,7 +61,7 @@ def options() -> argparse.ArgumentParser:
         "them; they must have been ingested",
     )
     films.add_argument(
-        "--answers", type=Path, metavar="FILE", help=f"a file {ANSWERS} of an earlier replay"
+        "--answers", type=Path, metavar="FILE", help=f"a file {ANSWERS_FILE} of an earlier replay"
     )
     parser.add_argument(
         "--part",
@@ -103,18 +99,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from rich.console import Console
 
     from infra.declared.experiment import load
-    from ml.compare import write
+    from ml.verdict.counting import answers_file
     from ml.verdict.paired import judge_pairs
+    from ml.verdict.report.conclusion import REPORT_FILE, show, write
     from ml.verdict.report.replay import decision, report, tables
 
     console = Console(highlight=False, markup=False)
     experiment = load(given.experiment)
     folder = given.output or Path(".local", "replays", experiment.name)
     if given.answers is not None:
-        answers, source = _read(given.answers), given.answers.name
+        answers, source = answers_file.read(given.answers), given.answers.name
     else:
         answers, source = _ask(experiment, given, folder, console)
-        _write(folder / ANSWERS, answers)
+        answers_file.write(folder / ANSWERS_FILE, answers)
     answers = answers.in_order()
     judgement = judge_pairs(experiment, answers)
     made = decision(
@@ -125,8 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         source=source,
     )
     write(folder, made, report(experiment, judgement, answers, made))
-    _show(console, made.verdict, made.reason, tables(experiment, judgement))
-    console.print(f"Written: {folder}/decision.json, report.html", soft_wrap=True)
+    show(console, made, tables(experiment, judgement))
+    console.print(f"Written: {folder}/{DECISION_FILE}, {REPORT_FILE}", soft_wrap=True)
     return 0
 
 
@@ -171,13 +168,7 @@ def _films(
     path = Path(given.data) if given.data else loading.BUNDLED
     loading.require(path)
     data = loading.load(path, client.image_size)
-    held_out = [part for part in reversed(PARTS) if part != "train" and part in data.parts]
-    part = given.part or next(iter(held_out), None)
-    if part not in data.parts:
-        raise UserError(
-            f"{data.source} has no part {part or 'test or val'}: it has {', '.join(data.parts)}. "
-            "Choose one of them with --part."
-        )
+    part = loading.part_to_judge(data, given.part)
     chosen = data.parts[part]
     films = [
         LabelledFilm(image_id=image_id_of(image.tobytes()), image=image, sick=bool(label))
@@ -192,9 +183,8 @@ def _answers(
     concurrency: int,
     console: "Console",
 ) -> "Answers":
-    from rich.progress import track
-
     from ml.prediction.journal import Prediction
+    from ml.terminal.progress import tracked
     from ml.verdict.counting.queries import REPLAY_PREFIX
     from ml.verdict.paired import Answers
 
@@ -221,16 +211,7 @@ def _answers(
         raise UserError("there is no film with a truth to replay. Name some with --data.")
     with ThreadPoolExecutor(concurrency) as pool:
         asked = pool.map(ask, distinct.values())
-        shown: Iterator[tuple[float, float]] = iter(
-            track(
-                asked,
-                description="Asking both arms",
-                total=len(distinct),
-                console=console,
-                transient=True,
-                disable=not console.is_terminal,
-            )
-        )
+        shown = tracked(asked, "Asking both arms", len(distinct), console)
         champion, challenger = np.array(list(shown), np.float64).T
     return Answers(
         film=list(distinct),
@@ -239,88 +220,6 @@ def _answers(
         champion=champion,
         challenger=challenger,
     )
-
-
-def _write(file: Path, answers: "Answers") -> None:
-    negative, positive = LABELS
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("w", newline="", encoding="utf-8") as stream:
-            rows = csv.writer(stream)
-            rows.writerow(_COLUMNS)
-            for film, sick, *numbers in zip(
-                answers.film,
-                answers.sick,
-                answers.sampling,
-                answers.champion,
-                answers.challenger,
-                strict=True,
-            ):
-                rows.writerow((film, positive if sick else negative, *map(float, numbers)))
-    except OSError as error:
-        raise UserError(
-            f"{file}: cannot be written: {error.strerror}. Choose another --output."
-        ) from error
-
-
-def _read(file: Path) -> "Answers":
-    from ml.verdict.paired import Answers
-
-    try:
-        with file.open(newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"--answers {file}: cannot be read: {error}") from error
-    lacking = [name for name in _COLUMNS if not rows or name not in rows[0]]
-    if lacking:
-        raise UserError(
-            f"--answers {file}: no column {', '.join(lacking)}, or no row. python -m ml.replay "
-            f"writes such a file, {ANSWERS}."
-        )
-    numbers = {
-        name: [_share(file, row, name, line) for line, row in enumerate(rows, start=2)]
-        for name in _COLUMNS[2:]
-    }
-    return Answers(
-        film=[row["film"] for row in rows],
-        sick=np.array([_truth(file, row, line) for line, row in enumerate(rows, start=2)]),
-        sampling=np.array(numbers["sampling_probability"]),
-        champion=np.array(numbers["champion"]),
-        challenger=np.array(numbers["challenger"]),
-    )
-
-
-def _share(file: Path, row: Mapping[str, str], name: str, line: int) -> float:
-    try:
-        value = float(row[name])
-    except (TypeError, ValueError):
-        value = -1.0
-    if not 0 <= value <= 1 or (name == "sampling_probability" and value == 0):
-        raise InvalidData(
-            f"{file}, line {line}: {name} = {row[name]!r} is no number from 0 to 1. Make the file "
-            "again with python -m ml.replay."
-        )
-    return value
-
-
-def _truth(file: Path, row: Mapping[str, str], line: int) -> bool:
-    if row["ground_truth"] not in LABELS:
-        raise InvalidData(
-            f"{file}, line {line}: ground_truth = {row['ground_truth']!r} is none of "
-            f"{', '.join(LABELS)}."
-        )
-    return row["ground_truth"] == LABELS[1]
-
-
-def _show(console: "Console", verdict: str, reason: str, found: "Sequence[Table]") -> None:
-    from rich.table import Table as Shown
-
-    for table in found:
-        shown = Shown(*table.heads, title=table.title, title_justify="left", caption=table.note)
-        for row in table.rows:
-            shown.add_row(*row)
-        console.print(shown)
-    console.print(f"\n{verdict}: {reason}", style="bold", soft_wrap=True)
 
 
 if __name__ == "__main__":

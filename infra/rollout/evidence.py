@@ -10,7 +10,7 @@ from infra.declared.environment import Environment
 from infra.declared.experiment import Experiment
 from infra.declared.experiment import load as load_experiment
 from infra.rollout.refusal import Refused
-from ml.contract.decision import JOURNALS, NONE_GIVEN, Decision, Verdict
+from ml.contract.decision import ANSWERS_FILE, JOURNAL_FILE, JOURNALS, NONE_GIVEN, Decision, Verdict
 
 OLDEST_DAYS: Final = 7
 """Older evidence says nothing about the films of today: readers, machines and patients change."""
@@ -21,8 +21,6 @@ ANSWERS: Final = ".answers.csv"
 JOURNAL: Final = ".journal.csv"
 """What the journals' answers are called there, where a decision was made with journals."""
 
-_REPLAYED: Final = "answers.csv"
-_JOURNALED: Final = "journal.csv"
 _INSTEAD: Final = {
     Verdict.KEEP: "the champion stays: remove the challenger, or start another experiment",
     Verdict.ROLLBACK: "take the challenger's traffic away: python -m infra.rollout rollback",
@@ -58,7 +56,7 @@ class Evidence:
         """
         if self.decision.mode != "replay":
             return None
-        return self._beside(ANSWERS, _REPLAYED, "mode = replay", "python -m ml.replay")
+        return self._beside(ANSWERS, ANSWERS_FILE, "mode = replay", "python -m ml.replay")
 
     @property
     def journal(self) -> Path | None:
@@ -71,7 +69,7 @@ class Evidence:
         if given == NONE_GIVEN:
             return None
         said = f"data.origin.{JOURNALS} = {given}"
-        return self._beside(JOURNAL, _JOURNALED, said, "python -m ml.compare")
+        return self._beside(JOURNAL, JOURNAL_FILE, said, "python -m ml.compare")
 
     def _beside(self, suffix: str, name: str, said: str, command: str) -> Path:
         kept = self.file.with_suffix(suffix)

@@ -23,10 +23,9 @@ from infra.rollout.environment_file import EnvironmentFile
 from infra.rollout.evidence import Evidence, last_step, record_of
 from infra.rollout.ramp import next_step
 from infra.rollout.refusal import Refused
-from ml.contract.decision import JOURNALS, Decision, differences
+from ml.contract.decision import DECISION_FILE, JOURNALS, Decision, differences
 
 MOST_DIFFERENCES: Final = 20
-_DECISION: Final = "decision.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +171,7 @@ def _again(
     of = str(experiment_file or experiment.name)
     with tempfile.TemporaryDirectory() as folder:
         _run([sys.executable, "-m", *command, "--output", folder, of])
-        return Evidence.read(Path(folder, _DECISION)).decision
+        return Evidence.read(Path(folder, DECISION_FILE)).decision
 
 
 def _run(command: Sequence[str]) -> None:

@@ -15,6 +15,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ml.contract.errors import UserError
 
 FORMAT: Final = 1
+
+DECISION_FILE: Final = "decision.json"
+JOURNAL_FILE: Final = "journal.csv"
+"""Beside a decision that was made with clients' journals: their answers."""
+ANSWERS_FILE: Final = "answers.csv"
+"""Beside the decision of a replay: both arms' answers."""
+
 DIGITS: Final = 6
 """Decimals of the numbers: more than the data can tell, fewer than two machines could differ in."""
 

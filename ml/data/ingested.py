@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 from rich.console import Console
-from rich.progress import track
 
 from infra.declared.environment import load
 from ml.contract.errors import InvalidData
@@ -19,6 +18,7 @@ from ml.contract.tables import FILMS
 from ml.data.films import PARTS, DataSet, Excluded
 from ml.data.partition import Film, apart, stacked
 from ml.data.preparation import decode
+from ml.terminal.progress import tracked
 from ml.workspace.connection import connect, explained
 from ml.workspace.warehouse import Row, Warehouse
 
@@ -72,17 +72,14 @@ def _shorter_edge(row: Row) -> int:
 
 
 def _films(client: "WorkspaceClient", rows: list[Row], size: int) -> list[Film]:
-    progress = Console(stderr=True)
     with ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool:
         try:
             return list(
-                track(
+                tracked(
                     pool.map(lambda row: _film(client, row, size), rows),
                     "Reading ingested films",
-                    total=len(rows),
-                    console=progress,
-                    transient=True,
-                    disable=not progress.is_terminal,
+                    len(rows),
+                    Console(stderr=True),
                 )
             )
         except BaseException:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from infra.declared.environment import available
-from ml.contract.errors import InvalidData
+from ml.contract.errors import InvalidData, UserError
 from ml.contract.serving import LABELS
-from ml.data.films import DataSet
+from ml.data.films import PARTS, DataSet
 
 BUNDLED = Path(__file__).with_name("pneumoniamnist_train_val.npz")
 
@@ -84,3 +84,18 @@ def require_for_training(data: DataSet) -> None:
                     f"{data.source}: no film of the class {label} in the part '{part}'; a "
                     "classifier needs both. Add such films."
                 )
+
+
+def part_to_judge(data: DataSet, wanted: str | None) -> str:
+    """The part to judge on: held out from training, as far as the data has such a part.
+
+    Raises UserError where there is none, or not the one that is wanted.
+    """
+    held_out = [part for part in reversed(PARTS) if part != "train" and part in data.parts]
+    part = wanted or next(iter(held_out), None)
+    if part is None or part not in data.parts:
+        raise UserError(
+            f"{data.source} has no part {part or 'test or val'}: it has {', '.join(data.parts)}. "
+            "Choose one of them with --part."
+        )
+    return part

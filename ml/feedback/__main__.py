@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ml.contract.errors import UserError
 from ml.feedback.reading import CONFIDENCES, VERDICTS, InvalidReading, Reading
 from ml.terminal.command import add_environment_option, run
+from ml.terminal.progress import bar
 
 if TYPE_CHECKING:
     from ml.feedback.client import FeedbackClient, Outcome
@@ -178,15 +178,7 @@ def _send(
     """One request after the other: a correction must come behind what it corrects."""
     from ml.feedback.client import MOST_ROWS
 
-    with Progress(
-        TextColumn("Sending"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
+    with bar(console, transient=True) as progress:
         task = progress.add_task("Sending", total=len(lines))
         for start in range(0, len(lines), MOST_ROWS):
             some = lines[start : start + MOST_ROWS]

@@ -2,10 +2,50 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+T = TypeVar("T")
+
+
+def bar(
+    console: Console,
+    *further: ProgressColumn,
+    transient: bool = False,
+    redirect_stdout: bool = True,
+) -> Progress:
+    """A bar for each task: what is done, how much of it, for how long yet; on a terminal alone.
+
+    ``further`` columns come behind; a ``transient`` bar goes when its work is done.
+    """
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        *further,
+        console=console,
+        transient=transient,
+        redirect_stdout=redirect_stdout,
+        disable=not console.is_terminal,
+    )
+
+
+def tracked(items: Iterable[T], doing: str, total: int, console: Console) -> Iterator[T]:
+    """The items, with a bar that says how many of the total have come."""
+    with bar(console, transient=True) as progress:
+        yield from progress.track(items, total=total, description=doing)
 
 
 @contextmanager

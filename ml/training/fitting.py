@@ -10,18 +10,12 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import TaskID, TextColumn
 
 from ml.contract.serving import LABELS
 from ml.data.films import Films, Images, Labels
 from ml.evaluation.measures import delong
+from ml.terminal.progress import bar
 from ml.training.recipe import Recipe
 
 
@@ -105,14 +99,8 @@ class Watch:
         self._labels: Labels = validation.labels
         self._epochs = recipe.epochs
         self._console = console
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("loss {task.fields[loss]:.3f}  validation AUC {task.fields[auc]}"),
-            console=console,
-            disable=not console.is_terminal,
+        self._progress = bar(
+            console, TextColumn("loss {task.fields[loss]:.3f}  validation AUC {task.fields[auc]}")
         )
         self._task: TaskID | None = None
         self.validation_images = validation.images

@@ -151,24 +151,24 @@ def test_answers_are_judged_again_without_an_endpoint(
 )
 def test_a_line_that_is_wrong_is_named(tmp_path: Path, line: str, message: str) -> None:
     from ml.contract.errors import InvalidData
-    from ml.replay import _read
+    from ml.verdict.counting.answers_file import read
 
     file = tmp_path / "answers.csv"
     file.write_text(f"film,ground_truth,sampling_probability,champion,challenger\n{line}\n")
 
     with pytest.raises(InvalidData, match=message):
-        _read(file)
+        read(file)
 
 
 def test_a_file_that_is_no_replay_is_refused(tmp_path: Path) -> None:
     from ml.contract.errors import UserError
-    from ml.replay import _read
+    from ml.verdict.counting.answers_file import read
 
     file = tmp_path / "answers.csv"
     file.write_text("film,label\na,1\n")
 
     with pytest.raises(UserError, match="no column ground_truth"):
-        _read(file)
+        read(file)
 
 
 @pytest.mark.parametrize("truths", [["NORMAL"], ["NORMAL", "PNEUMONIA"]])

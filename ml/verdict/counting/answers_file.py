@@ -1,0 +1,86 @@
+"""Both arms' answers to the same films, as a replay keeps them: `answers.csv`."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from ml.contract.decision import ANSWERS_FILE
+from ml.contract.errors import InvalidData, UserError
+from ml.contract.serving import LABELS
+from ml.verdict.paired import Answers
+
+_COLUMNS: Final = ("film", "ground_truth", "sampling_probability", "champion", "challenger")
+
+
+def write(file: Path, answers: Answers) -> None:
+    """Writes a line for each film. Raises UserError."""
+    negative, positive = LABELS
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("w", newline="", encoding="utf-8") as stream:
+            rows = csv.writer(stream)
+            rows.writerow(_COLUMNS)
+            for film, sick, *numbers in zip(
+                answers.film,
+                answers.sick,
+                answers.sampling,
+                answers.champion,
+                answers.challenger,
+                strict=True,
+            ):
+                rows.writerow((film, positive if sick else negative, *map(float, numbers)))
+    except OSError as error:
+        raise UserError(
+            f"{file}: cannot be written: {error.strerror}. Choose another --output."
+        ) from error
+
+
+def read(file: Path) -> Answers:
+    """Reads such a file. Raises UserError or InvalidData, with file, line and value."""
+    try:
+        with file.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"--answers {file}: cannot be read: {error}") from error
+    lacking = [name for name in _COLUMNS if not rows or name not in rows[0]]
+    if lacking:
+        raise UserError(
+            f"--answers {file}: no column {', '.join(lacking)}, or no row. python -m ml.replay "
+            f"writes such a file, {ANSWERS_FILE}."
+        )
+    numbers = {
+        name: [_share(file, row, name, line) for line, row in enumerate(rows, start=2)]
+        for name in _COLUMNS[2:]
+    }
+    return Answers(
+        film=[row["film"] for row in rows],
+        sick=np.array([_truth(file, row, line) for line, row in enumerate(rows, start=2)]),
+        sampling=np.array(numbers["sampling_probability"]),
+        champion=np.array(numbers["champion"]),
+        challenger=np.array(numbers["challenger"]),
+    )
+
+
+def _share(file: Path, row: Mapping[str, str], name: str, line: int) -> float:
+    try:
+        value = float(row[name])
+    except (TypeError, ValueError):
+        value = -1.0
+    if not 0 <= value <= 1 or (name == "sampling_probability" and value == 0):
+        raise InvalidData(
+            f"{file}, line {line}: {name} = {row[name]!r} is no number from 0 to 1. Make the file "
+            "again with python -m ml.replay."
+        )
+    return value
+
+
+def _truth(file: Path, row: Mapping[str, str], line: int) -> bool:
+    if row["ground_truth"] not in LABELS:
+        raise InvalidData(
+            f"{file}, line {line}: ground_truth = {row['ground_truth']!r} is none of "
+            f"{', '.join(LABELS)}."
+        )
+    return row["ground_truth"] == LABELS[1]
