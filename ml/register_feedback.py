@@ -155,7 +155,7 @@ def _register(
 def _passed_through(environment: "Environment") -> list[Any] | None:
     """What serving gives the version a token for, where the environment wants it to.
 
-    reference: databricks-serving.md, section 6, "automatic passthrough".
+    docs/reference/serving.md#signing-in-from-a-container, "automatic passthrough".
     """
     if environment.feedback is None or environment.feedback.authentication != "passthrough":
         return None

@@ -1,8 +1,8 @@
 """Who may do what, applied: grants in Unity Catalog, permissions in the workspace, secret scopes.
 
 A grant is one principal's on one securable and says nothing about the others'. The provider's
-`databricks_grants` would take away everyone else's (reference: peers-and-statistics.md, section
-1.2, defect 36).
+`databricks_grants` would take away everyone else's
+(docs/reference/terraform-provider.md#grants).
 """
 
 from collections.abc import Iterable, Mapping

@@ -14,7 +14,8 @@ from cdktf import (
 from infra.declared.state import CloudState, HttpState, LocalState, S3State, State
 
 # Terraform runs in cdktf.out/stacks/<stack>. A relative path keeps the JSON the same everywhere;
-# without an explicit backend, cdktf would write this machine's absolute one.
+# without an explicit backend, cdktf would write this machine's absolute one:
+# docs/reference/cdktf.md#the-same-bytes-everywhere
 _PROJECT = "../../.."
 
 

@@ -46,7 +46,7 @@ def single_node(jobs: Jobs, environment: Environment) -> JobJobClusterNewCluster
     """One machine without workers: training here needs no Spark, only Unity Catalog's access.
 
     All three settings together make a cluster of one node; `num_workers = 0` alone makes one that
-    waits for workers for ever (reference: peers-and-statistics.md, section 1.2, defect 37).
+    waits for workers for ever (docs/reference/terraform-provider.md#clusters-of-one-node).
     """
     return JobJobClusterNewCluster(
         spark_version=jobs.runtime,

@@ -1,8 +1,9 @@
 """ModelServingEndpoint: one construct for every serving endpoint of this project.
 
 The only module that knows the generated structs of `databricks_model_serving`. They are used as
-classes throughout: a dict in their place loses its snake_case keys without a word.
-Facts about the provider: reference/databricks-serving.md, sections 2.3 and 7.
+classes throughout: a dict in their place loses its snake_case keys without a word
+(docs/reference/cdktf.md#structs-instead-of-dicts).
+Facts about the provider: docs/reference/terraform-provider.md#what-it-never-sends.
 """
 
 from collections import Counter
@@ -215,12 +216,13 @@ def _traffic_config(split: TrafficSplit) -> ModelServingConfigTrafficConfig:
 def _lifecycle(endpoint: Endpoint) -> TerraformResourceLifecycle | None:
     """Ignores, arm by arm, which model version is deployed and under which name.
 
-    By position, because Terraform ignores nothing at all for a path like `served_entities["a"]`,
-    and the parts of an identity together: after an update by somebody else the provider may list
-    the arms in another order (it sorts them by the names it knew), and a name from here with a
-    version from there would deploy a mixture. A challenger added behind the others leaves their
-    paths as they are and comes with the version of the file: there is nothing to ignore yet.
-    Percentages are not ignored; the split stays in the file's hands.
+    By position, because Terraform ignores nothing at all for a path like `served_entities["a"]`
+    (docs/reference/cdktf.md#paths-of-ignore_changes), and the parts of an identity together: after
+    an update by somebody else the provider may list the arms in another order (it sorts them by the
+    names it knew), and a name from here with a version from there would deploy a mixture. A
+    challenger added behind the others leaves their paths as they are and comes with the version of
+    the file: there is nothing to ignore yet. Percentages are not ignored; the split stays in the
+    file's hands.
     """
     if not endpoint.ignore_version_changes:
         return None

@@ -1,6 +1,7 @@
 """What an environment file says about a serving endpoint. Pure values; knows no cdktf.
 
-Reference: databricks-serving.md, sections 1, 4 and 7.
+docs/reference/serving.md#names-and-limits, docs/reference/serving.md#auto-capture,
+docs/reference/terraform-provider.md#what-it-never-sends
 """
 
 from abc import abstractmethod
@@ -59,8 +60,8 @@ class InferenceTable(Declaration):
     prefix: TablePrefix = Field(examples=['prefix = "pneumonia_classifier"'])
     enabled: bool = True
     """False stops the logging. Removing the table from the file does not: the provider crashes on
-    a removed `ai_gateway` block, sends nothing, and plans "No changes" from then on (reference:
-    terraform-provider.md, trap 1)."""
+    a removed `ai_gateway` block, sends nothing, and plans "No changes" from then on
+    (docs/reference/terraform-provider.md#what-it-never-sends)."""
 
 
 class AutoCapture(Declaration):

@@ -1,7 +1,7 @@
 """What the feedback endpoint's container is told: where to write, and how to sign in.
 
 Pure values; knows no cdktf. Credentials are references into the environment's secret scope, which
-people fill: reference: databricks-serving.md, section 6, "Auth".
+people fill: docs/reference/serving.md#signing-in-from-a-container.
 """
 
 from collections.abc import Mapping

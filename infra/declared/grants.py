@@ -1,6 +1,7 @@
 """Which privileges a role has on which securable: least privilege, as data.
 
-Pure values; knows no cdktf. Facts: reference: databricks-serving.md, sections 1.2, 5 and 6;
+Pure values; knows no cdktf. Facts: docs/reference/serving.md#inference-tables,
+docs/reference/serving.md#sql-statements, docs/reference/mlflow.md#versions-and-aliases,
 https://docs.databricks.com/aws/en/data-governance/unity-catalog/manage-privileges/privileges.
 """
 

@@ -1,6 +1,6 @@
 """The names that Databricks accepts, as types of a declaration.
 
-Reference: databricks-serving.md, section 4.
+docs/reference/serving.md#names-and-limits
 """
 
 import re

@@ -50,7 +50,7 @@ class Roles(Declaration):
         default=None, examples=['{ service_principal = "..." }']
     )
     """Applies the serving stack. An endpoint reads models and writes its tables as this identity,
-    for ever: it cannot be changed (reference: databricks-serving.md, section 2.6)."""
+    for ever: it cannot be changed (docs/reference/serving.md#creator)."""
 
     trainers: tuple[Principal, ...] = Field(default=(), strict=False)
     """Ingest films and register model versions."""

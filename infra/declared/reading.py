@@ -1,8 +1,8 @@
 """What an environment file says about reading: who looks at which films. Pure values.
 
-reference: peers-and-statistics.md, section 4.3: a queue that samples makes the estimates of
-sensitivity and specificity exact by design, if every film's chance of being read is known and
-none is zero.
+A queue that samples makes the estimates of sensitivity and specificity exact by design, if every
+film's chance of being read is known and none is zero:
+docs/reference/statistics.md#readings-that-are-a-sample.
 """
 
 from typing import Annotated, Final

@@ -1,8 +1,8 @@
 """The tables and the volume that this project owns; what `ml` writes is declared there.
 
-Pure values; knows no cdktf. Names and columns are those of the reference project where they are
-sound (reference: peers-and-statistics.md, section 1). The table of serving, `<prefix>_payload`, is
-not here because Databricks creates it.
+Pure values; knows no cdktf. Names and columns follow an earlier public project where they are
+sound (docs/reference/data.md#names-of-the-tables). The table of serving, `<prefix>_payload`, is not
+here because Databricks creates it.
 """
 
 from dataclasses import dataclass

@@ -41,7 +41,10 @@ def load_or_create_token(file: Path) -> str:
 
 
 class Access:
-    """Decides by the Authorization header; reference: databricks-serving.md sections 2.4 and 3."""
+    """Decides by the Authorization header.
+
+    docs/reference/serving.md#invocations, docs/reference/serving.md#errors
+    """
 
     def __init__(self, token: str) -> None:
         self._token = token.encode()

@@ -11,7 +11,7 @@ DEFAULT_REGISTRY = "sqlite:///.local/mlflow.db"
 """The MLflow registry that `ml.train_*` writes, from the repository's root."""
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
-"""Payload limit of custom models (reference: databricks-serving.md section 3)."""
+"""Payload limit of custom models (docs/reference/serving.md#invocations)."""
 
 
 class InvalidSettings(ValueError):
@@ -37,7 +37,7 @@ class Settings:
     scale_to_zero_seconds: float = 1800.0
     """Idle time after which a served entity with scale to zero is stopped."""
     execution_seconds: float = 297.0
-    """Longest time of one prediction (reference: databricks-serving.md section 3)."""
+    """Longest time of one prediction (docs/reference/serving.md#invocations)."""
     start_seconds: float = 300.0
     """Longest time a served entity may need to load its model."""
     queue_per_slot: int = 16

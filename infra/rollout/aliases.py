@@ -1,6 +1,6 @@
 """The registry's aliases follow the roles that are live: moved after a deployment, never before.
 
-Moving an alias deploys nothing (reference: databricks-serving.md, section 5). It tells people and
+Moving an alias deploys nothing (docs/reference/mlflow.md#versions-and-aliases). It tells people and
 `pin` which version has the role.
 """
 

@@ -87,8 +87,10 @@ def _signatures(registry: Registry, environment: Environment) -> Iterator[Findin
 
 
 def _grants(client: "WorkspaceClient", environment: Environment) -> Iterator[Finding]:
-    """What the endpoint's creator needs: it reads the models and writes the payload as itself
-    (reference: databricks-serving.md, sections 1.2 and 5)."""
+    """What the endpoint's creator needs: it reads the models and writes the payload as itself.
+
+    docs/reference/serving.md#inference-tables, docs/reference/mlflow.md#versions-and-aliases
+    """
     creator = environment.roles.endpoint_creator
     principal = creator.name if creator else client.current_user.me().user_name or ""
     for kind, name, needed in _needed(environment):

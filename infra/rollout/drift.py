@@ -1,8 +1,8 @@
 """Where the file, Terraform's state and the live endpoint differ, and which command heals it.
 
 A deployment does not heal everything: provider 1.99.0 sends some parts never and no `false`, and
-sees nothing where a block is gone. Reference: terraform-provider.md, traps 1 to 3, and
-databricks-serving.md, section 2.3.
+sees nothing where a block is gone: docs/reference/terraform-provider.md#what-it-never-sends and
+docs/reference/terraform-provider.md#drift-that-a-plan-does-not-show.
 """
 
 import json

@@ -1,7 +1,7 @@
 """What an endpoint is set to, flat: as the file declares it, as Terraform's state has it, as it is.
 
 The state's attributes have the form of the REST answer, but for blocks, which are lists of one.
-Reference: databricks-serving.md, section 2.2.
+docs/reference/serving.md#endpoints-and-their-states
 """
 
 import json

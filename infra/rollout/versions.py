@@ -1,7 +1,7 @@
 """Versions of registered models, as the workspace's registry has them.
 
-Aliases are read and versions are written: serving takes a number only (reference:
-databricks-serving.md, section 5).
+Aliases are read and versions are written: serving takes a number only
+(docs/reference/mlflow.md#versions-and-aliases).
 """
 
 import json

@@ -1,7 +1,7 @@
 """Reads the layout of Kaggle's ``chest-xray-pneumonia``: ``<part>/<LABEL>/<film>.jpeg``.
 
 File names carry the patient, and a patient has several films: the parts are kept apart by
-patient, never by film (reference: ml.md; peers-and-statistics.md 1.2 no. 8).
+patient, never by film (docs/reference/data.md#films-of-one-patient).
 """
 
 import hashlib

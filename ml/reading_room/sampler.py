@@ -1,8 +1,8 @@
 """Which predictions are read: all that call PNEUMONIA, and a random share of the others.
 
-reference: peers-and-statistics.md, section 4.3. A draw depends on nothing but the seed and the
-prediction's own id, so that it is the same on every day and every machine, and the probability of
-having been drawn, which every reading carries, is exact.
+docs/reference/statistics.md#readings-that-are-a-sample. A draw depends on nothing but the seed and
+the prediction's own id, so that it is the same on every day and every machine, and the probability
+of having been drawn, which every reading carries, is exact.
 """
 
 import hashlib

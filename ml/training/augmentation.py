@@ -16,7 +16,10 @@ _Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """Ranges, drawn evenly and per film (reference: ml.md; flips, noise and blur do not help)."""
+    """Ranges, drawn evenly and per film; flips, noise and blur do not help.
+
+    docs/reference/training.md#what-carried-over
+    """
 
     rotation: float = 9.0
     """Degrees to either side."""

@@ -1,7 +1,7 @@
 """The recipe that both arms are trained by.
 
 The figures are those that were measured to carry over to films of another distribution
-(reference: ml.md).
+(docs/reference/training.md#what-carried-over).
 """
 
 import math

@@ -4,7 +4,7 @@ PROMOTE is an intersection of three: sensitivity and specificity not inferior by
 margins, and the primary metric superior. Each holds at its own alpha, because all are needed
 (intersection-union test; Berger 1982). In the place of the superiority an experiment may declare a
 benefit outside of the metrics before the test begins; then the other two are the intersection.
-reference: peers-and-statistics.md, section 4.2, step E4.
+docs/reference/statistics.md#the-rule
 """
 
 from collections.abc import Mapping

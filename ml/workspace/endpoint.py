@@ -2,7 +2,7 @@
 
 The road of a request costs less here than by the SDK's own client, which matters for thousands of
 them: a pool of connections by urllib3, whose retries heed `Retry-After`.
-Facts: reference: databricks-serving.md, section 3.
+Facts: docs/reference/serving.md#invocations.
 """
 
 import json

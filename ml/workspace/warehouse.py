@@ -1,7 +1,7 @@
 """SQL on a warehouse, through the Statement Execution API.
 
-reference: databricks-serving.md, section 6: a statement that fails is HTTP 200 with the state
-FAILED; values travel as named parameters, never in the text.
+A statement that fails is HTTP 200 with the state FAILED; values travel as named parameters, never
+in the text: docs/reference/serving.md#sql-statements.
 """
 
 import time

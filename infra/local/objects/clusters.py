@@ -1,6 +1,7 @@
 """Clusters: the fields that minilake drops, and the list of pinned ones.
 
-Source: reference: terraform-provider.md, https://docs.databricks.com/api/workspace/clusters.
+Source: docs/reference/terraform-provider.md#what-other-resources-need,
+https://docs.databricks.com/api/workspace/clusters.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Lakeview dashboards: drafts and their published versions, stored and given back.
 
-Nothing here draws one. Source: reference: terraform-provider.md,
+Nothing here draws one. Source: docs/reference/terraform-provider.md#what-other-resources-need,
 https://docs.databricks.com/api/workspace/lakeview.
 """
 

@@ -1,8 +1,9 @@
 """Access control lists of workspace objects, in the form that the Terraform provider reads back.
 
 minilake answers the plural of the path as `object_type`, which the provider refuses. Lists are kept
-by object; of serving endpoints, by the endpoints themselves. Source: reference:
-terraform-provider.md, https://docs.databricks.com/api/workspace/permissions.
+by object; of serving endpoints, by the endpoints themselves. Source:
+docs/reference/terraform-provider.md#what-other-resources-need,
+https://docs.databricks.com/api/workspace/permissions.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Saved queries: an update may name `parameters`, and clears what it names and does not send.
 
-Source: reference: terraform-provider.md, https://docs.databricks.com/api/workspace/queries.
+Source: docs/reference/terraform-provider.md#what-other-resources-need,
+https://docs.databricks.com/api/workspace/queries.
 """
 
 from __future__ import annotations

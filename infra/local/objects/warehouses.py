@@ -1,6 +1,7 @@
 """SQL warehouses: `edit`, and what minilake drops of a create (tags, channel).
 
-Source: reference: terraform-provider.md, https://docs.databricks.com/api/workspace/warehouses.
+Source: docs/reference/terraform-provider.md#what-other-resources-need,
+https://docs.databricks.com/api/workspace/warehouses.
 """
 
 from __future__ import annotations

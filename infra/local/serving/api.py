@@ -1,7 +1,8 @@
 """The control plane: REST calls to and from `Endpoints`.
 
-Source of paths and forms: reference: databricks-serving.md sections 2.1 and 2.2, and the calls
-recorded in provider-calls/model_serving.jsonl.
+Source of paths and forms: docs/reference/serving.md#paths-of-the-api,
+docs/reference/serving.md#endpoints-and-their-states, and the calls that were recorded in
+`tests/infra/local/provider-calls/model_serving.jsonl`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Create and every change of the config are an *update*: the pending config is deployed beside the
 active one, which serves until all pending served entities are ready, and stays if one fails.
-Source: reference: databricks-serving.md section 2.2.
+Source: docs/reference/serving.md#endpoints-and-their-states.
 """
 
 from __future__ import annotations
@@ -238,8 +238,9 @@ def fail_update(endpoint: Endpoint, failed_id: str, reason: str) -> Endpoint:
 def with_gateway(endpoint: Endpoint, gateway: Gateway, *, now_ms: int) -> Endpoint:
     """Replace the AI gateway.
 
-    Refused (reference: section 1.2): another table while one is enabled; enabling a table that
-    was disabled after it had rows, because Databricks never logs into an existing table.
+    Refused (docs/reference/serving.md#inference-tables): another table while one is enabled;
+    enabling a table that was disabled after it had rows, because Databricks never logs into an
+    existing table.
     """
     before, after = endpoint.table, gateway.enabled_table(endpoint.name)
     if before and after and before != after:
@@ -274,7 +275,7 @@ def with_tags(
 def document(endpoint: Endpoint) -> dict[str, Any]:
     """The endpoint as GET returns it (ServingEndpointDetailed)."""
     # While the first config is being deployed there is no other to show as `config`, and clients
-    # rely on that field (reference: section 2.3, "read/refresh").
+    # rely on that field (docs/reference/terraform-provider.md#what-an-answer-must-have).
     shown = endpoint.active or endpoint.pending
     body: dict[str, Any] = {
         "name": endpoint.name,

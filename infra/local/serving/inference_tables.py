@@ -1,6 +1,6 @@
 """The tables that serving fills: inference tables and `system.serving`.
 
-Columns and comments: reference: databricks-serving.md section 1.2; system tables:
+Columns and comments: docs/reference/serving.md#inference-tables; system tables:
 https://docs.databricks.com/aws/en/admin/system-tables/model-serving.
 """
 

@@ -1,7 +1,7 @@
 """The road of one request: size, endpoint, draw of the arm, served entity, journal, answer.
 
 A plain ASGI application: what costs time here costs it on every request.
-Source: reference: databricks-serving.md section 3.
+Source: docs/reference/serving.md#invocations.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is kept of an answered request: rows of the inference table and of `system.serving`.
 
-Source of the columns: reference: databricks-serving.md section 1.2 (a real SHOW CREATE TABLE).
+Source of the columns: docs/reference/serving.md#inference-tables.
 """
 
 from __future__ import annotations

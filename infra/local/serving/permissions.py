@@ -1,6 +1,6 @@
 """Who may do what with an endpoint: kept and returned; the workspace's one user may do all.
 
-Addressed by the endpoint's id, not its name (reference: databricks-serving.md section 2.1).
+Addressed by the endpoint's id, not its name (docs/reference/serving.md#paths-of-the-api).
 """
 
 from __future__ import annotations

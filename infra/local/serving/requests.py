@@ -1,8 +1,9 @@
 """What a client asks for, out of the bodies of its calls, and what is refused of it.
 
-Sources: reference: databricks-serving.md sections 2.2 (objects), 2.4 (errors), 4 (rules). Where
-the text of an error is documented it is that text; where only the rule is, the text names the
-field, the value and the way out.
+Sources: docs/reference/serving.md#endpoints-and-their-states (objects),
+docs/reference/serving.md#errors, docs/reference/serving.md#names-and-limits. Where the text of an
+error is documented it is that text; where only the rule is, the text names the field, the value
+and the way out.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from infra.local.serving.config import (
 )
 
 MAX_ENTITIES = 10
-"""The documented limit; up to 15 have been seen to work (reference: section 4)."""
+"""The documented limit (docs/reference/serving.md#names-and-limits); 15 were seen to work."""
 
 
 MAX_ENVIRONMENT_VARS = 50

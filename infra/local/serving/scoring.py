@@ -301,7 +301,7 @@ def _predictions(output: Array, client_request_id: str | None, execution_ms: flo
 
 def _model_error(error: MlflowException, client_request_id: str | None, started: float) -> Answer:
     # What a model raises is the request's fault: 5xx is kept for faults of the workspace
-    # (reference: databricks-serving.md section 3), also where MLflow left its default code.
+    # (docs/reference/serving.md#invocations), also where MLflow left its default code.
     status: int = error.get_http_status_code()  # type: ignore[no-untyped-call]
     document: dict[str, Any] = orjson.loads(error.serialize_as_json())  # type: ignore[no-untyped-call]
     if not 400 <= status < 500:

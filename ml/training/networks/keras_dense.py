@@ -2,8 +2,9 @@
 
 Every layer sees the features of all before it, through a bottleneck, as in the networks that first
 read chest X-rays well (CheXNet, https://doi.org/10.48550/arXiv.1711.05225). As in the other arm, a
-strided stem, and the average and the maximum over the film before the classifier (reference:
-ml.md). Stock layers only, so that a version loads without source code of ours.
+strided stem, and the average and the maximum over the film before the classifier
+(docs/reference/training.md#architectures). Stock layers only, so that a version loads without
+source code of ours.
 """
 
 import ctypes

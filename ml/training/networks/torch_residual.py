@@ -1,7 +1,7 @@
 """The challenger's architecture: a small residual network in PyTorch.
 
 A strided stem, since full resolution costs three times as much and gains nothing, and the average
-and the maximum over the film before the classifier (reference: ml.md).
+and the maximum over the film before the classifier (docs/reference/training.md#architectures).
 """
 
 import os

@@ -1,8 +1,8 @@
 """The calls that the real Terraform provider 1.99.0 made, replayed against the workspace.
 
-reference: provider-calls/*.jsonl, recorded with minilake 1.9.0. What must come back is stated in
-reference: terraform-provider.md: the status, and every field that the provider put into its state,
-which is what it sent.
+`provider-calls/*.jsonl` was recorded with minilake 1.9.0. What must come back is the status, and
+every field that the provider put into its state, which is what it sent:
+docs/reference/terraform-provider.md#what-other-resources-need.
 """
 
 from __future__ import annotations

@@ -38,9 +38,9 @@ def test_hepatic_scintigraphy():
     assert metric(corrected, "specificity", 81 / 221).value == pytest.approx(0.738, abs=5e-4)
 
 
-def test_the_reference_projects_numbers():
-    """reference: peers-and-statistics.md, section 4.3: sensitivity .80, specificity .90, prevalence
-    .30, all positives read and 20 % of the negatives; naive .952 and .643."""
+def test_the_numbers_of_the_reference():
+    """docs/reference/statistics.md#readings-that-are-a-sample: sensitivity .80, specificity .90,
+    prevalence .30, all positives read and 20 % of the negatives; naive .952 and .643."""
     read = films(24_000, 6_000 * 0.2, 63_000 * 0.2, 7_000, 1.0, 0.2)
     naive = films(24_000, 6_000 * 0.2, 63_000 * 0.2, 7_000, 1.0, 1.0)
 

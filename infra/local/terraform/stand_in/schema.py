@@ -2,8 +2,8 @@
 
 The file holds the true schema of 1.99.0 (names, types, flags) merged with what a schema does not
 say (force_new, default, suppresses_diff, conflicts, computed blocks), for the types in use.
-Derived from reference `provider-schema.json` and `provider-semantics.json`; attributes named
-`description`, which the former lost, are from the CDKTF bindings of the same version.
+Where it is from: docs/reference/terraform-provider.md#schema. Attributes named `description` are
+from the CDKTF bindings of the same version.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""databricks_model_serving: one serving endpoint. Reference: databricks-serving.md section 2.3.
+"""databricks_model_serving: one serving endpoint.
 
 What the real provider drops is dropped here too: a changed description, email_notifications,
 rate_limits or budget_policy_id is never sent, and removing the ai_gateway block fails.
+docs/reference/terraform-provider.md#calls-of-databricks_model_serving
 """
 
 from __future__ import annotations
