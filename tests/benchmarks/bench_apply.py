@@ -27,6 +27,7 @@ from infra.declared.environment import load  # noqa: E402 - a script outside of 
 from infra.local.terraform.installation import Installation  # noqa: E402
 from infra.local.terraform.synthesis import synthesize  # noqa: E402
 from tests.end_to_end.serving.sandbox import ENVIRONMENT  # noqa: E402
+from tests.plugin.models import register, registry_uri  # noqa: E402
 from tests.plugin.workspaces import ENDPOINTS, PROBE, entity, started  # noqa: E402
 
 PROMISE = 1.5
@@ -69,15 +70,11 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        registry = f"sqlite:///{folder / 'mlflow.db'}"
-        script = ROOT / "tests/plugin/register_models.py"
-        subprocess.run(
-            [sys.executable, script, registry, folder / "probe", "probe"],
-            check=True,
-            capture_output=True,
-            cwd=folder,
-        )
-        workspace = stack.enter_context(started(folder, registry))()
+        registration = register("probe", folder)
+        _, errors = registration.communicate()
+        if registration.returncode:
+            sys.exit(errors)
+        workspace = stack.enter_context(started(folder, registry_uri(folder)))()
         workspace.create_schema("local", "gold")
         installation = Installation(root=ROOT)
         installation.write()

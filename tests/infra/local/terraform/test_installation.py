@@ -118,6 +118,7 @@ def test_a_missing_package_is_named_with_the_way_out(
         Installation(root=tmp_path).write()
 
 
+@pytest.mark.programs
 def test_started_by_hand_it_says_who_starts_it(installation: Any) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "infra.local.terraform.stand_in"],
@@ -128,6 +129,24 @@ def test_started_by_hand_it_says_who_starts_it(installation: Any) -> None:
     )
     assert done.returncode == 1
     assert "Terraform starts it, not you" in done.stderr
+
+
+@pytest.mark.programs
+def test_its_process_imports_no_framework(installation: Installation) -> None:
+    """Terraform starts it several times a command, in an environment that has them all."""
+    script = (
+        "import sys; from infra.local.terraform.stand_in.startup import import_grpc; import_grpc();"
+        " from infra.local.terraform.stand_in import provider, rest, serving; print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=installation.root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    heavy = {"asyncio", "cdktf", "duckdb", "httpx", "mlflow", "numpy", "tensorflow", "torch"}
+    assert heavy & set(done.stdout.split()) == set()
 
 
 @pytest.mark.parametrize(
