@@ -212,15 +212,16 @@ def test_a_model_that_is_not_registered_is_named_with_the_way_out(sandbox: Sandb
     assert missing.status_code == 404
 
 
-def test_a_version_that_can_not_be_served_leaves_the_old_one_serving(deployed: Sandbox) -> None:
-    with deployed.edited() as document:
+def test_a_version_that_can_not_be_served_leaves_the_old_one_serving(sandbox: Sandbox) -> None:
+    sandbox.deploy()
+    with sandbox.edited() as document:
         document["ab_test"]["challengers"][0]["model"] = "broken"
 
-    with deployed.requests_flowing() as traffic:
-        deployed.refused()
+    with sandbox.requests_flowing() as traffic:
+        sandbox.refused()
 
     assert traffic.failed == {}
-    assert deployed.routes() == {"brightness-1": 50, "contrast-1": 50}
+    assert sandbox.routes() == {"brightness-1": 50, "contrast-1": 50}
 
 
 def test_destroy_leaves_nothing(sandbox: Sandbox) -> None:
