@@ -307,12 +307,13 @@ class TestWait:
         assert waited.returncode == 0, waited.stdout + waited.stderr
         assert "NOT_UPDATING  brightness-1: READY" in waited.stdout
 
-    def test_a_failed_update_shows_the_build_log(self, deployed: Sandbox) -> None:
-        with deployed.edited() as document:
+    def test_a_failed_update_shows_the_build_log(self, sandbox: Sandbox) -> None:
+        sandbox.deploy()
+        with sandbox.edited() as document:
             document["ab_test"]["challengers"][0]["model"] = "broken"
-        deployed.refused()
+        sandbox.refused()
 
-        waited = deployed.rollout("wait")
+        waited = sandbox.rollout("wait")
 
         assert waited.returncode == 3, waited.stdout + waited.stderr
         assert "UPDATE_FAILED" in waited.stdout

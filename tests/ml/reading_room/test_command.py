@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tests.ml.reading_room.clinic import Clinic
     from tests.plugin.commands import Call
 
+pytestmark = pytest.mark.xdist_group("reading room")
+
 COMMAND = "ml.reading_room.__main__"
 
 

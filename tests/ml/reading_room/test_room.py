@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.ml.reading_room.clinic import Clinic, OpenRoomWith, StartRoom
     from tests.plugin.films import Arrays
 
-pytestmark = pytest.mark.programs
+pytestmark = [pytest.mark.programs, pytest.mark.xdist_group("reading room")]
 
 ALL = "audit_share = 1"
 TWO = "readers = 2\naudit_share = 1"
@@ -565,8 +565,10 @@ def road(clinic: Clinic) -> Iterator[Road]:
 
 
 def test_while_the_workspace_cannot_be_reached_readings_are_kept_and_then_written(
-    clinic: Clinic, road: Road, open_room: OpenRoomWith
+    clinic: Clinic, road: Road, open_room: OpenRoomWith, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("ml.reading_room.opening._CALL_SECONDS", 1)
+    monkeypatch.setattr("ml.reading_room.delivery.AGAIN_SECONDS", 0.2)
     clinic.predict("request-1", 0.9)
     clinic.predict("request-2", 0.9)
     clinic.logged(2)

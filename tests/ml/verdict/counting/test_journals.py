@@ -382,7 +382,6 @@ def test_the_command_names_them_where_people_and_machines_read(
     assert origin["journals"] in page
 
 
-@pytest.mark.programs
 def test_a_workspace_says_the_same_of_its_inference_table(
     ab_test: ABTestBed,
     client: Client,

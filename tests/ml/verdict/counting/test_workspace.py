@@ -92,7 +92,6 @@ def views(bed: ABTestBed):
     return of
 
 
-@pytest.mark.programs
 def test_a_workspace_and_a_file_with_the_same_rows_count_the_same(views, log, experiment):
     import datetime
 
@@ -114,7 +113,6 @@ def test_a_workspace_and_a_file_with_the_same_rows_count_the_same(views, log, ex
     assert from_views.numbers["challenger"]["figures"]["error rate"]["value"] > 0
 
 
-@pytest.mark.programs
 def test_a_subgroup_must_be_a_column_of_the_view(views):
     from ml.contract.errors import UserError
 
@@ -143,7 +141,6 @@ prefix = "pneumonia_classifier"
 """
 
 
-@pytest.mark.programs
 def test_the_command_finds_the_views_of_an_environment(
     bed: ABTestBed, experiment, tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,7 +163,6 @@ def test_the_command_finds_the_views_of_an_environment(
     assert main(verified) == 0
 
 
-@pytest.mark.programs
 def test_replayed_requests_are_not_of_the_test(ab_test: ABTestBed, experiment) -> None:
     from infra.declared.experiment import load, splits
     from ml.compare import decide

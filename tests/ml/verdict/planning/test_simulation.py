@@ -37,7 +37,6 @@ def share(happened) -> tuple[float, float, float]:
     return float(happened.mean()), float(low), float(high)
 
 
-@pytest.mark.programs
 @pytest.mark.parametrize("replay", [False, True], ids=["live", "replay"])
 def test_of_two_equal_arms_none_is_promoted_in_more_than_alpha_of_the_runs(trial, replay):
     """A/A under daily peeking for 80 days; beside it, the test for one look at every look."""
@@ -52,7 +51,6 @@ def test_of_two_equal_arms_none_is_promoted_in_more_than_alpha_of_the_runs(trial
     assert peeking > promoted
 
 
-@pytest.mark.programs
 @pytest.mark.parametrize("replay", [False, True], ids=["live", "replay"])
 def test_nor_is_one_that_is_as_much_worse_as_its_margin_forbids(trial, replay):
     """The hardest null: far better where it has to be better, and at the margin elsewhere."""
@@ -71,7 +69,6 @@ def test_nor_is_one_that_is_as_much_worse_as_its_margin_forbids(trial, replay):
     assert peeking > 0.05
 
 
-@pytest.mark.programs
 @pytest.mark.parametrize("replay", [False, True], ids=["live", "replay"])
 @pytest.mark.parametrize("metric", ["sensitivity", "specificity"])
 def test_nor_is_such_a_one_for_a_declared_benefit(trial_for_a_benefit, metric, replay):
@@ -95,7 +92,6 @@ def test_nor_is_such_a_one_for_a_declared_benefit(trial_for_a_benefit, metric, r
     assert peeking > 0.05
 
 
-@pytest.mark.programs
 def test_an_equal_arm_is_promoted_for_a_declared_benefit(trial_for_a_benefit):
     design = Design(films_per_day=100, days=30, replay=True)
     runs = simulate(trial_for_a_benefit, ALIKE, design, runs=RUNS, seed=8)
@@ -110,7 +106,6 @@ def test_an_equal_arm_is_promoted_for_a_declared_benefit(trial_for_a_benefit):
     assert low > 0.8
 
 
-@pytest.mark.programs
 @pytest.mark.parametrize(
     ("truth", "power", "most_labels"),
     [
@@ -148,7 +143,6 @@ def test_a_better_arm_is_promoted(trial, truth, power, most_labels):
     assert not (live.rollback_day < 60).any()
 
 
-@pytest.mark.programs
 def test_an_arm_that_misses_more_is_rolled_back(trial):
     arms = Truth(prevalence=0.5, sensitivity=(0.85, 0.75), specificity=(0.85, 0.85))
     runs = simulate(trial, arms, Design(films_per_day=100, days=60), runs=RUNS, seed=4)
