@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 REPOSITORY = Path(__file__).parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
+from tests.plugin import models
 from tests.plugin.workspaces import (  # noqa: E402 - a script outside of pytest
     ENDPOINTS,
     KERAS,
@@ -186,16 +187,11 @@ def _listens(port: int) -> bool:
 
 
 def register(folder: Path, kinds: list[str]) -> str:
-    registry = f"sqlite:///{folder / 'mlflow.db'}"
-    script = REPOSITORY / "tests/infra/local/serving/register_models.py"
     for kind in kinds:
-        subprocess.run(
-            [sys.executable, str(script), registry, str(folder / kind), kind],
-            check=True,
-            capture_output=True,
-            cwd=folder,
-        )
-    return registry
+        process = models.register(kind, folder)
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+    return models.registry_uri(folder)
 
 
 def target(workspace: RunningWorkspace, endpoint: str) -> Target:
