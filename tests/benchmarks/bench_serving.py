@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 REPOSITORY = Path(__file__).parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-from tests.plugin import models
+from tests.plugin import models  # noqa: E402 - a script outside of pytest
 from tests.plugin.workspaces import (  # noqa: E402 - a script outside of pytest
     ENDPOINTS,
     KERAS,

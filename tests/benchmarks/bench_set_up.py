@@ -18,7 +18,7 @@ PROMISED_SECONDS = 60
 
 
 def set_up(folder: Path) -> tuple[float, float]:
-    """Seconds of the first set-up of a clone there, and of a second one, which has nothing to do."""
+    """Seconds of the set-up of a clone, and of a second one, which has nothing to do."""
     subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(folder)], check=True)
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     seconds = []
