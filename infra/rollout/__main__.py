@@ -23,6 +23,8 @@ Exit status: 0 as it should be; 1 refused, with the way out; 2 wrong arguments; 
 drift, check found a hindrance, or wait saw an update fail.
 """
 
+_CHECKED: Final = ("platform", "serving")
+
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -83,7 +85,10 @@ def parser() -> argparse.ArgumentParser:
     back.add_argument(
         "--to", metavar="COMMIT", help="this commit's file, without asking the workspace"
     )
-    add("check", _check, "what would make a deployment fail, with the command that heals it")
+    checking = add(
+        "check", _check, "what a deployment would fail at or erase, with the command that heals it"
+    )
+    checking.add_argument("--stack", choices=_CHECKED, help="of this stack alone. Default: of both")
     waiting = add("wait", _wait, "wait for an update: progress, and build logs where it fails")
     waiting.add_argument(
         "--timeout-minutes",
@@ -224,17 +229,24 @@ def _rollback(given: argparse.Namespace) -> int:
 
 def _check(given: argparse.Namespace) -> int:
     from infra.rollout import terraform_state
-    from infra.rollout.check import check
+    from infra.rollout.check import Finding, check_platform, check_serving
     from infra.rollout.workspace import workspace
 
     environment = load(given.environment)
-    state = terraform_state.read(environment, Path.cwd())
+    root = Path.cwd()
+    stacks = (given.stack,) if given.stack else _CHECKED
+    findings: list[Finding] = []
     with workspace(environment) as client:
-        findings = check(client, environment, state)
+        if "platform" in stacks:
+            platform = terraform_state.read_platform(environment, root)
+            findings += check_platform(client, environment, platform)
+        if "serving" in stacks:
+            findings += check_serving(client, environment, terraform_state.read(environment, root))
     for finding in findings:
         print(f"{finding.subject}: {finding.problem}\n    heal: {finding.heal}")
     if not findings:
-        print(f"{environment.serving_stack} has what it needs: cdktf deploy can start.")
+        names = " and ".join(f"{stack}-{environment.name}" for stack in stacks)
+        print(f"Nothing stands in the way of {names}: cdktf deploy can start.")
     return FOUND if findings else AS_IT_SHOULD_BE
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from infra.declared.endpoint import Endpoint, InferenceTable
 from infra.declared.environment import Environment
+from infra.declared.holdings import created
 from infra.declared.naming import payload_table
 from infra.declared.secret import is_reference
 from infra.rollout import settings
@@ -21,8 +22,9 @@ from infra.rollout.endpoints import (
 )
 from infra.rollout.pin import require_one_signature, require_ready
 from infra.rollout.refusal import Refused
-from infra.rollout.terraform_state import TerraformState
+from infra.rollout.terraform_state import PlatformState, TerraformState
 from infra.rollout.versions import Registry
+from ml.workspace.unity_catalog import exists
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -41,10 +43,27 @@ class Finding:
     heal: str
 
 
-def check(
+def check_platform(
+    client: "WorkspaceClient", environment: Environment, state: PlatformState
+) -> tuple[Finding, ...]:
+    """What an apply of the platform stack would erase, or stop at."""
+    return tuple(
+        Finding(
+            subject=holding.name,
+            problem=holding.problem(state.unread),
+            heal=f"{state.before}, then "
+            + ", then ".join(f"{state.terraform} {command}" for command in commands)
+            + "; if it is not ours, choose another catalog",
+        )
+        for holding, commands in created(environment, state.known)
+        if exists(client, holding.kind, holding.name)
+    )
+
+
+def check_serving(
     client: "WorkspaceClient", environment: Environment, state: TerraformState
 ) -> tuple[Finding, ...]:
-    """Every finding; none where a deployment has what it needs."""
+    """What the serving stack lacks; no finding where a deployment has what it needs."""
     registry = Registry(client)
     documents = {it.endpoint: live(client, it.endpoint) for it in endpoints_of(environment)}
     models = list(_models(registry, environment))

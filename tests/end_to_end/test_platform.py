@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 import shutil
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from infra.local.terraform.__main__ import main as deploy
+from infra.rollout.__main__ import main as rollout
+from tests.end_to_end.serving.sandbox import in_process
 from tests.end_to_end.stack import Stack, synthesized
+from tests.infra.local.terraform.repository import Repository
 from tests.plugin.served import serving
 from tests.plugin.terraform import TOKEN
 from tests.plugin.workspaces import REPOSITORY
@@ -262,3 +270,105 @@ def query(workspace: Workspace, statement: str, warehouse: str) -> list[list[str
     assert answer["status"]["state"] == "SUCCEEDED", answer["status"]
     rows: list[list[str | None]] = answer["result"].get("data_array", [])
     return rows
+
+
+class TestWhatTheStateDoesNotKnow:
+    """Readings of radiologists are in a table that Terraform's provider creates by replacing it."""
+
+    FEEDBACK = f"{CATALOG}.gold.prediction_feedback"
+
+    @pytest.fixture
+    def repository(self, tmp_path: Path, workspace: Workspace) -> Repository:
+        """An environment in a catalog, with schemas and a warehouse, of an organisation."""
+        workspace.client.post(f"{UNITY}/catalogs", json={"name": CATALOG}).raise_for_status()
+        for name in ("bronze", "silver", "gold", "models"):
+            schema = {"catalog_name": CATALOG, "name": name}
+            workspace.client.post(f"{UNITY}/schemas", json=schema).raise_for_status()
+        warehouse = {"name": "shared", "cluster_size": "Small"}
+        workspace.client.post("/api/2.0/sql/warehouses", json=warehouse).raise_for_status()
+        text = (REPOSITORY / "infra/environments/local.toml").read_text(encoding="utf-8")
+        text = text.replace("http://127.0.0.1:8180", workspace.host)
+        text += "\n[platform]\nprotect = true\n\n[platform.catalog]\ncreate = false\n"
+        for name in ("bronze", "silver", "gold", "models"):
+            text += f"\n[platform.schemas.{name}]\ncreate = false\n"
+        text += '\n[platform.warehouse]\ncreate = false\nname = "shared"\n'
+        root = tmp_path / "repository"
+        root.mkdir()
+        return Repository(root, text, TOKEN)
+
+    @pytest.fixture
+    def apply(self, repository: Repository) -> Callable[[], subprocess.CompletedProcess[str]]:
+        return lambda: in_process(
+            deploy,
+            *("apply", "--stack", "platform", "--provider", "stand-in", "--auto-approve"),
+            *("--environment", repository.file),
+            cwd=repository.root,
+            DATABRICKS_TOKEN=TOKEN,
+        )
+
+    def test_a_reading_outlives_an_apply_and_the_way_that_is_named_leads_on(
+        self,
+        repository: Repository,
+        apply: Callable[[], subprocess.CompletedProcess[str]],
+        workspace: Workspace,
+        terraform_environment: dict[str, str],
+    ) -> None:
+        first = apply()
+        assert first.returncode == 0, first.stdout + first.stderr
+        (warehouse,) = get(workspace, "/api/2.0/sql/warehouses")["warehouses"]
+        query(
+            workspace,
+            f"INSERT INTO {self.FEEDBACK} "
+            "(feedback_id, prediction_id, timestamp, ground_truth, radiologist_id) "
+            "VALUES ('f', 'p', TIMESTAMP '2026-03-02 12:00:00', 'NORMAL', 'reader')",
+            warehouse["id"],
+        )
+        readings = f"SELECT feedback_id FROM {self.FEEDBACK}"
+        (state,) = repository.root.glob(".local/**/terraform.platform-sandbox.tfstate")
+        whole = json.loads(state.read_text())
+        held = {f"{CATALOG}.bronze.xray_images", f"{CATALOG}.bronze.kaggle_xray_metadata"}
+        held |= {self.FEEDBACK}
+
+        state.unlink()
+        refused = apply()
+
+        assert refused.returncode == 1
+        for name in held:
+            assert f"{name}: this " in refused.stderr
+        assert "CREATE OR REPLACE TABLE" in refused.stderr
+        assert query(workspace, readings, warehouse["id"]) == [["f"]]
+        assert not state.exists()
+
+        checked = in_process(
+            rollout,
+            *("check", "--stack", "platform", "--environment", repository.file),
+            cwd=repository.root,
+            DATABRICKS_TOKEN=TOKEN,
+        )
+        commands = re.findall(r"^  (terraform .*)$", refused.stderr, re.MULTILINE)
+        assert len(commands) == len(held)
+        assert checked.returncode == 3, checked.stderr
+        for command in commands:
+            assert command in checked.stdout
+
+        # What else is in a state, an organisation takes care of.
+        whole["resources"] = [
+            it
+            for it in whole["resources"]
+            if it["type"] not in {"databricks_sql_table", "databricks_volume"}
+        ]
+        state.write_text(json.dumps(whole))
+        for command in commands:
+            done = subprocess.run(
+                shlex.split(command),
+                cwd=repository.root,
+                env=terraform_environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+        again = apply()
+
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert query(workspace, readings, warehouse["id"]) == [["f"]]

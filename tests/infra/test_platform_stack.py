@@ -10,6 +10,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from infra.declared.environment import ENVIRONMENTS, available, load
+from infra.declared.holdings import holdings
 
 Write = Callable[..., Path]
 Synthesized = Callable[[str | Path], Any]
@@ -127,6 +128,24 @@ class TestCatalog:
         """Without one, the provider starts a cluster to run the statement."""
         for _, table in each(platform("dev"), "databricks_sql_table"):
             assert table["warehouse_id"] == "${databricks_sql_endpoint.warehouse.id}"
+
+
+@pytest.mark.parametrize("name", available())
+def test_whatever_would_be_erased_by_its_creation_is_looked_for_before_an_apply(
+    name: str, platform: Synthesized, analysis: Synthesized
+) -> None:
+    """A view is created by CREATE VIEW, which replaces nothing."""
+    resources = [
+        *each(platform(name), "databricks_sql_table", "databricks_volume"),
+        *each(analysis(name), "databricks_sql_table", "databricks_volume"),
+    ]
+    synthesized = {
+        address: ".".join(it[key] for key in ("catalog_name", "schema_name", "name"))
+        for address, it in resources
+        if it.get("table_type") != "VIEW"
+    }
+
+    assert {it.address: it.name for it in holdings(load(name))} == synthesized
 
 
 class TestWhatTheOrganisationHas:

@@ -122,6 +122,19 @@ def test_nothing_is_applied_before_the_reviewers_of_the_environment() -> None:
                 assert job["environment"] == "${{ matrix.environment }}-plan"
 
 
+def test_no_plan_is_kept_or_applied_before_it_is_checked_that_no_table_is_erased() -> None:
+    """After `terraform init`, without which the check could not read the state."""
+    for name, guarded in (("plan", "upload-artifact"), ("apply", "apply -input=false")):
+        steps = by_name(GITHUB / "workflows" / "apply.yml")["jobs"][name]["steps"]
+        texts = [step.get("run", step.get("uses", "")) for step in steps]
+
+        def first(text: str, texts: list[str] = texts) -> int:
+            return next(index for index, it in enumerate(texts) if text in it)
+
+        checked = first('infra.rollout check --environment "$ENVIRONMENT" --stack platform')
+        assert first(" init ") < checked < first(guarded)
+
+
 @pytest.mark.parametrize("job", JOBS)
 def test_the_environments_are_those_with_a_shared_state(job: Any) -> None:
     shared = [name for name in available() if not isinstance(load(name).backend, LocalState)]

@@ -19,6 +19,7 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Final
 
+from infra.declared.holdings import created, known
 from infra.declared.local_workspace import is_on_this_machine, token_file
 from infra.declared.platform import HOW_TO_DESTROY
 from infra.local.terraform.installation import Installation
@@ -110,6 +111,8 @@ class Deployment:
                 output = self._stand_in.output
                 environment = self._prepare_stand_in()
                 environment = stack.enter_context(self._stand_in.attached(environment))
+            if command == "apply" and self._kind == "platform":
+                self._check_that_nothing_is_erased(output, environment)
             arguments = ["cdktf", COMMANDS[command], self._stack]
             arguments += ["--skip-synth", "--output", str(output.relative_to(self._root))]
             if command != "plan":
@@ -163,6 +166,43 @@ class Deployment:
                 synthesize(self._kind, self._declared, self._registry_output)
         except Exception as problem:
             raise NotDeployed(f"The stack could not be synthesized:\n{problem}") from problem
+
+    def _check_that_nothing_is_erased(self, output: Path, environment: Mapping[str, str]) -> None:
+        """Refuse to create what exists: a table would lose its rows."""
+        from ml.workspace.connection import WorkspaceError, connect
+        from ml.workspace.unity_catalog import exists
+
+        folder = _stack_file(output, self._stack).parent
+        pulled = self._terraform(folder, environment, "state", "pull")
+        if pulled.returncode:
+            raise NotDeployed(f"terraform state pull failed:\n{pulled.stdout}{pulled.stderr}")
+        new = created(self._declared, known(json.loads(pulled.stdout or "{}")))
+        if not new:
+            return
+        try:
+            with _process_environment(self._environment):
+                client = connect(self._declared)
+                erased = [it for it in new if exists(client, it[0].kind, it[0].name)]
+        except WorkspaceError as problem:
+            raise NotDeployed(
+                f"Whether a table would be erased cannot be told, so nothing is deployed: {problem}"
+            ) from problem
+        if erased:
+            problems = [f"{holding.name}: {holding.problem()}" for holding, _ in erased]
+            terraform = f"terraform -chdir={folder.relative_to(self._root)}"
+            commands = [f"{terraform} {it}" for _, commands in erased for it in commands]
+            if output == self._stand_in.output:
+                commands.insert(0, 'eval "$(python -m infra.local.terraform install)"')
+            raise NotDeployed(
+                "\n".join(
+                    [
+                        *problems,
+                        "Nothing was changed. If it is ours, let the state know it, then apply"
+                        " again; if not, choose another catalog:",
+                        *(f"  {it}" for it in commands),
+                    ]
+                )
+            )
 
     @property
     def _real_environment(self) -> dict[str, str]:
@@ -228,9 +268,16 @@ class Deployment:
     def _terraform_init(
         self, output: Path, environment: Mapping[str, str]
     ) -> subprocess.CompletedProcess[str]:
+        folder = _stack_file(output, self._stack).parent
+        return self._terraform(folder, environment, "init", "-input=false", "-no-color")
+
+    @staticmethod
+    def _terraform(
+        folder: Path, environment: Mapping[str, str], *arguments: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["terraform", "init", "-input=false", "-no-color"],  # noqa: S607 - the one on PATH
-            cwd=_stack_file(output, self._stack).parent,
+            ["terraform", *arguments],  # noqa: S607 - the one on PATH
+            cwd=folder,
             env=environment,
             capture_output=True,
             text=True,
