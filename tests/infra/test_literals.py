@@ -41,7 +41,7 @@ run_as = "text-11"
 
 [platform.jobs.ingestion]
 source = "text-09"
-schedule = "0 0 3 ? * text-10 7"
+schedule = "0 0 3 ? * SUN"
 
 [roles]
 endpoint_creator = { service_principal = "text-12" }
@@ -68,6 +68,10 @@ environment_vars = { NAME = "text-18", SECRET = "{{secrets/scope/key}}" }
 [[ab_test.permissions]]
 group = "text-19"
 level = "CAN_QUERY"
+
+[[ab_test.permissions]]
+user = "text-10"
+level = "CAN_MANAGE"
 
 [ab_test.inference_table]
 schema = "gold"
@@ -224,5 +228,5 @@ def test_a_backend_takes_no_text_that_would_have_to_be_escaped(
     backend: str, write: Callable[..., Path]
 ) -> None:
     """Terraform evaluates nothing there, so that an escape would be read as it stands."""
-    with pytest.raises(InvalidEnvironment, match=r"backend.*Terraform evaluates no"):
+    with pytest.raises(InvalidEnvironment, match=r"backend\.[\s\S]*Terraform evaluates no"):
         load(write(add=f"[backend]\n{backend}\n"))

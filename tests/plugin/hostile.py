@@ -51,7 +51,7 @@ HOSTILE: Final = (
 )
 """One of each kind that was found."""
 
-_PIECES = ("$", "%", "{", "}", '"', "\\", "~", "\n", " ", "a", "é", "\ufeff", "-8.2e298", "TfToken[")
+_PIECES = (*'$%{}~\n a"\\é', "\ufeff", "-8.2e298", "TfToken[")
 
 
 def texts() -> st.SearchStrategy[str]:

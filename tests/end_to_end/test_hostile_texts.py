@@ -26,7 +26,7 @@ def test_what_the_workspace_keeps_is_what_the_file_says(
     registry = shutil.copy(empty_registry, tmp_path / "mlflow.db")
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "token").write_text(TOKEN)
-    tags = {f"tag {text}": text for text in HOSTILE} | {text: "key" for text in HOSTILE}
+    tags = {f"tag {text}": text for text in HOSTILE} | dict.fromkeys(HOSTILE, "key")
     with serving(tmp_path, f"sqlite:///{registry}") as workspace:
         text = (REPOSITORY / "infra/environments/local.toml").read_text(encoding="utf-8")
         table = tomlkit.parse(text.replace("http://127.0.0.1:8180", workspace.host))
@@ -54,9 +54,6 @@ def test_what_the_workspace_keeps_is_what_the_file_says(
         ]
         assert [it["tags"] for it in settings] == [tags, tags]
         defaults = [
-            it["default"]
-            for job in settings
-            for it in job["parameters"]
-            if it["name"] == "source"
+            it["default"] for job in settings for it in job["parameters"] if it["name"] == "source"
         ]
         assert defaults == [HOSTILE[0]]
