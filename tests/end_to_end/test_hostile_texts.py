@@ -57,3 +57,38 @@ def test_what_the_workspace_keeps_is_what_the_file_says(
             it["default"] for job in settings for it in job["parameters"] if it["name"] == "source"
         ]
         assert defaults == [HOSTILE[0]]
+
+
+def test_a_container_is_told_what_the_file_says(
+    tmp_path: Path, registry: str, attached_environment: dict[str, str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "token").write_text(TOKEN)
+    variables = {f"V{number}": text for number, text in enumerate(HOSTILE)}
+    with serving(tmp_path, registry) as workspace:
+        table = {
+            "catalog": "local",
+            "workspace": {"host": workspace.host},
+            "tags": dict.fromkeys(HOSTILE, "${x}"),
+            "ab_test": {
+                "endpoint": "hostile",
+                "champion": {"model": "brightness", "version": 1, "environment_vars": variables},
+                "permissions": [{"group": it, "level": "CAN_QUERY"} for it in HOSTILE],
+            },
+        }
+        (file := tmp_path / "local.toml").write_text(tomlkit.dumps(table), encoding="utf-8")
+        folder = synthesized("serving", file, tmp_path / "cdktf.out")
+        stack = Stack(folder=folder, environment=attached_environment)
+        stack.init()
+        stack.apply()
+
+        assert stack.changes() == []
+        endpoint = workspace.get("hostile")
+        [entity] = endpoint["config"]["served_entities"]
+        assert entity["environment_vars"] == variables
+        assert {it["key"]: it["value"] for it in endpoint["tags"]} == table["tags"]
+        permissions = workspace.client.get(
+            f"/api/2.0/permissions/serving-endpoints/{endpoint['id']}"
+        ).json()
+        groups = {it.get("group_name") for it in permissions["access_control_list"]}
+        assert set(HOSTILE) <= groups
