@@ -19,6 +19,7 @@ from infra.declared.endpoint import ABTest, Feedback
 from infra.declared.environment import Environment
 from infra.declared.feedback import feedback_variables
 from infra.declared.grants import Securable, endpoint_permissions, platform_grants, view_grants
+from infra.declared.literal import literal, literals
 from infra.declared.platform import HOW_TO_DESTROY, Jobs
 from infra.declared.principal import Principal
 from infra.declared.tables import FILM_FILES
@@ -29,12 +30,18 @@ class _EnvironmentStack(TerraformStack):
 
     The stacks know each other's objects by plain names only, never by Terraform's references, so
     that each is planned, deployed and destroyed without the others' states.
+
+    Here texts of a file become arguments of constructs: a stack builds from an environment whose
+    texts are literals, and never sees the other one. So what looks like a reference is one.
     """
 
     def __init__(self, scope: Construct, name: str, environment: Environment) -> None:
         super().__init__(scope, name)
-        self._environment = environment
+        # As it is: Terraform evaluates nothing in a backend, and the file's rules let nothing pass
+        # that would have to be escaped.
         keep_state(self, name, environment.backend)
+        environment = literals(environment)
+        self._environment = environment
         # Never a token: credentials come from DATABRICKS_* variables or from the profile.
         DatabricksProvider(
             self,
@@ -42,6 +49,11 @@ class _EnvironmentStack(TerraformStack):
             host=environment.workspace.host,
             profile=environment.workspace.profile,
         )
+        self._build(environment)
+
+    def _build(self, environment: Environment) -> None:
+        """Add what this stack deploys."""
+        raise NotImplementedError
 
 
 class PlatformStack(_EnvironmentStack):
@@ -49,6 +61,8 @@ class PlatformStack(_EnvironmentStack):
 
     def __init__(self, scope: Construct, environment: Environment) -> None:
         super().__init__(scope, environment.platform_stack, environment)
+
+    def _build(self, environment: Environment) -> None:
         warehouse_id = self._warehouse()
         catalog = UnityCatalog(self, environment, warehouse_id=warehouse_id)
         Grants(self, "grants", platform_grants(environment), created=catalog.created)
@@ -135,6 +149,8 @@ class AnalysisStack(_EnvironmentStack):
 
     def __init__(self, scope: Construct, environment: Environment) -> None:
         super().__init__(scope, environment.analysis_stack, environment)
+
+    def _build(self, environment: Environment) -> None:
         analysis = Analysis.of(environment)
         if analysis is None:
             return
@@ -148,8 +164,8 @@ class AnalysisStack(_EnvironmentStack):
                 schema_name=analysis.schema,
                 name=analysis.view_name(view.name),
                 table_type="VIEW",
-                comment=view.comment,
-                view_definition=analysis.query(view.name),
+                comment=literal(view.comment),
+                view_definition=literal(analysis.query(view.name)),
                 warehouse_id=warehouse_id,
                 depends_on=[
                     created[Securable(kind="table", name=analysis.full_name(it))]
@@ -174,6 +190,8 @@ class ServingStack(_EnvironmentStack):
 
     def __init__(self, scope: Construct, environment: Environment) -> None:
         super().__init__(scope, environment.serving_stack, environment)
+
+    def _build(self, environment: Environment) -> None:
         host = environment.workspace.host or self._host_at_deployment()
         self._serve("ab-test", environment.ab_test, url="ab_test_endpoint_url", host=host)
         if environment.feedback:

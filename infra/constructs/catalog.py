@@ -12,6 +12,7 @@ from constructs import Construct
 
 from infra.declared.environment import Environment
 from infra.declared.grants import Securable
+from infra.declared.literal import literal
 from infra.declared.models import MODELS
 from infra.declared.tables import FILM_FILES, SILVER, TABLES
 from ml.contract.tables import BRONZE, GOLD, Table
@@ -66,7 +67,7 @@ class UnityCatalog:
                     name,
                     catalog_name=self._environment.catalog,
                     name=name,
-                    comment=comment,
+                    comment=literal(comment),
                     force_destroy=self._force_destroy,
                     lifecycle=keep_data(self._environment),
                     depends_on=self._after(self._catalog),
@@ -81,7 +82,7 @@ class UnityCatalog:
             schema_name=FILM_FILES.schema,
             name=FILM_FILES.name,
             volume_type="MANAGED",
-            comment=FILM_FILES.comment,
+            comment=literal(FILM_FILES.comment),
             lifecycle=keep_data(self._environment),
             depends_on=self._after(self._schema(FILM_FILES.schema), self._catalog),
         )
@@ -96,7 +97,7 @@ class UnityCatalog:
             name=table.name,
             table_type="MANAGED",
             data_source_format="DELTA",
-            comment=table.comment,
+            comment=literal(table.comment),
             column=_columns(table),
             # Without a warehouse, the provider starts a cluster for the statement.
             warehouse_id=self._warehouse_id,
@@ -112,7 +113,7 @@ class UnityCatalog:
             catalog_name=self._environment.catalog,
             schema_name=self._environment.models_schema,
             name=name,
-            comment=comment,
+            comment=literal(comment),
             lifecycle=keep_data(self._environment),
             depends_on=self._after(self._schema(self._environment.models_schema), self._catalog),
         )
@@ -142,7 +143,7 @@ def _columns(table: Table) -> list[SqlTableColumn]:
         SqlTableColumn(
             name=column.name,
             type=column.type.lower(),  # as Unity Catalog gives it back
-            comment=column.comment,
+            comment=literal(column.comment),
             nullable=column.nullable,
         )
         for column in table.columns

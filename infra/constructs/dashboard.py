@@ -14,6 +14,7 @@ from constructs import Construct
 
 from infra.declared.analysis import Analysis
 from infra.declared.environment import Environment
+from infra.declared.literal import literal
 
 DASHBOARDS: Final = Path(__file__).parents[1] / "dashboards"
 _FOLDER: Final = "/Shared"
@@ -39,7 +40,9 @@ class ABTestDashboard(Construct):
             display_name=f"Champion and challenger ({environment.name})",
             parent_path=_FOLDER,
             warehouse_id=warehouse_id,
-            serialized_dashboard=json.dumps(layout("ab_test", analysis), ensure_ascii=False),
+            serialized_dashboard=literal(
+                json.dumps(layout("ab_test", analysis), ensure_ascii=False)
+            ),
             # Whoever looks sees what their own rights allow, not what the publisher's would.
             embed_credentials=False,
         )

@@ -5,11 +5,14 @@ backends read them from the environment (AWS_*, TF_HTTP_USERNAME and TF_HTTP_PAS
 """
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
+from pydantic_core import InitErrorDetails
 
-from infra.declared.declaration import Declaration, broken_rule
+from infra.declared.declaration import Declaration, Table, broken_rule, problem, read
+from infra.declared.literal import literal
 
 
 def _bucket(name: str) -> str:
@@ -45,7 +48,23 @@ def _address(address: str) -> str:
     return address
 
 
-class LocalState(Declaration):
+class _State(Declaration):
+    @classmethod
+    def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
+        """A backend is read as it stands, with nothing evaluated and nothing escaped."""
+        yield from super().disagreements(table)
+        for key in cls.model_fields:
+            value = read(table, key)
+            if isinstance(value, str) and literal(value) != value:
+                yield problem(
+                    (key,),
+                    value,
+                    "a plain text: Terraform evaluates no ${...} and no %{...} in a backend",
+                    "write the value itself",
+                )
+
+
+class LocalState(_State):
     """A file beside this project, which Git ignores: for one person on one machine."""
 
     type: Literal["local"] = "local"
@@ -55,7 +74,7 @@ class LocalState(Declaration):
         return f"terraform.{stack}.tfstate"
 
 
-class S3State(Declaration):
+class S3State(_State):
     """An object in a bucket, locked by a second object beside it (Terraform 1.10 and later)."""
 
     type: Literal["s3"]
@@ -70,7 +89,7 @@ class S3State(Declaration):
         return f"{self.key_prefix}/{stack}.tfstate"
 
 
-class HttpState(Declaration):
+class HttpState(_State):
     """A REST address, locked as GitLab's managed state is: POST and DELETE on `<address>/lock`."""
 
     type: Literal["http"]
@@ -84,7 +103,7 @@ class HttpState(Declaration):
         return f"{self.address}/{stack}"
 
 
-class CloudState(Declaration):
+class CloudState(_State):
     """A workspace of HCP Terraform, or of Terraform Enterprise at `hostname`."""
 
     type: Literal["cloud"]
