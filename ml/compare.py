@@ -56,8 +56,8 @@ def options() -> argparse.ArgumentParser:
         "--data",
         type=Path,
         metavar="FILE",
-        help="a file of labelled rows instead of a workspace: Parquet, or a DuckDB database with a "
-        "table or view named labelled",
+        help="a file of labelled rows instead of a workspace: Parquet, a folder of Parquet parts, "
+        "or a DuckDB database with a table or view named labelled",
     )
     parser.add_argument(
         "--journal",
