@@ -125,6 +125,13 @@ class TestTheSameRows:
         assert found.data.digest == decided(rows).data.digest
         assert found.data.origin["parts"] == "2"
 
+    def test_may_be_partitioned_by_a_column(self, rows, decided, tmp_path):
+        duckdb.connect().execute(
+            f"COPY (FROM '{rows}') TO '{tmp_path / 'by-arm'}' (FORMAT parquet, PARTITION_BY (arm))"
+        )
+
+        assert decided(tmp_path / "by-arm").numbers == decided(rows).numbers
+
     def test_may_be_in_a_file_whose_name_looks_like_a_pattern(self, rows, decided):
         odd = rows.rename(rows.with_name("rows [1]*.parquet"))
 
