@@ -8,14 +8,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ml.terminal.command import add_registry_options, run
+from ml.terminal.command import Options, add_registry_options, run
 
 _STACKS = Path("cdktf.out") / "stacks"
 
 
 def options() -> argparse.ArgumentParser:
     """The options of the command."""
-    parser = argparse.ArgumentParser(
+    parser = Options(
         prog="python -m ml.arms",
         description="Shows the arms of an environment with the figures of their versions.",
     )

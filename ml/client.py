@@ -30,9 +30,13 @@ from ml.prediction.journal import DEFAULT_JOURNAL, Journal, Prediction, Sent, no
 from ml.workspace.endpoint import Answer, Endpoint, EndpointError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ml.data.films import Images
 
 DEFAULT_CONCURRENCY: Final = 8
+
+_EIGHT_BIT_WHITE: Final = 255
 
 
 class Film(Protocol):
@@ -113,9 +117,10 @@ class PredictionClient:
         self.journal.close()
 
     def predict(self, film: "Path | bytes | Images") -> Prediction:
-        """Asks about one film: a file, its content, or an image [size, size, 1] in [0, 1].
+        """Asks about one film: a file, its content, or an image [size, size, 1] of real numbers
+        from 0, black, to 1, white.
 
-        Raises UnreadableFilm, InvalidData or EndpointError.
+        Raises UnreadableFilm, InvalidData for an image of another range or shape, or EndpointError.
         """
         if isinstance(film, np.ndarray):
             return self.ask(image_id_of(film.tobytes()), film)
@@ -123,15 +128,20 @@ class PredictionClient:
         return self.ask(image_id_of(content), read(content, self.image_size))
 
     def ask(self, image_id: str, image: "Images", *, request_id: str | None = None) -> Prediction:
-        """Sends one prepared image; the journal has the request before it leaves.
+        """Sends one image as `predict` takes it; the journal has the request before it leaves.
 
-        ``request_id`` sends a request again whose answer was lost. Raises EndpointError.
+        ``request_id`` sends a request again whose answer was lost. Raises InvalidData or
+        EndpointError.
         """
+        _require_image(image, self.image_size)
         sent = Sent(
             request_id=request_id or new_request_id(image_id), image_id=image_id, sent_at=now()
         )
         document = orjson.dumps(
-            {"inputs": [np.ascontiguousarray(image)], "client_request_id": sent.request_id},
+            {
+                "inputs": [np.ascontiguousarray(image, np.float32)],
+                "client_request_id": sent.request_id,
+            },
             option=orjson.OPT_SERIALIZE_NUMPY,
         )
         self.journal.sending(self.endpoint.url, sent)
@@ -220,6 +230,52 @@ class PredictionClient:
             own.set_exception(error)
             raise
         return Answered(film=film, prediction=own.result())
+
+
+def _require_image(image: "NDArray[Any]", size: int) -> None:
+    """A model answers whatever it is sent; an image that is none of training's is stopped here."""
+    way_out = "Or give the film's file, which is prepared as in training: predict(Path(...))."
+    if image.shape != (size, size, 1):
+        raise InvalidData(
+            f"image of shape {list(image.shape)}: one grey image [{size}, {size}, 1] is asked "
+            f"about at a time. {_reshaped(image, size)} {way_out}"
+        )
+    if not np.issubdtype(image.dtype, np.floating):
+        raise InvalidData(
+            f"image of {image.dtype}: its values must be real numbers from 0, black, to 1, white. "
+            f"Divide by the type's white, such as image / 255 for uint8. {way_out}"
+        )
+    if not np.isfinite(image).all():
+        raise InvalidData(
+            f"image with {np.count_nonzero(~np.isfinite(image))} values that are NaN or infinite; "
+            f"they must be from 0, black, to 1, white. Look for what divides by zero. {way_out}"
+        )
+    lowest, highest = float(image.min()), float(image.max())
+    if lowest < 0 or highest > 1:
+        scaled = (
+            "(image + 1) / 2 makes that of -1 to 1"
+            if lowest < 0 and lowest >= -1 and highest <= 1
+            else "image / 255 makes that of 0 to 255"
+            if lowest >= 0 and highest <= _EIGHT_BIT_WHITE
+            else "Undo the normalisation, or subtract black and divide by white less black"
+        )
+        raise InvalidData(
+            f"image with values from {lowest:g} to {highest:g}: they must be from 0, black, to 1, "
+            f"white. {scaled}. {way_out}"
+        )
+
+
+def _reshaped(image: "NDArray[Any]", size: int) -> str:
+    match image.shape:
+        case (height, width) if height == width == size:
+            return "image[..., np.newaxis] has that shape."
+        case (1, height, width) if height == width == size:
+            return "image[0, ..., np.newaxis] has that shape."
+        case (_, height, width, 1) if height == width == size:
+            return "Ask about each of them: image[0] is the first."
+        case (height, width, 1) if height == width:
+            return f"Resize it, or name the models' size: connect(..., image_size={height})."
+    return "Make it so."
 
 
 def _probability(answer: Answer, url: str) -> float:

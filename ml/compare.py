@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ml.contract.decision import DECISION_FILE, JOURNAL_FILE
 from ml.contract.errors import UserError
-from ml.terminal.command import add_environment_option, add_no_report_option, run
+from ml.terminal.command import Options, add_environment_option, add_no_report_option, run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +34,7 @@ Exit status: 0 whatever the verdict is; 1 where there is none, or where --verify
 
 def options() -> argparse.ArgumentParser:
     """The options of the command."""
-    parser = argparse.ArgumentParser(
+    parser = Options(
         prog="python -m ml.compare",
         description="Judges the arms of an experiment by the verdicts of readers: prints the "
         f"figures, and writes {DECISION_FILE} for machines and report.html for people.",
@@ -56,8 +56,8 @@ def options() -> argparse.ArgumentParser:
         "--data",
         type=Path,
         metavar="FILE",
-        help="a file of labelled rows instead of a workspace: Parquet, or a DuckDB database with a "
-        "table or view named labelled",
+        help="a file of labelled rows instead of a workspace: Parquet, a folder of Parquet parts, "
+        "or a DuckDB database with a table or view named labelled",
     )
     parser.add_argument(
         "--journal",

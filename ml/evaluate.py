@@ -13,7 +13,7 @@ from ml.contract.errors import UserError
 from ml.contract.serving import KERAS_MODEL
 from ml.data import loading
 from ml.data.films import PARTS, Images
-from ml.terminal.command import add_data_option, add_registry_options, run, whole_number
+from ml.terminal.command import Options, add_data_option, add_registry_options, run, whole_number
 
 if TYPE_CHECKING:
     from mlflow.pyfunc import PyFuncModel
@@ -26,7 +26,7 @@ _PREDICTED_AT_ONCE = 256
 
 def options() -> argparse.ArgumentParser:
     """The options of the command."""
-    parser = argparse.ArgumentParser(
+    parser = Options(
         prog="python -m ml.evaluate",
         description="Judges a registered version on labelled films: prints the figures with their "
         "intervals, and writes report.md, report.json, roc.png and calibration.png.",

@@ -15,7 +15,7 @@ from rich.progress import TaskProgressColumn
 
 from ml.contract.errors import UserError
 from ml.ingestion.refusal import Category, Refusal
-from ml.terminal.command import add_environment_option, run
+from ml.terminal.command import Options, add_environment_option, run
 from ml.terminal.progress import bar
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Options(
         prog="python -m ml.ingest",
         description="Writes chest X-rays into the volume of an environment and a row for each into "
         "its table. Only what is not there yet is written.",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ml.contract.decision import DIGITS
 from ml.contract.errors import UserError
-from ml.terminal.command import run, whole_number
+from ml.terminal.command import Options, run, whole_number
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +25,7 @@ PLAN, PLOT = "plan.json", "plan.svg"
 
 def options() -> argparse.ArgumentParser:
     """The options of the command."""
-    parser = argparse.ArgumentParser(
+    parser = Options(
         prog="python -m ml.plan",
         description="Simulates an experiment, live and as a replay in which both arms answer the "
         "same films: how many labels and days a promotion takes, and how likely it is within the "

@@ -1,8 +1,9 @@
 """Asks an endpoint about films: ``python -m ml.predict``."""
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from ml.contract.errors import UserError
 from ml.contract.serving import DECISION_THRESHOLD
 from ml.prediction.journal import DEFAULT_JOURNAL
-from ml.terminal.command import add_environment_option, run, whole_number
+from ml.terminal.command import Options, add_environment_option, confirm, run, whole_number
 from ml.terminal.progress import bar
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ LEFT_OUT = 3
 """The exit status of a run that asked about all it could and could not read some films."""
 
 MOST_CONNECTIONS = 64
+
+MOST_UNASKED = 1000
+"""Films; more of them are sent only after a question, or with --yes."""
 
 _EPILOG = f"""\
 Prints the film, the probability of PNEUMONIA and the call at the threshold, a film a line. Which
@@ -50,19 +54,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Options(
         prog="python -m ml.predict",
         description="Asks a serving endpoint about chest X-rays, one request a film.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        fromfile_prefix_chars="@",
     )
     parser.add_argument(
         "films",
         nargs="+",
         metavar="IMAGE|FOLDER|ID",
         help="a JPEG, PNG or DICOM file, a folder of them, or image ids of what was ingested; "
-        "@FILE takes them from a file, one a line",
+        "@FILE takes them from a file, one a line; blank lines count for nothing",
     )
     add_environment_option(parser)
     parser.add_argument(
@@ -83,6 +86,11 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--show-arm", action="store_true", help="show which arm answered")
     parser.add_argument(
         "--again", action="store_true", help="ask about films that were answered before, too"
+    )
+    parser.add_argument(
+        "--yes",
+        action="store_true",
+        help=f"do not ask whether more than {MOST_UNASKED:,} films are meant",
     )
     parser.add_argument(
         "--concurrency",
@@ -122,18 +130,24 @@ def _predict(given: argparse.Namespace) -> int:
     from ml.data.image_id import DIGITS, is_image_id
     from ml.prediction.unlabelled import on_this_machine
 
-    paths = {name: Path(name) for name in given.films}
-    ids = [name for name, path in paths.items() if not path.exists() and is_image_id(name)]
-    missing = [name for name, path in paths.items() if not path.exists() and name not in ids]
+    named = [*dict.fromkeys(_named(given.films))]
+    # Unlike Path.exists(), this takes whatever a line of a list may say for a name.
+    absent = [name for name in named if not os.path.exists(name)]  # noqa: PTH110
+    ids = [name for name in absent if is_image_id(name)]
+    missing = [name for name in absent if not is_image_id(name)]
     if missing:
         raise UserError(
-            f"{missing[0]}: there is no such file or folder, and it is no image id "
+            f"{missing[0][:200]}: there is no such file or folder, and it is no image id "
             f"({DIGITS} hexadecimal digits). Name a JPEG, PNG or DICOM file, a folder, or ids of "
             "what was ingested."
         )
+    ingested_ids = {*ids}
     films: list[Film] = [
-        film for name, path in paths.items() if name not in ids for film in on_this_machine(path)
+        film for name in named if name not in ingested_ids for film in on_this_machine(Path(name))
     ]
+    count = len(films) + len(ids)
+    if count > MOST_UNASKED and not given.yes:
+        confirm(f"{_said(named)}: {count:,} films would be sent to the endpoint", "--yes")
     with PredictionClient.connect(
         given.environment,
         endpoint=given.endpoint,
@@ -145,6 +159,31 @@ def _predict(given: argparse.Namespace) -> int:
         films += _ingested(client, given.environment, ids)
         single = len(films) == 1
         return _ask(client, films, given, resume=not given.again and not single)
+
+
+def _named(arguments: Sequence[str]) -> Iterator[str]:
+    """What was named, with the lines of each list @FILE in its place. Raises UserError."""
+    from ml.data.image_id import is_image_id
+    from ml.data.text_file import lines_in
+
+    for argument in arguments:
+        if not argument.startswith("@"):
+            yield argument
+            continue
+        lines = lines_in(Path(argument[1:]))
+        if not lines:
+            raise UserError(
+                f"{argument}: the list names no film; it has no line that is not blank. Write a "
+                "file, a folder or an image id into each line."
+            )
+        # A file's name may end in a space, an id does not.
+        yield from (line.strip() if is_image_id(line.strip()) else line for line in lines)
+
+
+def _said(named: Iterable[str]) -> str:
+    """What was named, in few words."""
+    first, *others = named
+    return f"{first} and {len(others)} more" if others else first
 
 
 def _ingested(

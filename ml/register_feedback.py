@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ml.contract.serving import FEEDBACK_MODEL
 from ml.registration import provenance
-from ml.terminal.command import NOTHING_REGISTERED, add_registry_options, run
+from ml.terminal.command import NOTHING_REGISTERED, Options, add_registry_options, run
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Options(
         prog="python -m ml.register_feedback",
         description=f"Registers {FEEDBACK_MODEL}, which the feedback endpoint serves.",
     )

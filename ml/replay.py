@@ -13,7 +13,13 @@ import numpy as np
 from ml.contract.decision import ANSWERS_FILE
 from ml.contract.errors import UserError
 from ml.data.films import PARTS
-from ml.terminal.command import add_environment_option, add_no_report_option, run, whole_number
+from ml.terminal.command import (
+    Options,
+    add_environment_option,
+    add_no_report_option,
+    run,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +40,7 @@ the rest. {ANSWERS_FILE} holds the answers; --answers judges such a file again, 
 
 def options() -> argparse.ArgumentParser:
     """The options of the command."""
-    parser = argparse.ArgumentParser(
+    parser = Options(
         prog="python -m ml.replay",
         description="Sends films with a known truth to both arms of an experiment and compares "
         "the answers film by film, which takes far fewer labels than live traffic.",

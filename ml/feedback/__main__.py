@@ -14,7 +14,7 @@ from rich.console import Console
 
 from ml.contract.errors import UserError
 from ml.feedback.reading import CONFIDENCES, GROUND_TRUTHS, InvalidReading, Reading
-from ml.terminal.command import add_environment_option, run
+from ml.terminal.command import Options, add_environment_option, run
 from ml.terminal.progress import bar
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Options(
         prog="python -m ml.feedback",
         description="Sends readers' verdicts on predictions to the feedback endpoint.",
         epilog=_EPILOG,

@@ -8,6 +8,7 @@ from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
 from ml.contract.errors import UserError
+from ml.data.text_file import NotText, sheet_in
 from ml.feedback.reading import InvalidReading, Reading
 
 FIELDS: Final = tuple(field.name for field in fields(Reading))
@@ -35,16 +36,13 @@ def read(file: Path) -> list[Line]:
     line has the same id, and a changed one another. Raises InvalidSheet.
     """
     try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            rows = csv.DictReader(stream, strict=True)
-            _require_head(file, list(rows.fieldnames or ()))
-            return list(_lines(rows))
-    except OSError as error:
-        raise InvalidSheet(f"{file} cannot be read: {error.strerror}. Name a CSV file.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InvalidSheet(
-            f"{file} is no CSV file in UTF-8: {error}. Save it as 'CSV UTF-8'."
-        ) from error
+        rows = sheet_in(file, FIELDS)
+        _require_head(file, list(rows.fieldnames or ()))
+        return list(_lines(rows))
+    except NotText as error:
+        raise InvalidSheet(str(error)) from error
+    except csv.Error as error:
+        raise InvalidSheet(f"{file} is no CSV file: {error}. Save it as 'CSV UTF-8'.") from error
 
 
 def _require_head(file: Path, head: list[str]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from infra.declared.local_workspace import HOST
 from ml.contract.errors import UserError
-from ml.terminal.command import add_environment_option, run, whole_number
+from ml.terminal.command import Options, add_environment_option, run, whole_number
 
 DEFAULT_PORT = 8190
 _JOURNALS = Path(".local/reading-room")
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Options(
         prog="python -m ml.reading_room",
         description="Serves one page on which readers look at the films that wait for them, blind "
         "first, and say what they see.",

@@ -2,8 +2,9 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from ml.contract.errors import UserError
 
@@ -31,6 +32,50 @@ def run(
     except KeyboardInterrupt:
         print(f"\n{program}: {interrupted}", file=sys.stderr)
         return 130
+
+
+class Options(argparse.ArgumentParser):
+    """The options of a command: none of them, and no positional argument, may be empty.
+
+    An empty path is the current folder, and an empty name would count as one left out: both do
+    something large that nobody asked for, where a shell's variable was not set.
+    """
+
+    # In typeshed, the namespace may be of any type.
+    def parse_known_args(  # type: ignore[override]
+        self, args: Iterable[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Exits with status 2 and says which argument is empty."""
+        given = [*(sys.argv[1:] if args is None else args)]
+        before = ""
+        for number, argument in enumerate(given, start=1):
+            option, equals, value = argument.partition("=")
+            if not argument.strip():
+                place = f"after {before}" if before.startswith("-") else f"argument {number}"
+                self._refuse(place)
+            elif argument.startswith("--") and equals and not value.strip():
+                self._refuse(option)
+            before = argument
+        return super().parse_known_args(given, namespace)
+
+    def _refuse(self, place: str) -> NoReturn:
+        self.error(
+            f"{place}: an empty argument, as a variable of the shell gives that is not set. Say "
+            "what is meant ('.' is the current folder), or leave the argument out."
+        )
+
+
+def confirm(what: str, option: str) -> None:
+    """Asks on the terminal whether to go on with something large. Raises UserError otherwise.
+
+    ``option`` answers beforehand, and has to where nobody is there to be asked.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UserError(f"{what}. Nothing was done; {option} says that this is meant.")
+    # On stderr: stdout may be a file.
+    print(f"{what}. Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise UserError(f"nothing was done. {option} says yes beforehand.")
 
 
 def whole_number(lowest: int, highest: int) -> Callable[[str], int]:

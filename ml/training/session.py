@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ml.data import loading
 from ml.data.films import DataSet
 from ml.registration import provenance
-from ml.terminal.command import add_data_option, add_registry_options, whole_number
+from ml.terminal.command import Options, add_data_option, add_registry_options, whole_number
 from ml.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Arm:
 
 def options(arm: Arm) -> argparse.ArgumentParser:
     """The options of the command that trains an arm."""
-    parser = argparse.ArgumentParser(
+    parser = Options(
         prog=f"python -m {arm.command}",
         description=f"Trains {arm.model} ({arm.architecture}, {arm.framework}) and registers it.",
     )

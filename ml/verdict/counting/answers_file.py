@@ -10,6 +10,7 @@ import numpy as np
 from ml.contract.decision import ANSWERS_FILE
 from ml.contract.errors import InvalidData, UserError
 from ml.contract.serving import LABELS
+from ml.data.text_file import NotText, sheet_in
 from ml.verdict.paired import Answers
 
 _COLUMNS: Final = ("film", "ground_truth", "sampling_probability", "champion", "challenger")
@@ -41,9 +42,8 @@ def write(file: Path, answers: Answers) -> None:
 def read(file: Path) -> Answers:
     """Reads such a file. Raises UserError or InvalidData, with file, line and value."""
     try:
-        with file.open(newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        rows = list(sheet_in(file, _COLUMNS))
+    except (NotText, csv.Error) as error:
         raise UserError(f"--answers {file}: cannot be read: {error}") from error
     lacking = [name for name in _COLUMNS if not rows or name not in rows[0]]
     if lacking:

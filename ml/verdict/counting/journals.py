@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from ml.contract.errors import UserError
 from ml.contract.serving import DECISION_THRESHOLD
+from ml.data.text_file import NotText, sheet_in
 from ml.prediction.journal import Prediction, answered
 from ml.verdict.counting.counts import Rows
 from ml.verdict.counting.queries import REPLAY_PREFIX, Queries
@@ -82,7 +83,7 @@ class Journals:
         answers: dict[str, Prediction] = {}
         targets: set[str] = set()
         for file in files:
-            is_kept = file.suffix == KEPT_SUFFIX
+            is_kept = file.suffix.lower() == KEPT_SUFFIX
             entries = _kept(file) if is_kept else answered(file)
             here = {target for target, _ in entries if self._is_asked(target, endpoint, host)}
             if not here and (entries or not is_kept):  # a decision may have known of none
@@ -146,8 +147,6 @@ def _path(endpoint: str) -> str:
 def _kept(file: Path) -> list[tuple[str, Prediction]]:
     """The answers that a decision was made with, as `Journaled.text` writes them."""
     try:
-        with file.open(newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream))
         return [
             (
                 row["target"],
@@ -161,9 +160,11 @@ def _kept(file: Path) -> list[tuple[str, Prediction]]:
                     databricks_request_id=row["databricks_request_id"],
                 ),
             )
-            for row in rows
+            for row in sheet_in(file, _COLUMNS)
         ]
-    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+    except NotText as error:
+        raise UserError(f"--journal {file}: cannot be read: {error}") from error
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
         raise UserError(
             f"{file}: cannot be read as the answers of a journal: {error!r}. python -m ml.compare "
             "writes them beside its decision; give it the journal itself."

@@ -1,7 +1,8 @@
-"""Labelled rows in a file: Parquet, or a DuckDB database. Read only, and counted by DuckDB, into
-whose SQL sqlglot translates the statements."""
+"""Labelled rows in a file: Parquet, in parts too, or a DuckDB database. Read only, and counted by
+DuckDB, into whose SQL sqlglot translates the statements."""
 
 import hashlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ml.contract.errors import UserError
+from ml.feedback.reading import GROUND_TRUTHS
 from ml.verdict.counting.counts import Counted, texts, typed
 from ml.verdict.counting.queries import Queries, used
 from ml.verdict.counting.rows import assumed, missing, projection
@@ -24,7 +26,43 @@ LABELLED: Final = "labelled"
 _MEMORY: Final = "1GB"
 """What DuckDB may hold before it writes to disk; the rest of the process needs its share too."""
 
+_OFFLINE: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+}
+"""Whatever a file turns out to be, nothing is fetched to read it."""
+
+_TRUTHS: Final = GROUND_TRUTHS
+_UNKNOWN: Final = f"""
+SELECT CAST(ground_truth AS VARCHAR) AS said, count(*) AS rows FROM logged_rows
+WHERE said NOT IN {_TRUTHS} GROUP BY said ORDER BY rows DESC, said
+"""  # noqa: S608 - constants
+_NAMED: Final = 5
+
+_OTHERS: Final = (
+    (
+        b"SQLite format 3\x00",
+        "is an SQLite database, as a journal of python -m ml.predict is: --journal takes that, "
+        "beside --data or the workspace's rows",
+    ),
+    (
+        b"request_id,target,",
+        "is a journal's answers, as python -m ml.compare keeps them: --journal takes that",
+    ),
+    (
+        b"film,ground_truth,",
+        "is the answers of a replay: python -m ml.replay --answers takes that",
+    ),
+)
+"""How files begin that are given by mistake, and what to say of them."""
+
 _DATABASES: Final = (".duckdb", ".ddb", ".db")
+_UNFINISHED: Final = {
+    "_temporary": "Spark has not finished writing it",
+    "_delta_log": "it is a Delta table, whose files may hold rows that were deleted",
+    "metadata": "it may be an Iceberg table, whose files may hold rows that were deleted",
+}
 _MAGIC: Final = slice(8, 12), b"DUCK"
 """Where a database says that it is one."""
 
@@ -32,14 +70,20 @@ _MAGIC: Final = slice(8, 12), b"DUCK"
 def labelled_file(file: Path, subgroups: Sequence[str]) -> "LabelledFile":
     """The rows of a file, whichever kind it is. Raises UserError."""
     try:
+        if file.is_dir():
+            return ParquetParts(file, subgroups)
         with file.open("rb") as stream:
-            head = stream.read(16)
+            head = stream.read(64)
     except FileNotFoundError as error:
         raise UserError(
-            f"{file}: there is no such file. --data takes a Parquet or a DuckDB file."
+            f"{file}: there is no such file. --data takes a Parquet or a DuckDB file, or a folder "
+            "of Parquet parts."
         ) from error
     except OSError as error:
         raise UserError(f"{file}: cannot be read: {error.strerror}.") from error
+    for beginning, what in _OTHERS:
+        if head.startswith(beginning):
+            raise UserError(f"{file}: {what}.")
     place, magic = _MAGIC
     is_database = head[place] == magic or file.suffix.lower() in _DATABASES
     return (DuckDBFile if is_database else ParquetFile)(file, subgroups)
@@ -52,7 +96,7 @@ class LabelledFile(ABC):
         import duckdb
 
         self._file = file
-        self._connection = duckdb.connect()
+        self._connection = duckdb.connect(config=_OFFLINE)
         self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.execute(f"SET memory_limit = '{_MEMORY}'")
         self._place = ""
@@ -66,6 +110,14 @@ class LabelledFile(ABC):
             )
         with self._explained():
             logged.create_view("logged_rows")
+            unknown = self._connection.execute(_UNKNOWN).fetchall()
+        if unknown:
+            told = ", ".join(f"{said!r} ({rows} rows)" for said, rows in unknown[:_NAMED])
+            more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+            raise UserError(
+                f"{file}: ground_truth has unknown values: {told}{more}. Known are "
+                f"{', '.join(_TRUTHS)}, and NULL for an answer that is unread. Write those."
+            )
         self.select = f"SELECT {projection(logged.columns, subgroups)} FROM logged_rows"  # noqa: S608 - declared names
         self.assumed = assumed(logged.columns)
 
@@ -128,7 +180,50 @@ class ParquetFile(LabelledFile):
     """Labelled rows in a Parquet file."""
 
     def _opened(self, connection: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyRelation":
-        return connection.read_parquet(str(self._file))
+        return connection.read_parquet(_exactly(str(self._file)))
+
+
+class ParquetParts(LabelledFile):
+    """Labelled rows in a folder of Parquet files, as Spark writes them; `a=b/` is a column."""
+
+    def _opened(self, connection: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyRelation":
+        for name, what in _UNFINISHED.items():
+            if (self._file / name).exists():
+                raise UserError(
+                    f"{self._file}: {what} ({name}). Name the folder of a finished "
+                    "DataFrame.write.parquet(...)."
+                )
+        self._parts = sorted(
+            part
+            for part in self._file.rglob("*.parquet")
+            # What begins so is hidden, to Spark too.
+            if not any(it.startswith(("_", ".")) for it in part.relative_to(self._file).parts)
+            and part.is_file()
+        )
+        if not self._parts:
+            raise UserError(
+                f"{self._file}: no *.parquet is in this folder. --data takes a Parquet or a DuckDB "
+                "file, or a folder of Parquet parts."
+            )
+        return connection.read_parquet(
+            [_exactly(str(part)) for part in self._parts],
+            union_by_name=True,
+            hive_partitioning=any("=" in it.parent.name for it in self._parts),
+        )
+
+    @property
+    def origin(self) -> Mapping[str, str]:
+        """The folder's name, and a SHA-256 over the names and contents of its parts."""
+        digest = hashlib.sha256()
+        for part in self._parts:
+            with part.open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256").hexdigest()
+            digest.update(f"{content}  {part.relative_to(self._file).as_posix()}\n".encode())
+        return {
+            "file": self._file.resolve().name,
+            "parts": str(len(self._parts)),
+            "sha256": digest.hexdigest(),
+        }
 
 
 class DuckDBFile(LabelledFile):
@@ -198,6 +293,11 @@ def _in_duckdb(statement: str) -> str:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0]
+
+
+def _exactly(path: str) -> str:
+    """The path to DuckDB, which would take some characters for a pattern."""
+    return re.sub(r"([*?\[])", r"[\1]", path)
 
 
 def _name(identifier: str) -> str:

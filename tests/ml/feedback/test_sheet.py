@@ -65,10 +65,28 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "readings.csv"
     file.write_bytes(b"\xff\xfe\x00garbage")
 
-    with pytest.raises(InvalidSheet, match="no CSV file in UTF-8"):
+    with pytest.raises(
+        InvalidSheet, match=r"readings\.csv is text in UTF-16\. Save it as a CSV file"
+    ):
         read(file)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidSheet, match=r"nowhere\.csv cannot be read"):
         read(tmp_path / "nowhere.csv")
+
+
+def test_a_sheet_of_windows_tools_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "readings.csv"
+    file.write_text(f"\ufeff{HEAD}\r\n{LINE}\r\n\r\n", encoding="utf-8", newline="")
+
+    (line,) = read(file)
+
+    assert line.problem is None
+
+
+def test_a_sheet_with_semicolons_is_refused_with_what_it_is(tmp_path: Path) -> None:
+    lines = (it.replace(",", ";") for it in (HEAD, LINE))
+
+    with pytest.raises(InvalidSheet, match=r"readings\.csv has its columns apart by ';'\. Save"):
+        read(sheet(tmp_path, *lines))

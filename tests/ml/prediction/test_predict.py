@@ -133,6 +133,23 @@ class TestOneFilm:
         answer = two_arms.invoke(ENDPOINT, {"inputs": [image]}, entity="torch-1").json()
         assert predicted == answer["predictions"][0][0]
 
+    @pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", "<f2"])
+    def test_an_image_of_any_real_type_is_asked_about(
+        self, two_arms_file: Path, films: Callable[[int], Path], dtype: str
+    ) -> None:
+        from ml.client import PredictionClient
+        from ml.data.preparation import decode
+
+        film = films(1) / "film-0000.png"
+        image = decode(film.read_bytes(), SIZE)
+        with PredictionClient.connect(
+            two_arms_file, served_entity="torch-1", journal=film.parent / "journal.db"
+        ) as client:
+            expected = client.predict(film).probability
+            assert client.predict(image.astype(dtype)).probability == pytest.approx(
+                expected, abs=1e-2 if dtype == "<f2" else 1e-6
+            )
+
 
 class TestAFolder:
     def test_every_film_is_asked_once_under_an_id_of_its_own(

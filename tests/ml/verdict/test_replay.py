@@ -168,6 +168,26 @@ def test_a_file_that_is_no_replay_is_refused(tmp_path: Path) -> None:
         read(file)
 
 
+def test_a_file_that_a_tool_of_windows_has_saved_is_read_or_refused_with_what_it_is(
+    tmp_path: Path,
+) -> None:
+    from ml.contract.errors import UserError
+    from ml.verdict.counting.answers_file import read
+
+    text = "film,ground_truth,sampling_probability,champion,challenger\na,NORMAL,1,0.5,0.25\n"
+    file = tmp_path / "answers.csv"
+    file.write_text(f"\ufeff{text}", encoding="utf-8", newline="\r\n")
+    assert read(file).film == ["a"]
+
+    for content, what in (
+        (text.encode("utf-16"), "is text in UTF-16"),
+        (text.replace(",", ";").encode(), "has its columns apart by ';'"),
+    ):
+        file.write_bytes(content)
+        with pytest.raises(UserError, match=rf"--answers .*answers\.csv {what}"):
+            read(file)
+
+
 @pytest.mark.parametrize("truths", [["NORMAL"], ["NORMAL", "PNEUMONIA"]])
 def test_very_few_films_give_a_report_all_the_same(
     trial: Path, tmp_path: Path, truths: list[str]

@@ -296,6 +296,23 @@ class TestTheAnswersThatAreKeptBesideADecision:
 
         assert decided(kept).text() == before
 
+    def test_give_it_after_a_tool_of_windows_has_saved_them(self, experiment, decided, tmp_path):
+        client = Client(tmp_path / "other.db")
+        client.is_answered("never-logged", CHALLENGER)
+        before = decided(client.file).text()
+        kept = self.kept(tmp_path, client, experiment())
+        file = tmp_path / "JOURNAL.CSV"
+        file.write_text("\ufeff" + kept.read_text(), newline="\r\n")
+
+        assert decided(file).text() == before
+
+    def test_are_refused_in_utf_16(self, tmp_path):
+        file = tmp_path / "journal.csv"
+        file.write_text("request_id,target\n", encoding="utf-16")
+
+        with pytest.raises(UserError, match=r"--journal .*journal\.csv.* is text in UTF-16"):
+            Journals([file], "ab-test", HOST)
+
     def test_are_refused_where_they_are_something_else(self, tmp_path):
         file = tmp_path / "journal.csv"
         file.write_text("film\nfilm-1\n")

@@ -38,6 +38,20 @@ def rows(log) -> Path:
     return log.parquet()
 
 
+def parts(rows: Path, folder: Path) -> Path:
+    """The rows as Spark writes them: two parts, and what is hidden."""
+    written = folder / "spark"
+    written.mkdir()
+    (written / "_SUCCESS").touch()
+    (written / ".part-00000.snappy.parquet.crc").write_bytes(b"crc")
+    for number in range(2):
+        duckdb.connect().execute(
+            f"COPY (SELECT * FROM (SELECT *, row_number() OVER () % 2 AS part FROM '{rows}') "
+            f"WHERE part = {number}) TO '{written}/part-0000{number}.snappy.parquet'"
+        )
+    return written
+
+
 @pytest.fixture
 def database(rows: Path, tmp_path: Path):
     """Writes the rows into a database, by statements; returns its file."""
@@ -104,6 +118,33 @@ class TestTheSameRows:
     def test_are_found_by_what_the_file_is_and_not_by_its_name(self, rows, database, decided):
         assert decided(database(name="rows.data")).numbers == decided(rows).numbers
 
+    def test_may_be_a_folder_of_parts(self, rows, decided, tmp_path):
+        found = decided(parts(rows, tmp_path))
+
+        assert found.numbers == decided(rows).numbers
+        assert found.data.digest == decided(rows).data.digest
+        assert found.data.origin["parts"] == "2"
+
+    def test_may_be_partitioned_by_a_column(self, rows, decided, tmp_path):
+        duckdb.connect().execute(
+            f"COPY (FROM '{rows}') TO '{tmp_path / 'by-arm'}' (FORMAT parquet, PARTITION_BY (arm))"
+        )
+
+        assert decided(tmp_path / "by-arm").numbers == decided(rows).numbers
+
+    def test_may_be_in_a_file_whose_name_looks_like_a_pattern(self, rows, decided):
+        odd = rows.rename(rows.with_name("rows [1]*.parquet"))
+
+        assert decided(odd).data.origin["file"] == "rows [1]*.parquet"
+
+    def test_are_read_without_ever_fetching_an_extension(self, rows):
+        read = labelled_file(rows, ())._connection
+
+        assert read.execute(
+            "SELECT DISTINCT current_setting('autoinstall_known_extensions'), "
+            "current_setting('autoload_known_extensions')"
+        ).fetchall() == [(False, False)]
+
     def test_are_not_written_to(self, database, decided):
         file = database()
         before = file.read_bytes()
@@ -146,8 +187,47 @@ class TestARefusalNamesTheFileWhatIsMissingAndTheWayOut:
     def test_where_it_is_not_there(self, tmp_path):
         assert "a Parquet or a DuckDB file" in self.refused(tmp_path / "none.duckdb")
 
-    def test_where_it_is_a_folder(self, tmp_path):
-        assert "cannot be read: Is a directory" in self.refused(tmp_path)
+    def test_where_it_is_a_folder_without_parts(self, tmp_path):
+        assert "no *.parquet is in this folder" in self.refused(tmp_path)
+
+    @pytest.mark.parametrize("name", ["_temporary", "_delta_log"])
+    def test_where_the_parts_are_not_all_of_it_or_more(self, rows, tmp_path, name):
+        folder = parts(rows, tmp_path)
+        (folder / name).mkdir()
+
+        assert f"({name})" in self.refused(folder)
+
+    def test_where_it_is_a_journal(self, tmp_path):
+        from ml.prediction.journal import Journal
+
+        file = tmp_path / "predictions.db"
+        Journal(file).close()
+
+        said = self.refused(file)
+
+        assert "SQLite" in said
+        assert "--journal takes that" in said
+        assert "\n" not in said
+
+    @pytest.mark.parametrize(
+        ("written", "named"),
+        [
+            ("lower(ground_truth)", "'normal' ("),
+            ("CASE ground_truth WHEN 'PNEUMONIA' THEN 1 WHEN 'NORMAL' THEN 0 END", "'0' ("),
+            ("ground_truth = 'PNEUMONIA'", "'false' ("),
+        ],
+    )
+    def test_where_its_truths_are_spelt_otherwise(self, database, written, named):
+        said = self.refused(
+            database(
+                "CREATE TABLE labelled AS SELECT * REPLACE "
+                f"({written} AS ground_truth) FROM '{{parquet}}'"
+            )
+        )
+
+        assert "ground_truth has unknown values: " in said
+        assert named in said
+        assert "Known are NORMAL, PNEUMONIA, INDETERMINATE" in said
 
     def test_where_it_has_no_such_table(self, database):
         said = self.refused(database("CREATE TABLE answers AS SELECT 1 AS a"))
