@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING
 
 from rich.table import Table
-from statsmodels.stats.proportion import proportion_confint
 
 from infra.declared.analysis import Analysis
 from infra.declared.naming import payload_table
@@ -106,5 +105,8 @@ def _share(right: int, wrong: int) -> str:
     n = right + wrong
     if not n:
         return "no film"
+    # Imported when there is something to show: it takes as long as the demo may take to begin.
+    from statsmodels.stats.proportion import proportion_confint
+
     low, high = proportion_confint(right, n, method="wilson")
     return f"{right / n:.3f} [{low:.3f}, {high:.3f}], n = {n}"
