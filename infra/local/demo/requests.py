@@ -16,7 +16,7 @@ from rich.table import Table
 
 from infra.local.demo.commands import FOLDER, console, deploy
 from ml.client import PredictionClient
-from ml.contract.serving import DECISION_THRESHOLD, DEFAULT_IMAGE_SIZE
+from ml.contract.serving import DECISION_THRESHOLD
 from ml.data.image_id import image_id_of
 from ml.data.loading import BUNDLED
 from ml.data.loading import load as load_films
@@ -65,9 +65,8 @@ class Answer:
 def connect(client: WorkspaceClient, endpoint: str) -> Iterator[PredictionClient]:
     """A client of the endpoint that sends nothing twice: a request that fails ends the demo."""
     asked = Endpoint(client, endpoint, connections=CLIENTS, tries=1)
-    with PredictionClient(
-        asked, Journal(FOLDER / "predictions.db"), image_size=DEFAULT_IMAGE_SIZE
-    ) as connected:
+    size = load_films(BUNDLED).image_size  # which the demo's arms were trained on
+    with PredictionClient(asked, Journal(FOLDER / "predictions.db"), image_size=size) as connected:
         yield connected
 
 
