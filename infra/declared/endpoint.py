@@ -238,7 +238,7 @@ Authentication = Literal["oauth", "token", "passthrough"]
 
 
 class Feedback(Endpoint, ServedModel):
-    """An endpoint that serves one model: the one that takes the readers' verdicts."""
+    """An endpoint that serves one model: the one that takes the readings."""
 
     unknown_request: Annotated[UnknownRequest, one_of(*UNKNOWN_REQUESTS)] = "pending"
     """Whether a verdict on a prediction that is not in the inference table waits, or is refused."""

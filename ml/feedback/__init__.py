@@ -1,1 +1,1 @@
-"""Readers' verdicts: what a reading is, how it is sent, and the model that writes it."""
+"""Readings: what one is, how it is sent, and the model that writes it."""

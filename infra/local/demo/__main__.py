@@ -1,7 +1,7 @@
 """`make demo`: the whole road on one machine, through the same commands that a user would type.
 
 Workspace, platform, ingestion, training, the endpoint, real X-rays to it, its payload table by SQL,
-the views of the analysis, readers' verdicts through the feedback endpoint, a change of the traffic
+the views of the analysis, readings through the feedback endpoint, a change of the traffic
 split while requests keep flowing, and a promotion by the decision of a replay.
 """
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from infra.declared.environment import Environment
 
 _LIVE: Final = FOLDER / "pneumonia_ab.toml"
-"""Judged by the readers' verdicts on the X-rays that were sent."""
+"""Judged by the readings of the X-rays that were sent."""
 _REPLAYED: Final = FOLDER / "pneumonia_replay.toml"
 """Judged by both arms' answers to all validation films."""
 _ANSWERS: Final = FOLDER / "replay"

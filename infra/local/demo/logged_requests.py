@@ -76,7 +76,7 @@ class Book:
         self._show(view, Table("arm", "requests", "share"), statement)
 
     def show_outcomes(self) -> None:
-        """How often each arm was right by the readers' verdicts, with Wilson intervals."""
+        """How often each arm was right by the readings, with Wilson intervals."""
         view = self._analysis.full_name("outcomes")
         rows = self._warehouse.execute(f"SELECT * FROM {view} ORDER BY arm")  # noqa: S608 - as above
         table = Table("arm", "n", "sensitivity (95 %)", "specificity (95 %)")

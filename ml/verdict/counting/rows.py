@@ -1,4 +1,4 @@
-"""The rows that a verdict is made of: one for each answer and each reader's verdict on it.
+"""The rows that a verdict is made of: one for each answer and each reading of it.
 
 An answer that nobody has read has one row without a `ground_truth`; a verdict whose prediction is
 not in the log has one without `request_time` and `arm`. Whatever has these columns can be judged:
