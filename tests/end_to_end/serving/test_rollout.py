@@ -222,7 +222,7 @@ class TestCheck:
     def test_a_first_deployment_that_has_what_it_needs_has_no_finding(
         self, sandbox: Sandbox
     ) -> None:
-        checked = sandbox.rollout("check")
+        checked = sandbox.rollout("check", "--stack", "serving")
 
         assert checked.returncode == 0, checked.stdout + checked.stderr
 
@@ -240,7 +240,7 @@ class TestCheck:
             }
             document["roles"] = {"endpoint_creator": {"service_principal": "creator"}}
 
-        checked = sandbox.rollout("check")
+        checked = sandbox.rollout("check", "--stack", "serving")
 
         text = checked.stdout
         assert checked.returncode == 3, text + checked.stderr
@@ -275,12 +275,12 @@ class TestCheck:
         with sandbox.edited() as document:
             document["roles"] = {"endpoint_creator": {"service_principal": "granted"}}
 
-        checked = sandbox.rollout("check")
+        checked = sandbox.rollout("check", "--stack", "serving")
 
         assert checked.returncode == 0, checked.stdout + checked.stderr
 
     def test_our_own_endpoint_is_no_finding(self, deployed: Sandbox) -> None:
-        checked = deployed.rollout("check")
+        checked = deployed.rollout("check", "--stack", "serving")
 
         assert checked.returncode == 0, checked.stdout + checked.stderr
 
