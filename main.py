@@ -3,17 +3,29 @@
 python main.py      or      cdktf synth      or      cdktf deploy platform-dev
 """
 
+import argparse
 import atexit
 import gc
 import sys
 
-from infra.declared.environment import InvalidEnvironment, load_all
+from infra.declared.environment import InvalidEnvironment, load, load_all
 
 
 def main() -> None:
     """Environments -> stacks -> Terraform JSON."""
+    parser = argparse.ArgumentParser(
+        prog="python main.py",
+        description="Synthesizes the three stacks of environments to Terraform JSON in cdktf.out.",
+    )
+    parser.add_argument(
+        "environments",
+        nargs="*",
+        metavar="ENVIRONMENT",
+        help="a file in infra/environments, or a path to one. Default: all in infra/environments",
+    )
+    named = parser.parse_args().environments
     try:
-        environments = load_all()
+        environments = tuple(map(load, named)) or load_all()
     except InvalidEnvironment as invalid:
         sys.exit(str(invalid))
 

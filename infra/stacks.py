@@ -1,5 +1,7 @@
 """The stacks of an environment: what is deployed, and destroyed, together."""
 
+from typing import Final
+
 from cdktf import Annotations, TerraformOutput, TerraformResource, TerraformStack
 from cdktf_cdktf_provider_databricks.data_databricks_current_user import DataDatabricksCurrentUser
 from cdktf_cdktf_provider_databricks.permissions import Permissions
@@ -20,9 +22,16 @@ from infra.declared.environment import Environment
 from infra.declared.feedback import feedback_variables
 from infra.declared.grants import Securable, endpoint_permissions, platform_grants, view_grants
 from infra.declared.literal import literal, literals
+from infra.declared.local_workspace import is_on_this_machine
 from infra.declared.platform import HOW_TO_DESTROY, Jobs
 from infra.declared.principal import Principal
 from infra.declared.tables import FILM_FILES
+
+IN_A_CLOSED_NETWORK: Final = (
+    "Where `terraform init` cannot reach registry.terraform.io, plain cdktf commands need, once in "
+    'a shell: eval "$(python -m infra.local.terraform install)"'
+)
+"""What cdktf's commands say of a workspace on this machine; they cannot know the network."""
 
 
 class _EnvironmentStack(TerraformStack):
@@ -72,6 +81,8 @@ class PlatformStack(_EnvironmentStack):
         analysis = Analysis.of(environment)
         if analysis:
             self._dashboard(analysis, warehouse_id)
+        if is_on_this_machine(environment.workspace.host or ""):
+            Annotations.of(self).add_info(IN_A_CLOSED_NETWORK)
         if environment.protected:
             Annotations.of(self).add_info(HOW_TO_DESTROY.format(name=environment.name))
 

@@ -1,0 +1,57 @@
+"""What an apply of the platform stack would erase, or stop at half-way: it exists already."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.declared.holdings import created, known
+from infra.local.terraform.refusal import NotDeployed
+from infra.progress import progress
+
+if TYPE_CHECKING:
+    from infra.declared.environment import Environment
+    from infra.local.terraform.stack_folder import StackFolder
+
+
+def refuse_what_exists(
+    environment: Environment, folder: StackFolder, *, needs_install: bool
+) -> None:
+    """Raises NotDeployed where the apply would create what is there and the state does not know.
+
+    `needs_install`: whether Terraform finds its provider in the folder only where it is told to.
+    """
+    from ml.workspace.connection import WorkspaceError, connect
+    from ml.workspace.unity_catalog import exists
+
+    pulled = folder.ask("state", "pull")
+    if pulled.returncode:
+        raise NotDeployed(f"terraform state pull failed:\n{pulled.stdout}{pulled.stderr}")
+    new = created(environment, known(json.loads(pulled.stdout or "{}")))
+    if not new:
+        return
+    try:
+        with progress("Looking whether anything would be erased"):
+            client = connect(environment)
+            there = [it for it in new if exists(client, it[0].kind, it[0].name)]
+    except WorkspaceError as problem:
+        raise NotDeployed(
+            f"Whether a table would be erased cannot be told, so nothing is deployed: {problem}"
+        ) from problem
+    if there:
+        problems = [f"{holding.name}: {holding.problem()}" for holding, _ in there]
+        terraform = f"terraform -chdir={folder.path.relative_to(Path.cwd())}"
+        commands = [f"{terraform} {it}" for _, commands in there for it in commands]
+        if needs_install:
+            commands.insert(0, 'eval "$(python -m infra.local.terraform install)"')
+        raise NotDeployed(
+            "\n".join(
+                [
+                    *problems,
+                    "Nothing was changed. If it is ours, let the state know it, then apply"
+                    " again; if not, choose another catalog:",
+                    *(f"  {it}" for it in commands),
+                ]
+            )
+        )
