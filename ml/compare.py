@@ -72,8 +72,8 @@ def options() -> argparse.ArgumentParser:
         "--splits",
         type=Path,
         metavar="FILE",
-        help="how the split has changed. Default: infra/experiments/splits/EXPERIMENT.toml, if it "
-        "is there",
+        help="how the split has changed. Default: splits/EXPERIMENT.toml beside the experiment's "
+        "file, if it is there",
     )
     parser.add_argument(
         "--as-of",
@@ -104,12 +104,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = options().parse_args(arguments)
     from rich.console import Console
 
-    from infra.declared.experiment import load, splits
+    from infra.declared.experiment import load, splits, splits_of
     from ml.terminal.progress import status
 
     console = Console(highlight=False, markup=False)
     experiment = load(given.experiment)
-    in_force = splits(experiment, given.splits)
+    recorded = splits_of(given.experiment)
+    in_force = splits(experiment, given.splits or (recorded if recorded.is_file() else None))
     if given.verify is not None:
         return _verify(given, experiment, in_force, console)
     with status(console, f"Judging {experiment.name}"):

@@ -3,9 +3,11 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from infra.declared.default_environment import DEFAULT
 from infra.declared.environment import file_of, load
 from infra.declared.problem import InvalidFile
 from infra.rollout.refusal import Refused
@@ -38,14 +40,17 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def add(name: str, command: Command, summary: str) -> argparse.ArgumentParser:
+    def add(
+        name: str, command: Command, summary: str, default: str | None = DEFAULT
+    ) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=summary, description=summary)
         added.set_defaults(command=command)
         added.add_argument(
             "--environment",
-            default="dev",
+            default=default,
             metavar="NAME",
-            help="a file in infra/environments, or a path to one (default: %(default)s)",
+            help="a file in infra/environments, or a path to one "
+            f"(default: {default or 'each of them'})",
         )
         return added
 
@@ -62,8 +67,26 @@ def parser() -> argparse.ArgumentParser:
         help="only this model, without catalog and schema; may be repeated. Default: both arms",
     )
     promoting = add("promote", _promote, "write the next step of the ramp, by a decision")
-    promoting.add_argument("--decision", type=Path, required=True, metavar="FILE")
+    promoting.add_argument(
+        "--decision",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="decision.json, as ml.compare or ml.replay wrote it; of a replay with its answers",
+    )
     _add_experiment(promoting)
+    diffing = add(
+        "diff",
+        _diff,
+        "what the change since a revision of Git does to the synthesized JSON",
+        default=None,
+    )
+    diffing.add_argument(
+        "--base",
+        default="HEAD",
+        metavar="REVISION",
+        help="a commit, branch or tag of Git (default: %(default)s, so what is not committed yet)",
+    )
     verifying = add("verify", _verify, "make a decision again from the data, and compare")
     what = verifying.add_mutually_exclusive_group()
     what.add_argument(
@@ -98,7 +121,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add("aliases", _aliases, "after a deployment: let the aliases follow the roles")
     recording = add("record", _record, "after a deployment: note since when the traffic is split")
-    recording.add_argument("--experiment", required=True, metavar="NAME")
+    recording.add_argument(
+        "--experiment",
+        required=True,
+        metavar="NAME",
+        help="a file in infra/experiments, or a path to one; the record goes beside it, to splits/",
+    )
     return parser
 
 
@@ -205,6 +233,17 @@ def _verify(given: argparse.Namespace) -> int:
     return AS_IT_SHOULD_BE
 
 
+def _diff(given: argparse.Namespace) -> int:
+    from infra.rollout.json_diff import differences
+
+    name = None if given.environment is None else load(given.environment).name
+    found = list(differences(given.base, name))
+    print("".join(found), end="")
+    if not found:
+        print(f"The synthesized JSON is that of {given.base}.")
+    return AS_IT_SHOULD_BE
+
+
 def _rollback(given: argparse.Namespace) -> int:
     from infra.rollout import history, rollback, settings
     from infra.rollout.endpoints import live
@@ -251,14 +290,14 @@ def _check(given: argparse.Namespace) -> int:
 
 
 def _wait(given: argparse.Namespace) -> int:
-    from infra.rollout.endpoints import endpoints_of
+    from infra.rollout.endpoints import arms_are_as_declared, as_deployed
     from infra.rollout.wait import wait
     from infra.rollout.workspace import workspace
 
     environment = load(given.environment)
     failed = False
     with workspace(environment) as client:
-        for endpoint in endpoints_of(environment):
+        for endpoint in as_deployed(environment, client):
             minutes = given.timeout_minutes
             if minutes is None:
                 minutes = endpoint.timeout_minutes
@@ -268,6 +307,7 @@ def _wait(given: argparse.Namespace) -> int:
                 endpoint.endpoint,
                 seconds=60 * minutes,
                 say=lambda line: print(f"  {line}", flush=True),
+                is_declared=partial(arms_are_as_declared, environment, endpoint),
             )
             for log in outcome.logs:
                 print(f"  build log of {log.served_entity}:")
@@ -295,6 +335,7 @@ def _aliases(given: argparse.Namespace) -> int:
 
 def _record(given: argparse.Namespace) -> int:
     from infra.declared.experiment import load as load_experiment
+    from infra.declared.experiment import splits_of
     from infra.rollout.endpoints import live
     from infra.rollout.splits import record
     from infra.rollout.workspace import workspace
@@ -303,7 +344,7 @@ def _record(given: argparse.Namespace) -> int:
     experiment = load_experiment(given.experiment)
     with workspace(environment) as client:
         document = live(client, environment.ab_test.endpoint)
-    done = record(environment, experiment, document, None)
+    done = record(environment, experiment, document, splits_of(given.experiment))
     split = done.split
     print(
         f"{split.champion}/{split.challenger} since {split.since:%Y-%m-%dT%H:%M:%SZ}: "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from infra.declared.endpoint import Endpoint, InferenceTable
 from infra.declared.environment import Environment
-from infra.declared.holdings import created
+from infra.declared.holdings import created, holdings, models
 from infra.declared.naming import payload_table
 from infra.declared.secret import is_reference
 from infra.rollout import settings
@@ -15,9 +15,11 @@ from infra.rollout.endpoints import (
     FAILED,
     UPDATING,
     Document,
+    arms_are_as_declared,
     as_deployed,
     endpoints_of,
     live,
+    not_serving,
     update_of,
 )
 from infra.rollout.pin import require_one_signature, require_ready
@@ -55,7 +57,8 @@ def check_platform(
             + ", then ".join(f"{state.terraform} {command}" for command in commands)
             + "; if it is not ours, choose another catalog",
         )
-        for holding, commands in created(environment, state.known)
+        for declared in (holdings, models)
+        for holding, commands in created(environment, state.known, declared)
         if exists(client, holding.kind, holding.name)
     )
 
@@ -70,7 +73,7 @@ def check_serving(
     findings = [*models, *(() if models else _signatures(registry, environment))]
     findings += _grants(client, environment)
     findings += _secrets(client, environment)
-    for endpoint in endpoints_of(environment):
+    for endpoint in as_deployed(environment, client):
         document = documents[endpoint.endpoint]
         findings += _name(environment, endpoint, document, state)
         findings += _payload_table(client, environment, endpoint, document)
@@ -259,7 +262,9 @@ def _update(
             problem="it is being updated, and a second update is refused meanwhile.",
             heal=f"{wait}: progress and build logs",
         )
-    elif update in FAILED:
+    elif update in FAILED and not (
+        arms_are_as_declared(environment, endpoint, document) and not not_serving(document)
+    ):
         yield Finding(
             subject=endpoint.endpoint,
             problem=f"its last update ended as {update}; the configuration before it serves.",

@@ -8,8 +8,6 @@ from typing import NoReturn
 
 from ml.contract.errors import UserError
 
-DEFAULT_ENVIRONMENT = "dev"
-
 NOTHING_REGISTERED = "interrupted; nothing was registered"
 """What a command that registers a version says where it is interrupted."""
 
@@ -110,9 +108,11 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
 
 def add_environment_option(parser: argparse.ArgumentParser, meaning: str = "") -> None:
     """``meaning`` says what the environment is asked for."""
+    from infra.declared.default_environment import DEFAULT
+
     parser.add_argument(
         "--environment",
-        default=DEFAULT_ENVIRONMENT,
+        default=DEFAULT,
         metavar="NAME",
         help=f"{meaning}{': ' * bool(meaning)}a file in infra/environments, or a path to one "
         "(default: %(default)s)",

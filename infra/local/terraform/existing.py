@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.declared.holdings import created, known
+from infra.declared.holdings import created, holdings, known, models
 from infra.local.terraform.refusal import NotDeployed
 from infra.progress import progress
 
@@ -28,7 +28,8 @@ def refuse_what_exists(
     pulled = folder.ask("state", "pull")
     if pulled.returncode:
         raise NotDeployed(f"terraform state pull failed:\n{pulled.stdout}{pulled.stderr}")
-    new = created(environment, known(json.loads(pulled.stdout or "{}")))
+    there_is = tuple(known(json.loads(pulled.stdout or "{}")))
+    new = [it for of in (holdings, models) for it in created(environment, there_is, of)]
     if not new:
         return
     try:
