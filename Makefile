@@ -90,4 +90,4 @@ lock: set-up ## Resolve the dependencies of pyproject.toml again into the lock f
 
 .PHONY: clean
 clean: ## Remove what was built and trained; keep what set-up installed
-	@rm -rf cdktf.out .local .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@"$(PYTHON)" .ci/clean.py
