@@ -118,19 +118,13 @@ def _output_options(given: argparse.Namespace) -> Sequence[str]:
 def _install(root: Path, environment: Environment) -> None:
     installation = Installation(root=root)
     installation.write()
-    variables = {
-        "TF_CLI_CONFIG_FILE": shlex.quote(str(installation.cli_config)),
-        "TERRAFORM_BINARY_NAME": shlex.quote(str(installation.terraform_for_cdktf)),
-        "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "1",  # a shared one would hand the stand-in to others
-        "CHECKPOINT_DISABLE": "1",
-        "DATABRICKS_TOKEN": f'"$(cat {token_file()})"',
-    }
     print(
         "# For this shell: cdktf and terraform use the stand-in provider, with the workspace of "
         f"{environment.name} only."
     )
-    for name, value in variables.items():
-        print(f"export {name}={value}")
+    for name, value in installation.shell_variables().items():
+        print(f"export {name}={shlex.quote(value)}")
+    print(f'export DATABRICKS_TOKEN="$(cat {token_file()})"')
 
 
 if __name__ == "__main__":

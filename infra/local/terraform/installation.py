@@ -100,6 +100,15 @@ class Installation:
             "CHECKPOINT_DISABLE": "1",
         }
 
+    def shell_variables(self) -> dict[str, str]:
+        """With which plain `terraform` and `cdktf` commands use the stand-in."""
+        return {
+            "TF_CLI_CONFIG_FILE": str(self.cli_config),
+            "TERRAFORM_BINARY_NAME": str(self.terraform_for_cdktf),
+            "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "1",  # a shared one would hand it to others
+            "CHECKPOINT_DISABLE": "1",
+        }
+
     @contextlib.contextmanager
     def attached(self, environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
         """One provider process for all Terraform commands inside, instead of several for each.
