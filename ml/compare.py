@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 from ml.contract.decision import DECISION_FILE, JOURNAL_FILE
 from ml.contract.errors import UserError
-from ml.terminal.command import Options, add_environment_option, add_no_report_option, run
+from ml.terminal.command import (
+    Options,
+    add_environment_option,
+    add_no_report_option,
+    require_writable,
+    run,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -113,6 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     in_force = splits(experiment, given.splits or (recorded if recorded.is_file() else None))
     if given.verify is not None:
         return _verify(given, experiment, in_force, console)
+    folder = given.output or Path(".local", "decisions", experiment.name)
+    require_writable(folder, "--output")
     with status(console, f"Judging {experiment.name}"):
         from ml.verdict.report.conclusion import show, write
         from ml.verdict.report.html_report import remark, report
@@ -124,7 +132,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if given.report
             else None
         )
-    folder = given.output or Path(".local", "decisions", experiment.name)
     journaled = found.tally.journaled
     written = write(folder, found.decision, page, journaled.text() if journaled else None)
     show(console, found.decision, tables(found.judgement), remark=remark(found.judgement))

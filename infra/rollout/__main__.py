@@ -10,6 +10,7 @@ from typing import Final
 from infra.declared.default_environment import DEFAULT
 from infra.declared.environment import file_of, load
 from infra.declared.problem import InvalidFile
+from infra.progress import progress
 from infra.rollout.refusal import Refused
 
 AS_IT_SHOULD_BE: Final = 0
@@ -162,7 +163,7 @@ def _status(given: argparse.Namespace) -> int:
 
     environment = load(given.environment)
     state = terraform_state.read(environment, Path.cwd())
-    with workspace(environment) as client:
+    with workspace(environment) as client, progress("Comparing file, state and endpoints"):
         found = statuses(client, environment, state)
     show_status(found, state)
     return AS_IT_SHOULD_BE if all(it.is_as_declared for it in found) else FOUND
@@ -175,7 +176,7 @@ def _pin(given: argparse.Namespace) -> int:
     from infra.rollout.workspace import workspace
 
     file = EnvironmentFile(given.environment)
-    with workspace(file.environment) as client:
+    with workspace(file.environment) as client, progress("Asking the registry"):
         pinned = pin(file, Registry(client), newest=given.newest, models=tuple(given.model))
     for it in pinned:
         change = "unchanged" if it.before == it.version.number else f"was {it.before}"
@@ -219,7 +220,8 @@ def _verify(given: argparse.Namespace) -> int:
         steps = (last_step(file.path, arm.served_entity_name, arm.traffic) for arm in arms)
         chosen = [step for step in steps if step]
     for evidence in chosen:
-        done = verify(evidence, given.environment, experiment=given.experiment, data=given.data)
+        with progress(f"Making {evidence.file} again from the data"):
+            done = verify(evidence, given.environment, experiment=given.experiment, data=given.data)
         decision = evidence.decision
         print(
             f"{evidence.file}: verified: {decision.verdict} for "
@@ -275,7 +277,7 @@ def _check(given: argparse.Namespace) -> int:
     root = Path.cwd()
     stacks = (given.stack,) if given.stack else _CHECKED
     findings: list[Finding] = []
-    with workspace(environment) as client:
+    with workspace(environment) as client, progress("Looking for what stands in the way"):
         if "platform" in stacks:
             platform = terraform_state.read_platform(environment, root)
             findings += check_platform(client, environment, platform)

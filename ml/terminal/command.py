@@ -1,6 +1,8 @@
 """What every command of `ml` has in common: how it fails, and its common options."""
 
 import argparse
+import errno
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -74,6 +76,24 @@ def confirm(what: str, option: str) -> None:
     print(f"{what}. Go on? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         raise UserError(f"nothing was done. {option} says yes beforehand.")
+
+
+def require_writable(folder: Path, option: str) -> None:
+    """Refuses before the work what could not be written after it. Makes nothing.
+
+    Raises UserError.
+    """
+    there = next(it for it in (folder, *folder.absolute().parents) if it.exists())
+    code = 0
+    if not there.is_dir():
+        code = errno.ENOTDIR
+    elif not os.access(there, os.W_OK | os.X_OK):
+        code = errno.EACCES
+    if code:
+        raise UserError(
+            f"{option} {folder}: cannot be written: {there}: {os.strerror(code)}. Choose another "
+            "folder."
+        )
 
 
 def whole_number(lowest: int, highest: int) -> Callable[[str], int]:

@@ -204,7 +204,8 @@ class Deployment:
         )
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            direct.open(request, timeout=_ANSWER_SECONDS).close()
+            with progress(f"Asking the workspace at {self._host}"):
+                direct.open(request, timeout=_ANSWER_SECONDS).close()
         except urllib.error.HTTPError as refusal:
             raise NotDeployed(
                 f"The workspace at {self._host} answers HTTP {refusal.code} to its token:"

@@ -12,6 +12,7 @@ from infra.progress import progress
 
 if TYPE_CHECKING:
     from infra.declared.environment import Environment
+    from infra.declared.holdings import Holding
     from infra.local.terraform.stack_folder import StackFolder
 
 
@@ -28,14 +29,16 @@ def refuse_what_exists(
     pulled = folder.ask("state", "pull")
     if pulled.returncode:
         raise NotDeployed(f"terraform state pull failed:\n{pulled.stdout}{pulled.stderr}")
-    there_is = tuple(known(json.loads(pulled.stdout or "{}")))
-    new = [it for of in (holdings, models) for it in created(environment, there_is, of)]
-    if not new:
-        return
+    state = tuple(known(json.loads(pulled.stdout or "{}")))
+    there: list[tuple[Holding, tuple[str, ...]]] = []
     try:
-        with progress("Looking whether anything would be erased"):
-            client = connect(environment)
-            there = [it for it in new if exists(client, it[0].kind, it[0].name)]
+        # First what would be erased; what would only stop the apply half-way comes after it.
+        for declared in (holdings, models):
+            new = created(environment, state, declared)
+            if new and not there:
+                with progress("Looking whether anything would be erased"):
+                    client = connect(environment)
+                    there += [it for it in new if exists(client, it[0].kind, it[0].name)]
     except WorkspaceError as problem:
         raise NotDeployed(
             f"Whether a table would be erased cannot be told, so nothing is deployed: {problem}"

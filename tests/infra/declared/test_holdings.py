@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.declared.environment import load
-from infra.declared.holdings import created, holdings, known
+from infra.declared.holdings import created, holdings, known, models
 
 if TYPE_CHECKING:
     from infra.declared.environment import Environment
@@ -109,3 +109,21 @@ def test_a_table_that_is_only_looked_up_is_not_known(
     resources[-1]["mode"] = "data"
 
     assert list(commands(environment, resources)) == [FEEDBACK]
+
+
+class TestModels:
+    """Registered models hold nothing that an apply would erase; it would stop at them."""
+
+    def test_one_that_the_state_does_not_know_is_imported(self, environment: Environment) -> None:
+        found = dict(created(environment, (), models))
+
+        assert {it.kind for it in found} == {"model"}
+        name = environment.full_model_name("feedback_processor")
+        address = "databricks_registered_model.feedback_processor"
+        assert (f"import {address} {name}",) in found.values()
+
+    def test_one_of_somebody_else_is_created_by_nobody(self, environment: Environment) -> None:
+        platform = environment.platform.model_copy(
+            update={"models": environment.platform.models.model_copy(update={"create": False})}
+        )
+        assert models(environment.model_copy(update={"platform": platform})) == ()
