@@ -44,7 +44,13 @@ def options() -> argparse.ArgumentParser:
         metavar="NAME",
         help="the registered name; without catalog and schema, those of the environment",
     )
-    parser.add_argument("--version", required=True, type=whole_number(1, sys.maxsize), metavar="N")
+    parser.add_argument(
+        "--version",
+        required=True,
+        type=whole_number(1, sys.maxsize),
+        metavar="N",
+        help="its number, as registration printed it",
+    )
     add_data_option(parser)
     parser.add_argument(
         "--part",
