@@ -251,6 +251,7 @@ def _show_how_to_go_on(environment: Environment) -> None:
   The same for a real workspace: infra/environments/dev.toml, then cdktf deploy serving-dev""",
         highlight=False,
         markup=False,
+        soft_wrap=True,
     )
 
 
