@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Final
@@ -223,20 +224,22 @@ class Deployment:
         if synthesis.is_current(self._declared, folder.file):
             return
         try:
-            folder.output.mkdir(parents=True, exist_ok=True)
+            folder.path.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder.path).close()
+        except OSError as problem:
+            raise NotDeployed(
+                f"{problem.filename or folder.path}: {problem.strerror}: what Terraform works with "
+                "is kept there. Make it writable."
+            ) from problem
+        try:
             with (
                 progress(f"Synthesizing {self._stack}"),
                 _process_environment(self._environment),  # it starts Node.js
             ):
                 synthesis.synthesize(self._kind, self._declared, folder.output)
-            synthesis.note(self._declared, folder.file)
-        except OSError as problem:
-            raise NotDeployed(
-                f"{problem.filename or folder.output}: {problem.strerror}: what Terraform works "
-                "with is kept there. Make it writable."
-            ) from problem
         except Exception as problem:
             raise NotDeployed(f"The stack could not be synthesized:\n{problem}") from problem
+        synthesis.note(self._declared, folder.file)
 
     @property
     def _registry(self) -> StackFolder:

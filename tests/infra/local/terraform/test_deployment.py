@@ -232,6 +232,16 @@ def test_a_stack_that_cannot_be_synthesized_is_told(
     assert "The stack could not be synthesized:\nValidation failed" in done.stderr
 
 
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(
+    repository: Repository, command: Callable[..., Done]
+) -> None:
+    (repository.root / ".local").write_text("a file in the folder's place")
+    done = command("plan")
+    assert done.status == 1
+    assert ".local" in done.stderr
+    assert "Make it writable." in done.stderr
+
+
 def test_a_workspace_that_is_not_running_is_told_at_once(
     command: Callable[..., Done], server: Server
 ) -> None:
