@@ -31,13 +31,14 @@ def refuse_what_exists(
         raise NotDeployed(f"terraform state pull failed:\n{pulled.stdout}{pulled.stderr}")
     state = tuple(known(json.loads(pulled.stdout or "{}")))
     there: list[tuple[Holding, tuple[str, ...]]] = []
+    client = None
     try:
         # First what would be erased; what would only stop the apply half-way comes after it.
         for declared in (holdings, models):
             new = created(environment, state, declared)
             if new and not there:
                 with progress("Looking whether anything would be erased"):
-                    client = connect(environment)
+                    client = client or connect(environment)
                     there += [it for it in new if exists(client, it[0].kind, it[0].name)]
     except WorkspaceError as problem:
         raise NotDeployed(
