@@ -165,10 +165,10 @@ def test_a_signal_to_us_alone_ends_terraform_which_writes_its_state(
 def test_a_terminal_gets_colours_where_they_are_wanted(
     at_a_terminal: Callable[..., Terminal],
 ) -> None:
-    coloured, plain = at_a_terminal("plan"), at_a_terminal("plan", NO_COLOR="1")
-    assert coloured.status() == plain.status() == 0
-    assert "\x1b[" in coloured.shown
-    assert "\x1b[" not in plain.shown
+    for variables, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+        terminal = at_a_terminal("plan", **variables)
+        assert terminal.status() == 0, terminal.shown
+        assert ("\x1b[" in terminal.shown) is coloured
 
 
 def test_a_pipe_gets_no_colours_and_the_reason_of_a_failure(
