@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from ml.verdict.counting.tally import NORMAL, PNEUMONIA, UNRESOLVED, Tally
+from ml.verdict.counting.tally import NORMAL, PNEUMONIA, UNREAD, UNRESOLVED, Tally
 from ml.verdict.statistics.metrics import CHALLENGER, CHAMPION
 
 if TYPE_CHECKING:
@@ -60,11 +60,10 @@ def _extremes(
 
 
 def _unknown(experiment: "Experiment", tally: Tally, arm: int, called: bool) -> float:
-    """Films that were chosen and have no truth, with those they stand for. Where not all answers
-    are read, an unread one need not have been chosen; the gate of the coverage sees to those."""
+    """Films that were chosen and have no truth, with those they stand for. Where the log does not
+    say what was chosen, the gate of the coverage sees to the unread."""
     films = tally.mature(arm, called)
-    all_are_read = (experiment.review_share if called else experiment.audit_share) == 1
-    unknown = films["truth"] <= UNRESOLVED if all_are_read else films["truth"] == UNRESOLVED
+    unknown = (films["truth"] == UNRESOLVED) | (films["truth"] == UNREAD)
     return float((films["n"] / films["sampling"])[unknown].sum()) + _unlogged(
         experiment, tally, arm, called
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ml.evaluation.discrimination import Scores
 from ml.verdict.counting.counts import Counted, Counts
 from ml.verdict.counting.journals import Journaled
+from ml.verdict.counting.units import Units, units_of
 from ml.verdict.statistics.betting import Floats
 from ml.verdict.statistics.cells import Cells
 from ml.verdict.statistics.metrics import CHALLENGER, CHAMPION
@@ -46,8 +47,9 @@ _NAMES = {
     Standing.WITHOUT_A_PREDICTION: "verdicts whose prediction is not in the log",
 }
 
-UNREAD, UNRESOLVED, NORMAL, PNEUMONIA = -2, -1, 0, 1
-"""The truths of `cases.sql`."""
+NOT_CHOSEN, UNREAD, UNRESOLVED, NORMAL, PNEUMONIA = -3, -2, -1, 0, 1
+"""The truths of `cases.sql`. Unresolved: readers looked, and have no majority. Unread: chosen for
+readers, and none has looked. Not chosen: nobody was asked, as far as is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,11 @@ class Tally:
             sampling=films["sampling"],
             n=films["n"].astype(np.float64),
         )
+
+    def units(self) -> Units:
+        """The mature films, read or not, by patient where that is known."""
+        days = np.unique(self._table("requests")["day"])
+        return units_of(self._table("films"), self._table("units"), days)
 
     def scores(self, arm: int) -> Scores:
         """The probabilities of one arm's mature films that have a truth."""
