@@ -102,6 +102,8 @@ class Judgement:
     days: tuple[date, ...]
     paths: tuple[Path, ...]
     missing: MissingTruth
+    patients: int
+    """That are known; other films count as if they were independent of each other."""
     needed: Needed
     ruling: Ruling
 
@@ -154,6 +156,7 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
             if gain.interval
         ),
         missing=missing,
+        patients=tally.patients,
         needed=_needed(experiment, splits[-1].propensity, gained, sum(read)),
         ruling=rule(
             experiment,

@@ -14,7 +14,7 @@ from ml.verdict.counting.journals import Journaled
 from ml.verdict.counting.units import films_alone, films_of_patients
 from ml.verdict.statistics.betting import Floats
 from ml.verdict.statistics.cells import CHALLENGER, CHAMPION, NORMAL, PNEUMONIA, Cells, overlap
-from ml.verdict.statistics.sample_ratio import SampleRatio, sample_ratio
+from ml.verdict.statistics.sample_ratio import SampleRatio, by_patient, sample_ratio
 
 ARMS = (CHAMPION, CHALLENGER)
 
@@ -117,13 +117,14 @@ class Tally:
         """Whether the requests came as the split had promised, day by day."""
         requests = self._table("requests")
         n = requests["requests"].astype(np.float64)
-        return sample_ratio(
+        ratio = sample_ratio(
             self._look(requests["day"]),
             requests["propensity"],
             np.where(requests["side"] == CHAMPION, n, 0.0),
             np.where(requests["side"] == CHALLENGER, n, 0.0),
             len(self.days),
         )
+        return by_patient(ratio, self.films()) if self.patients else ratio
 
     def daily_requests(self, arm: int) -> Floats:
         """Requests of an arm by day."""
