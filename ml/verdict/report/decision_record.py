@@ -86,6 +86,7 @@ def decision(
         method={**method(experiment), "alpha": f"{experiment.alpha:g}"},
         software=software(),
         findings=tuple(FindingRecord(**asdict(finding)) for finding in judgement.ruling.findings),
+        early_step=FindingRecord(**asdict(judgement.early_step)),
         numbers=numbers(judgement),
     )
 
