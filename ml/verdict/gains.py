@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ml.verdict.statistics.betting import Evidence, Interval
+from infra.declared.safeguards import Ramp
+from ml.verdict.statistics.betting import Evidence, Floats, Interval
 from ml.verdict.statistics.cells import Cells
 from ml.verdict.statistics.final import wald
 from ml.verdict.statistics.metrics import METRICS, Metric, difference, gain, labels
@@ -30,12 +31,18 @@ def level(experiment: "Experiment") -> float:
     return experiment.alpha * (1 - final.share) if final else experiment.alpha
 
 
+def spent(experiment: "Experiment", films: Cells) -> Floats:
+    """Labels [i] that count towards `maximum_labels`: those of early steps do not."""
+    early = (experiment.ramp or Ramp()).early_up_to / 100
+    return films.n * (films.labelled & (films.propensity > early))
+
+
 def last_look(experiment: "Experiment", films: Cells) -> int | None:
     """The look of the final test: the first one with `maximum_labels`. None before it, and where
     no such test was declared."""
     if not experiment.final_test or not films.n.size:
         return None
-    daily = np.bincount(films.look, weights=films.n * films.labelled)
+    daily = np.bincount(films.look, weights=spent(experiment, films))
     reached = np.flatnonzero(daily.cumsum() >= experiment.maximum_labels)
     return int(reached[0]) if reached.size else None
 

@@ -11,7 +11,7 @@ from ml.evaluation.discrimination import area
 from ml.verdict.bounds import Bounds, bounds
 from ml.verdict.counting.journals import Journaled
 from ml.verdict.counting.tally import ARMS, Standing, Tally
-from ml.verdict.gains import Gain, gains, last_look, level, of_the_test
+from ml.verdict.gains import Gain, gains, last_look, level, of_the_test, spent
 from ml.verdict.gates import (
     Coverage,
     coverage_of,
@@ -21,6 +21,7 @@ from ml.verdict.gates import (
 )
 from ml.verdict.missing import MissingTruth, missing_truth
 from ml.verdict.planning.films_needed import multiple
+from ml.verdict.planning.futility import chance_of_promotion
 from ml.verdict.ramp import early_step
 from ml.verdict.rule import Finding, Ruling, promotes, promotion_limits, rule, whatever_is_missing
 from ml.verdict.statistics.betting import Evidence, Floats, Interval
@@ -83,6 +84,8 @@ class Needed:
 
     as_observed: int | None
     as_expected: int | None
+    chance: float | None
+    """Of a promotion by the declared maximum; None where there is nothing to tell it by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,11 +136,12 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
         *readers_saw_what_was_chosen(experiment, coverage),
         *few_orphans(experiment, tally),
     )
+    total = spent(experiment, counted).sum()
     ruling = rule(
         experiment,
         intervals,
         labels=read,
-        total=sum(read),
+        total=int(total),
         gates=gates,
         further=(whatever_is_missing(experiment, missing),),
     )
@@ -171,7 +175,7 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
         ),
         missing=missing,
         patients=tally.patients,
-        needed=_needed(experiment, splits[-1].propensity, gained, sum(read)),
+        needed=_needed(experiment, splits[-1].propensity, gained, sum(read), total),
         ruling=ruling,
         early_step=early_step(experiment, intervals, ruling, labels=read),
     )
@@ -275,11 +279,14 @@ def _needed(
     propensity: float,
     gained: Mapping[Metric, Gain],
     labels: int,
+    spending: float,
 ) -> Needed:
     limits, alpha = promotion_limits(experiment), level(experiment) / 2
-    observed = multiple({metric: gain.evidence for metric, gain in gained.items()}, limits, alpha)
+    found = {metric: gain.evidence for metric, gain in gained.items()}
+    observed = multiple(found, limits, alpha)
+    chance = chance_of_promotion(experiment, found, spending)
     if not 0 < propensity < 1:
-        return Needed(as_observed=None, as_expected=None)
+        return Needed(as_observed=None, as_expected=None, chance=chance)
     truth = Truth.expected(experiment)
     films = truth.live(propensity, experiment.review_share, experiment.audit_share)
     foreseen = {metric: gain.evidence for metric, gain in gains(experiment, films).items()}
@@ -288,4 +295,5 @@ def _needed(
     return Needed(
         as_observed=max(fewest, int(np.ceil(observed * labels))) if observed and labels else None,
         as_expected=max(fewest, int(np.ceil(expected * read))) if expected else None,
+        chance=chance,
     )

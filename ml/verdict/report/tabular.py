@@ -9,6 +9,7 @@ from ml.verdict.counting.journals import UNLOGGED
 from ml.verdict.counting.tally import Standing
 from ml.verdict.judgement import Judgement, Needed
 from ml.verdict.missing import MissingTruth
+from ml.verdict.planning.futility import UNLIKELY
 from ml.verdict.statistics.betting import Interval
 from ml.verdict.statistics.cells import CHALLENGER, CHAMPION
 from ml.verdict.statistics.recalibration import Recalibration
@@ -192,7 +193,15 @@ def remains(judgement: Judgement) -> Table:
 
 
 def needed(found: Needed, labels: int) -> str:
-    """How many more labels, in a sentence."""
+    """How many more labels, in a sentence, and whether to hope for them."""
+    return _more(found, labels) + (
+        f" By the declared maximum a promotion is unlikely: {found.chance:.0%}."
+        if found.chance is not None and found.chance < UNLIKELY
+        else ""
+    )
+
+
+def _more(found: Needed, labels: int) -> str:
     if found.as_observed is not None:
         more = max(0, found.as_observed - labels)
         return (
