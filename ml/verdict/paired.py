@@ -20,10 +20,8 @@ from ml.verdict.planning.films_needed import multiple
 from ml.verdict.rule import Ruling, promotion_limits, rule
 from ml.verdict.statistics.betting import Evidence, Floats, at_one_look, evidence
 from ml.verdict.statistics.calibration import Calibration, calibration
-from ml.verdict.statistics.cells import Cells, Pairs
+from ml.verdict.statistics.cells import CHALLENGER, CHAMPION, NORMAL, PNEUMONIA, Cells, Pairs
 from ml.verdict.statistics.metrics import (
-    CHALLENGER,
-    CHAMPION,
     METRICS,
     Metric,
     gain,
@@ -141,10 +139,7 @@ def judge_pairs(experiment: "Experiment", answers: Answers) -> PairedJudgement:
         )
         for metric in METRICS
     }
-    gains: Figures = {
-        metric: gain(each, float(each.estimates[-1]) if each.counts.size else None, alpha)
-        for metric, each in found.items()
-    }
+    gains: Figures = {metric: gain(each, alpha) for metric, each in found.items()}
     # Nothing is drawn, and nothing can get lost: there is no gate.
     ruling = rule(experiment, gains, labels=(n, n), total=n, gates=())
     difference = paired_area_difference(*answers.probabilities, answers.sick, 1 / answers.sampling)
@@ -193,9 +188,9 @@ def _figures(experiment: "Experiment", answers: Answers, arm: int) -> Figures:
     films = Cells(
         look=np.zeros(n, np.intp),
         arm=np.full(n, arm, np.int8),
-        propensity=np.full(n, np.nan),
+        propensity=np.full(n, 0.5),
         called=answers.probabilities[arm] >= DECISION_THRESHOLD,
-        sick=answers.sick,
+        truth=np.where(answers.sick, PNEUMONIA, NORMAL).astype(np.int8),
         sampling=answers.sampling,
         n=np.ones(n),
     )

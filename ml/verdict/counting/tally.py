@@ -12,8 +12,7 @@ from ml.evaluation.discrimination import Scores
 from ml.verdict.counting.counts import Counted, Counts
 from ml.verdict.counting.journals import Journaled
 from ml.verdict.statistics.betting import Floats
-from ml.verdict.statistics.cells import Cells
-from ml.verdict.statistics.metrics import CHALLENGER, CHAMPION
+from ml.verdict.statistics.cells import CHALLENGER, CHAMPION, NORMAL, PNEUMONIA, Cells, overlap
 from ml.verdict.statistics.sample_ratio import SampleRatio, sample_ratio
 
 ARMS = (CHAMPION, CHALLENGER)
@@ -46,9 +45,6 @@ _NAMES = {
     Standing.WITHOUT_A_PREDICTION: "verdicts whose prediction is not in the log",
 }
 
-UNREAD, UNRESOLVED, NORMAL, PNEUMONIA = -2, -1, 0, 1
-"""The truths of `cases.sql`."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
@@ -65,16 +61,14 @@ class Tally:
         return tuple(datetime.fromtimestamp(int(day) * 86400, UTC).date() for day in days)
 
     def films(self) -> Cells:
-        """The mature films that have a truth."""
+        """The mature films, with a truth or without."""
         films = self._table("films")
-        chosen = films["truth"] >= NORMAL
-        films = {name: values[chosen] for name, values in films.items()}
         return Cells(
             look=self._look(films["day"]),
             arm=films["side"].astype(np.int8),
             propensity=films["propensity"],
             called=films["called"],
-            sick=films["truth"] == PNEUMONIA,
+            truth=films["truth"].astype(np.int8),
             sampling=films["sampling"],
             n=films["n"].astype(np.float64),
         )
@@ -86,7 +80,7 @@ class Tally:
         return Scores(
             probability=scores["probability"][chosen],
             sick=scores["truth"][chosen] == PNEUMONIA,
-            weight=1 / scores["sampling"][chosen],
+            weight=overlap(scores["propensity"][chosen], arm) / scores["sampling"][chosen],
             n=scores["n"][chosen].astype(np.float64),
         )
 
@@ -97,9 +91,9 @@ class Tally:
             str(value): Cells(
                 look=np.zeros(here.sum(), np.intp),
                 arm=films["side"][here].astype(np.int8),
-                propensity=np.full(here.sum(), np.nan),
+                propensity=films["propensity"][here],
                 called=films["called"][here],
-                sick=films["truth"][here] == PNEUMONIA,
+                truth=films["truth"][here].astype(np.int8),
                 sampling=films["sampling"][here],
                 n=films["n"][here].astype(np.float64),
             )

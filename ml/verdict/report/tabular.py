@@ -9,7 +9,7 @@ from ml.verdict.counting.journals import UNLOGGED
 from ml.verdict.counting.tally import Standing
 from ml.verdict.judgement import Judgement, Needed
 from ml.verdict.statistics.betting import Interval
-from ml.verdict.statistics.metrics import CHALLENGER, CHAMPION
+from ml.verdict.statistics.cells import CHALLENGER, CHAMPION
 from ml.verdict.statistics.recalibration import Recalibration
 
 ARMS = ("champion", "challenger")

@@ -3,6 +3,7 @@
 -- distance from there is what counts.
 SELECT
   side,
+  propensity,
   truth,
   sampling,
   probability,
@@ -10,6 +11,7 @@ SELECT
 FROM (
   SELECT
     side,
+    propensity,
     truth,
     sampling,
     CASE
@@ -22,5 +24,5 @@ FROM (
   FROM cases
   WHERE standing = 0 AND mature AND truth >= 0
 ) AS rounded
-GROUP BY side, truth, sampling, probability
-ORDER BY side, truth, sampling, probability
+GROUP BY side, propensity, truth, sampling, probability
+ORDER BY side, propensity, truth, sampling, probability

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ml.verdict.planning.simulation import Design, simulate
-from ml.verdict.planning.truth import Truth
+from ml.verdict.statistics.truth import Truth
 
 RUNS = 2000
 ALIKE = Truth(prevalence=0.5, sensitivity=(0.85, 0.85), specificity=(0.85, 0.85))
