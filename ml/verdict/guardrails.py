@@ -13,7 +13,7 @@ import numpy as np
 from ml.verdict.counting.tally import Tally
 from ml.verdict.rule import Finding
 from ml.verdict.statistics.betting import Floats, Interval, Moments, at_one_look
-from ml.verdict.statistics.metrics import CHALLENGER
+from ml.verdict.statistics.cells import CHALLENGER
 from ml.verdict.statistics.summaries import frequency
 
 if TYPE_CHECKING:
