@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ml.evaluation.calibration import squared_errors
 from ml.evaluation.discrimination import area
 from ml.verdict.bounds import Bounds, bounds
 from ml.verdict.counting.journals import Journaled
-from ml.verdict.counting.tally import Standing, Tally
+from ml.verdict.counting.tally import ARMS, Standing, Tally
 from ml.verdict.gains import Gain, gains, last_look, level, of_the_test
 from ml.verdict.gates import (
     Coverage,
@@ -23,8 +22,9 @@ from ml.verdict.gates import (
 from ml.verdict.guardrails import Guardrail, guardrails
 from ml.verdict.missing import MissingTruth, missing_truth
 from ml.verdict.planning.films_needed import multiple
+from ml.verdict.ramp import early_step
 from ml.verdict.readers import ReaderErrors, agree, reader_errors
-from ml.verdict.rule import Ruling, promotes, promotion_limits, rule, whatever_is_missing
+from ml.verdict.rule import Finding, Ruling, promotes, promotion_limits, rule, whatever_is_missing
 from ml.verdict.statistics.betting import Evidence, Floats, Interval
 from ml.verdict.statistics.calibration import Calibration, calibration
 from ml.verdict.statistics.cells import CHALLENGER, CHAMPION, UNREAD, Cells
@@ -33,11 +33,11 @@ from ml.verdict.statistics.recalibration import Recalibration, recalibration
 from ml.verdict.statistics.sample_ratio import SampleRatio
 from ml.verdict.statistics.summaries import (
     Figures,
+    auc,
     brier,
     frequency,
-    in_the_limit,
+    gains_in_the_limit,
     mean,
-    mean_and_variance,
     quantile,
 )
 from ml.verdict.statistics.truth import Truth
@@ -109,8 +109,11 @@ class Judgement:
     days: tuple[date, ...]
     paths: tuple[Path, ...]
     missing: MissingTruth
+    patients: int
+    """That are known; other films count as if they were independent of each other."""
     needed: Needed
     ruling: Ruling
+    early_step: Finding
 
 
 def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> Judgement:
@@ -119,7 +122,7 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
     counted = tally.films()
     films, looks = of_the_test(experiment, counted), len(tally.days)
     final = last_look(experiment, counted) is not None
-    arms = tuple(_arm(experiment, tally, films, arm) for arm in (CHAMPION, CHALLENGER))
+    arms = tuple(_arm(experiment, tally, films, arm) for arm in ARMS)
     gained = gains(experiment, films, looks=looks, final=final)
     intervals: Figures = {
         metric: _adding_up(gain.interval, arms, metric) for metric, gain in gained.items()
@@ -142,9 +145,23 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
     guarded = guardrails(experiment, tally)
     turned = turns(experiment, {it: gain.evidence for it, gain in gained.items()}, tally.days)
     errors = reader_errors(experiment, films, final=final)
+    ruling = rule(
+        experiment,
+        intervals,
+        labels=read,
+        total=sum(read),
+        gates=gates,
+        guardrails=guarded,
+        further=(whatever_is_missing(experiment, missing), finding(turned), *errors.findings),
+    )
     return Judgement(
         arms=(arms[0], arms[1]),
-        gains={**intervals, **_asymptotic_gains(experiment, tally)},
+        gains={
+            **intervals,
+            **gains_in_the_limit(
+                experiment, *(tally.scores(arm) for arm in (CHAMPION, CHALLENGER))
+            ),
+        },
         bounds=bounds(experiment, tally),
         sample_ratio=ratio,
         coverage=coverage,
@@ -163,19 +180,11 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
             if gain.interval
         ),
         missing=missing,
+        patients=tally.patients,
         needed=_needed(experiment, splits[-1].propensity, gained, sum(read)),
-        ruling=rule(
-            experiment,
-            intervals,
-            labels=read,
-            total=sum(read),
-            gates=gates,
-            guardrails=guarded,
-            further=(
-                whatever_is_missing(experiment, missing),
-                finding(turned),
-                *errors.findings,
-            ),
+        ruling=ruling,
+        early_step=early_step(
+            experiment, intervals, ruling, labels=read, safe=[it.finding for it in guarded]
         ),
     )
 
@@ -184,12 +193,7 @@ def _arm(experiment: "Experiment", tally: Tally, films: Cells, arm: int) -> Arm:
     scores, alpha = tally.scores(arm), experiment.alpha
     requests, failures = tally.requests(arm)
     figures = _figures_of(experiment, films, arm)
-    found = area(scores)
-    figures["auc"] = (
-        in_the_limit(experiment, found.value, found.variance, found.n, lowest=0.0, highest=1.0)
-        if found
-        else None
-    )
+    figures["auc"] = auc(experiment, area(scores), lowest=0.0)
     figures["brier"] = brier(experiment, scores)
     figures["predicted minus observed"] = mean(
         experiment, scores.probability - scores.sick, scores, lowest=-1.0
@@ -254,36 +258,6 @@ def _unlogged(experiment: "Experiment", propensity: float, tally: Tally) -> Cell
         sampling=np.ones(n.size),
         n=n.astype(np.float64),
     ).where(n > 0)
-
-
-def _asymptotic_gains(experiment: "Experiment", tally: Tally) -> Figures:
-    """Differences of what the arms' films say independently of each other."""
-    champion, challenger = tally.scores(CHAMPION), tally.scores(CHALLENGER)
-    areas = area(champion), area(challenger)
-    gains: Figures = {"auc": None, "brier": None}
-    if areas[0] and areas[1]:
-        gains["auc"] = in_the_limit(
-            experiment,
-            areas[1].value - areas[0].value,
-            areas[0].variance + areas[1].variance,
-            min(areas[0].n, areas[1].n),
-            lowest=-1.0,
-            highest=1.0,
-        )
-    if champion.n.sum() and challenger.n.sum():
-        means = [
-            mean_and_variance(squared_errors(it.probability, it.sick), it)
-            for it in (champion, challenger)
-        ]
-        gains["brier"] = in_the_limit(
-            experiment,
-            means[1][0] - means[0][0],
-            means[0][1] + means[1][1],
-            int(min(champion.n.sum(), challenger.n.sum())),
-            lowest=-1.0,
-            highest=1.0,
-        )
-    return gains
 
 
 def _agreement(tally: Tally, alpha: float) -> Agreement | None:

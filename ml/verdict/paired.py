@@ -30,7 +30,7 @@ from ml.verdict.statistics.metrics import (
     share,
 )
 from ml.verdict.statistics.recalibration import Recalibration, recalibration
-from ml.verdict.statistics.summaries import Figures, brier, in_the_limit
+from ml.verdict.statistics.summaries import Figures, auc, brier
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment
@@ -162,16 +162,7 @@ def judge_pairs(experiment: "Experiment", answers: Answers) -> PairedJudgement:
         recalibrations=recalibrations,
         gains=gains
         | {
-            "auc": in_the_limit(
-                experiment,
-                difference.value,
-                difference.variance,
-                difference.n,
-                lowest=-1.0,
-                highest=1.0,
-            )
-            if difference
-            else None
+            "auc": auc(experiment, difference, lowest=-1.0),
         },
         discordance=_discordance(pairs) if (answers.sampling == 1).all() else {},
         auc_p=float(2 * norm.sf(abs(difference.value) / difference.variance**0.5))
@@ -200,12 +191,7 @@ def _figures(experiment: "Experiment", answers: Answers, arm: int) -> Figures:
         for metric in METRICS
     }
     scores = answers.scores(arm)
-    found = area(scores)
-    figures["auc"] = (
-        in_the_limit(experiment, found.value, found.variance, found.n, lowest=0.0, highest=1.0)
-        if found
-        else None
-    )
+    figures["auc"] = auc(experiment, area(scores), lowest=0.0)
     figures["brier"] = brier(experiment, scores)
     return figures
 

@@ -3,16 +3,16 @@
 -- distance from there is what counts.
 SELECT
   side,
-  propensity,
   truth,
+  propensity,
   sampling,
   probability,
   COUNT(*) AS n
 FROM (
   SELECT
     side,
-    propensity,
     truth,
+    propensity,
     sampling,
     CASE
       WHEN LEAST(probability, 1 - probability) < 0.0001
@@ -24,5 +24,5 @@ FROM (
   FROM cases
   WHERE standing = 0 AND mature AND truth >= 0
 ) AS rounded
-GROUP BY side, propensity, truth, sampling, probability
-ORDER BY side, propensity, truth, sampling, probability
+GROUP BY side, truth, propensity, sampling, probability
+ORDER BY side, truth, propensity, sampling, probability
