@@ -60,22 +60,32 @@ def gains(
     found = {}
     for metric in METRICS:
         evidence = _evidence(experiment, films, metric, looks)
-        interval = gain(evidence, level(experiment), labels(films, metric))
-        if interval and (once := _once(experiment, evidence, final=final)):
-            interval = replace(
-                interval, low=max(interval.low, once[0]), high=min(interval.high, once[1])
-            )
+        interval = between(experiment, evidence, labels(films, metric), final=final)
         found[metric] = Gain(evidence=evidence, interval=interval)
     return found
+
+
+def between(
+    experiment: "Experiment", evidence: Evidence, films: float, *, final: bool
+) -> Interval | None:
+    """The interval at the last look; None where no film says anything."""
+    interval = gain(evidence, level(experiment), films)
+    if interval and (once := _once(experiment, evidence, final=final)):
+        return replace(interval, low=max(interval.low, once[0]), high=min(interval.high, once[1]))
+    return interval
 
 
 def exceeds(
     experiment: "Experiment", films: Cells, metric: Metric, limit: float, *, final: bool
 ) -> bool:
     """Whether the gain's interval lies above the limit, which takes less than the interval."""
-    evidence = _evidence(experiment, films, metric)
+    return is_above(experiment, _evidence(experiment, films, metric), limit, final=final)
+
+
+def is_above(experiment: "Experiment", evidence: Evidence, limit: float, *, final: bool) -> bool:
+    """Whether the evidence of the last look excludes the limit and all below it."""
     once = _once(experiment, evidence, final=final)
-    return bool(evidence.exceeds(limit, level(experiment) / 2)[-1]) or bool(
+    return bool(evidence.last.exceeds(limit, level(experiment) / 2).any()) or bool(
         once and once[0] > limit
     )
 
