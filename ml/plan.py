@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from infra.declared.experiment import Experiment
     from ml.verdict.planning.plan import Plan
     from ml.verdict.planning.simulation import Runs
-    from ml.verdict.planning.truth import Truth
+    from ml.verdict.statistics.truth import Truth
 
 PLAN, PLOT = "plan.json", "plan.svg"
 
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from infra.declared.experiment import load
     from ml.terminal.progress import status
     from ml.verdict.planning.plan import plans
-    from ml.verdict.planning.truth import Truth
+    from ml.verdict.statistics.truth import Truth
 
     console = Console(highlight=False, markup=False)
     experiment = _with_margins(load(given.experiment), given)

@@ -80,12 +80,13 @@ def evidence_of(file: EnvironmentFile, move: Move, before: Environment, base: st
             "python -m infra.rollout promote --decision decision.json write both."
         )
     evidence = Evidence.read(record)
-    evidence.require_verdict()
     challenger = evidence.challenger_in(before)
     if move.before != ALL_TRAFFIC:
         last = last_step(file.path, move.served_entity, move.before)
         evidence.require_fresh(before, challenger, last, now=datetime.now(UTC))
-    _require_unchanged(evidence, evidence.experiment(), base)
+    experiment = evidence.experiment()
+    evidence.require_step(experiment, move.after)
+    _require_unchanged(evidence, experiment, base)
     return evidence
 
 

@@ -35,6 +35,8 @@ class Area:
     value: float
     variance: float
     n: int
+    fewest: float
+    """Films of the smaller class, as many as would say as much if they counted alike."""
 
 
 def equally_weighted(probability: Floats, sick: NDArray[np.bool_]) -> Scores:
@@ -52,7 +54,12 @@ def area(scores: Scores) -> Area | None:
     below = 1 - _share_below(controls.probability, cases)
     value = float(np.average(above, weights=cases.weight * cases.n))
     variance = _variance(above - value, cases) + _variance(below - value, controls)
-    return Area(value=value, variance=variance, n=int(scores.n.sum()))
+    return Area(
+        value=value,
+        variance=variance,
+        n=int(scores.n.sum()),
+        fewest=min(_effective(cases), _effective(controls)),
+    )
 
 
 def paired_area_difference(
@@ -77,6 +84,7 @@ def paired_area_difference(
         value=value,
         variance=_variance(above - value, cases[0]) + _variance(below - value, controls[0]),
         n=sick.size,
+        fewest=min(_effective(cases[0]), _effective(controls[0])),
     )
 
 
@@ -99,6 +107,12 @@ def _share_below(probability: Floats, others: Scores) -> Floats:
     below = np.concatenate([[0.0], at.cumsum()])
     left, right = (np.searchsorted(levels, probability, side) for side in ("left", "right"))
     return np.asarray((below[left] + below[right]) / (2 * below[-1]))
+
+
+def _effective(films: Scores) -> float:
+    """Kish's effective sample size."""
+    weights = films.weight * films.n
+    return float(weights.sum() ** 2 / (films.weight * weights).sum())
 
 
 def _variance(deviations: Floats, films: Scores) -> float:

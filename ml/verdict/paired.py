@@ -20,10 +20,8 @@ from ml.verdict.planning.films_needed import multiple
 from ml.verdict.rule import Ruling, promotion_limits, rule
 from ml.verdict.statistics.betting import Evidence, Floats, at_one_look, evidence
 from ml.verdict.statistics.calibration import Calibration, calibration
-from ml.verdict.statistics.cells import Cells, Pairs
+from ml.verdict.statistics.cells import CHALLENGER, CHAMPION, NORMAL, PNEUMONIA, Cells, Pairs
 from ml.verdict.statistics.metrics import (
-    CHALLENGER,
-    CHAMPION,
     METRICS,
     Metric,
     gain,
@@ -32,7 +30,7 @@ from ml.verdict.statistics.metrics import (
     share,
 )
 from ml.verdict.statistics.recalibration import Recalibration, recalibration
-from ml.verdict.statistics.summaries import Figures, brier, in_the_limit
+from ml.verdict.statistics.summaries import Figures, auc, brier
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment
@@ -141,10 +139,7 @@ def judge_pairs(experiment: "Experiment", answers: Answers) -> PairedJudgement:
         )
         for metric in METRICS
     }
-    gains: Figures = {
-        metric: gain(each, float(each.estimates[-1]) if each.counts.size else None, alpha)
-        for metric, each in found.items()
-    }
+    gains: Figures = {metric: gain(each, alpha) for metric, each in found.items()}
     # Nothing is drawn, and nothing can get lost: there is no gate.
     ruling = rule(experiment, gains, labels=(n, n), total=n, gates=())
     difference = paired_area_difference(*answers.probabilities, answers.sick, 1 / answers.sampling)
@@ -167,16 +162,7 @@ def judge_pairs(experiment: "Experiment", answers: Answers) -> PairedJudgement:
         recalibrations=recalibrations,
         gains=gains
         | {
-            "auc": in_the_limit(
-                experiment,
-                difference.value,
-                difference.variance,
-                difference.n,
-                lowest=-1.0,
-                highest=1.0,
-            )
-            if difference
-            else None
+            "auc": auc(experiment, difference, lowest=-1.0),
         },
         discordance=_discordance(pairs) if (answers.sampling == 1).all() else {},
         auc_p=float(2 * norm.sf(abs(difference.value) / difference.variance**0.5))
@@ -193,9 +179,9 @@ def _figures(experiment: "Experiment", answers: Answers, arm: int) -> Figures:
     films = Cells(
         look=np.zeros(n, np.intp),
         arm=np.full(n, arm, np.int8),
-        propensity=np.full(n, np.nan),
+        propensity=np.full(n, 0.5),
         called=answers.probabilities[arm] >= DECISION_THRESHOLD,
-        sick=answers.sick,
+        truth=np.where(answers.sick, PNEUMONIA, NORMAL).astype(np.int8),
         sampling=answers.sampling,
         n=np.ones(n),
     )
@@ -205,12 +191,7 @@ def _figures(experiment: "Experiment", answers: Answers, arm: int) -> Figures:
         for metric in METRICS
     }
     scores = answers.scores(arm)
-    found = area(scores)
-    figures["auc"] = (
-        in_the_limit(experiment, found.value, found.variance, found.n, lowest=0.0, highest=1.0)
-        if found
-        else None
-    )
+    figures["auc"] = auc(experiment, area(scores), lowest=0.0)
     figures["brier"] = brier(experiment, scores)
     return figures
 

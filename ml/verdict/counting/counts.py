@@ -35,7 +35,9 @@ _TYPES: Final[Mapping[str, str]] = {
     "probability": "float64",
     "called": "bool",
     "mature": "bool",
+    "keyed": "bool",
     "subgroup": "str",
+    "films": "str",
 }
 """The type of a result's column; every other one is a whole number."""
 
@@ -168,7 +170,8 @@ class WorkspaceViews:
         there = [
             column.name
             for column in COLUMNS
-            if column.name not in ("propensity", *_ORPHANS_COLUMNS) or column.name in optional
+            if column.name not in ("propensity", "chosen", "patient_key", *_ORPHANS_COLUMNS)
+            or column.name in optional
         ]
         columns = projection([*there, *subgroups], subgroups)
         self.select = f"SELECT {columns} FROM ({rows}) AS logged"  # noqa: S608 - declared names

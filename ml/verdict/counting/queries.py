@@ -31,6 +31,7 @@ COUNTS: Final = (
     "standings",
     "requests",
     "films",
+    "units",
     "scores",
     "latencies",
     "readings",

@@ -51,6 +51,19 @@ COLUMNS: Final = (
         default="NULL",
     ),
     RowColumn(
+        name="chosen",
+        type="BOOLEAN",
+        meaning="whether the answer was chosen for readers, read or not; NULL: not logged, and "
+        "known only of what was read and of what is always read",
+        default="NULL",
+    ),
+    RowColumn(
+        name="patient_key",
+        type="STRING",
+        meaning="equal for films of one patient; NULL: not known, and the film counts by itself",
+        default="NULL",
+    ),
+    RowColumn(
         name="propensity",
         type="DOUBLE",
         meaning="with which the challenger was drawn; where it is not logged: that of the split "

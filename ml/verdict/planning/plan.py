@@ -12,7 +12,7 @@ from ml.verdict.planning.simulation import Design, Runs, simulate
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment
-    from ml.verdict.planning.truth import Truth
+    from ml.verdict.statistics.truth import Truth
 
 BEYOND: Final = 4
 """Times the maximum of labels that are simulated, to see what would have been needed."""

@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from ml.verdict.planning.truth import Truth
+from ml.verdict.gains import level
 from ml.verdict.rule import promotion_limits
 from ml.verdict.statistics.betting import Evidence, Floats, Moments
+from ml.verdict.statistics.cells import CHALLENGER, CHAMPION
 from ml.verdict.statistics.metrics import (
-    CHALLENGER,
-    CHAMPION,
     METRICS,
     Metric,
     difference,
     paired_difference,
 )
+from ml.verdict.statistics.truth import Truth
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment
@@ -98,8 +98,8 @@ def simulate(
         metric: Evidence(u=moments.u, v=moments.v, bound=moments.bound, counts=flat)
         for metric, moments in gained.items()
     }
-    alpha, margins = experiment.alpha / 2, experiment.margins
-    rolled_back = evidence["sensitivity"].falls_below(0.0, alpha) | evidence[
+    alpha, margins = level(experiment) / 2, experiment.margins
+    rolled_back = evidence["sensitivity"].falls_below(-margins.sensitivity, alpha) | evidence[
         "specificity"
     ].falls_below(-margins.specificity, alpha)
     promoted = ~rolled_back & np.logical_and.reduce(
@@ -115,7 +115,9 @@ def simulate(
     running = before < experiment.maximum_labels
     enough = labels.min(axis=0) >= experiment.minimum_per_arm
     return Runs(
-        promoted=promoted.reshape(shape) & enough & running,
+        promoted=(promoted.reshape(shape) | _at_the_end(experiment, evidence, total))
+        & enough
+        & running,
         stopped=(rolled_back | kept).reshape(shape) & running,
         rolled_back=rolled_back.reshape(shape) & running,
         labels=total,
@@ -133,22 +135,38 @@ def _kinds(
         return pairs.n, gained, (np.ones(pairs.n.size, np.bool_),)
     expected, smallest = Truth.expected(experiment), experiment.smallest_sampling
     films = truth.live(design.propensity, experiment.review_share, experiment.audit_share)
-    gained = {
-        metric: difference(films, metric, expected.of(metric), smallest) for metric in METRICS
-    }
-    return films.n, gained, (films.arm == CHAMPION, films.arm == CHALLENGER)
+    gained = {metric: difference(films, metric, expected, smallest) for metric in METRICS}
+    arms = (films.labelled & (films.arm == arm) for arm in (CHAMPION, CHALLENGER))
+    return films.n, gained, tuple(arms)
 
 
 def _fixed_sample(
-    experiment: "Experiment", evidence: Mapping[Metric, Evidence]
+    experiment: "Experiment", evidence: Mapping[Metric, Evidence], alpha: float | None = None
 ) -> NDArray[np.bool_]:
     """The same conditions by Wald's test of the same estimating equations."""
-    needed = norm.ppf(1 - experiment.alpha / 2)
+    needed = norm.ppf(1 - (alpha or experiment.alpha) / 2)
     passed = []
     for metric, limit in promotion_limits(experiment).items():
         found = evidence[metric]
-        moments = found.u - limit * found.v
-        deviation = np.sqrt(found.counts @ moments**2)
         with np.errstate(divide="ignore", invalid="ignore"):
-            passed.append(found.counts @ moments / deviation > needed)
+            slope, estimate = found.counts @ found.v, found.estimates
+            # The moments' squares at the estimate, which is another one on each day.
+            squares = (
+                found.counts @ found.u**2
+                - 2 * estimate * (found.counts @ (found.u * found.v))
+                + estimate**2 * (found.counts @ found.v**2)
+            )
+            passed.append((estimate - limit) * slope / np.sqrt(squares) > needed)
     return np.asarray(np.logical_and.reduce(passed))
+
+
+def _at_the_end(
+    experiment: "Experiment", evidence: Mapping[Metric, Evidence], total: Floats
+) -> NDArray[np.bool_]:
+    """Whether the final test says PROMOTE, on the day that has all labels [r, d]."""
+    if not experiment.final_test:
+        return np.zeros(total.shape, np.bool_)
+    reached = total >= experiment.maximum_labels
+    last = reached & (reached.cumsum(axis=1) == 1)
+    alpha = experiment.alpha * experiment.final_test.share
+    return np.asarray(last & _fixed_sample(experiment, evidence, alpha).reshape(total.shape))

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 METHOD: Final = {
     "intervals": "confidence sequences by betting, two-sided, all looks together "
     "(Waudby-Smith and Ramdas 2024; mixture of constant bets, Orabona and Jun 2024)",
-    "differences": "inverse propensity of the split in force, per request; inverse sampling "
-    "probability of the reading, per film (Horvitz and Thompson 1952)",
+    "differences": "overlap weights of the split in force, per request (Li, Morgan and Zaslavsky "
+    "2018); inverse sampling probability of the reading, per film, augmented by what the call "
+    "foretells (Robins, Rotnitzky and Zhao 1994)",
+    "units": "a patient's mean where the patient is known; else a film",
+    "films without a truth": "pattern mixture with a declared odds ratio, and alike in both arms "
+    "whatever it is (National Research Council 2010)",
     "auc, brier, predicted minus observed": "asymptotic confidence sequences "
     "(Waudby-Smith et al. 2024) of DeLong's and of weighted means; no condition of the verdict",
     "calibration intercept, slope": "logistic recalibration, the intercept at a slope of 1 (Van "
@@ -45,7 +49,19 @@ def software() -> dict[str, str]:
 
 def method(experiment: "Experiment") -> Mapping[str, str]:
     """How a verdict on the experiment is reached."""
-    return METHOD | {"verdict": _BY_BENEFIT} if experiment.benefit else METHOD
+    final = experiment.final_test
+    return (
+        METHOD
+        | ({"verdict": _BY_BENEFIT} if experiment.benefit else {})
+        | (
+            {
+                "looks": f"{1 - final.share:.0%} of alpha for the daily looks, {final.share:.0%} "
+                "for Wald's test on the day that has maximum_labels (union bound)"
+            }
+            if final
+            else {}
+        )
+    )
 
 
 def decision(
@@ -70,6 +86,7 @@ def decision(
         method={**method(experiment), "alpha": f"{experiment.alpha:g}"},
         software=software(),
         findings=tuple(FindingRecord(**asdict(finding)) for finding in judgement.ruling.findings),
+        early_step=FindingRecord(**asdict(judgement.early_step)),
         numbers=numbers(judgement),
     )
 
@@ -98,6 +115,15 @@ def numbers(judgement: Judgement) -> dict[str, Any]:
         "bounds of the estimates": {
             name: asdict(bounds) for name, bounds in judgement.bounds.items()
         },
+        "films without a truth": {
+            "films": judgement.missing.films,
+            "tipping point, odds ratio": judgement.missing.tipping_point,
+            "scenarios": [
+                {"assumed": scenario.assumed, "gains": figures(scenario.gains)}
+                for scenario in judgement.missing.scenarios
+            ],
+        },
+        "patients": judgement.patients,
         "champion": _arm(judgement.arms[0]),
         "challenger": _arm(judgement.arms[1]),
         "labels needed": asdict(judgement.needed),
@@ -142,7 +168,7 @@ def numbers(judgement: Judgement) -> dict[str, Any]:
     }
 
 
-def figures(values: Mapping[str, Interval | None]) -> dict[str, Any]:
+def figures(values: Mapping[Any, Interval | None]) -> dict[str, Any]:
     """Figures by name; null for one that the films cannot give."""
     return {name: asdict(value) if value else None for name, value in values.items()}
 

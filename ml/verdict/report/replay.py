@@ -11,7 +11,7 @@ from ml.verdict.report.decision_record import arms_and_experiment, figures, meth
 from ml.verdict.report.html_report import Plot, page
 from ml.verdict.report.tabular import Table, not_estimable, parts, text
 from ml.verdict.rule import promotion_limits
-from ml.verdict.statistics.metrics import CHALLENGER, CHAMPION
+from ml.verdict.statistics.cells import CHALLENGER, CHAMPION
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment

@@ -8,8 +8,9 @@ from ml.contract.serving import LABELS
 from ml.verdict.counting.journals import UNLOGGED
 from ml.verdict.counting.tally import Standing
 from ml.verdict.judgement import Judgement, Needed
+from ml.verdict.missing import MissingTruth
 from ml.verdict.statistics.betting import Interval
-from ml.verdict.statistics.metrics import CHALLENGER, CHAMPION
+from ml.verdict.statistics.cells import CHALLENGER, CHAMPION
 from ml.verdict.statistics.recalibration import Recalibration
 
 ARMS = ("champion", "challenger")
@@ -29,6 +30,8 @@ class Table:
 def tables(judgement: Judgement) -> Iterator[Table]:
     """Everything that was found, the most important first."""
     yield gains(judgement.gains, judgement)
+    if judgement.missing.scenarios:
+        yield without_truth(judgement.missing)
     yield arms(judgement)
     yield verification(judgement)
     yield remains(judgement)
@@ -65,6 +68,41 @@ def gains(values: Mapping[str, Interval | None], judgement: Judgement) -> Table:
             )
             for name, value in values.items()
         ],
+        note=f"{judgement.patients} patients are known; each counts once."
+        if judgement.patients
+        else "No patient is known: films count as if they were independent of each other. Several "
+        "films of one patient make the intervals too narrow.",
+    )
+
+
+def without_truth(missing: MissingTruth) -> Table:
+    """What the films without a truth could do."""
+    return Table(
+        title=f"If the {missing.films:.0f} films without a truth were other ones",
+        heads=("assumed of their answers", "gain in sensitivity", "gain in specificity"),
+        rows=[
+            (
+                scenario.assumed,
+                *(
+                    "{} ({})".format(*parts(scenario.gains[metric], signed=True))
+                    for metric in ("sensitivity", "specificity")
+                ),
+            )
+            for scenario in missing.scenarios
+        ],
+        note=_tipping(missing.tipping_point),
+    )
+
+
+def _tipping(point: float | None) -> str:
+    if point is None:
+        return "The conditions of a promotion hold whatever these films are."
+    if point == 1:
+        return "The conditions of a promotion do not hold if these films are like the others."
+    return (
+        "The conditions of a promotion hold as long as the odds of a wrong answer are less than "
+        f"{point:.3g} times those of the other films for the challenger, and more than these "
+        f"divided by {point:.3g} for the champion."
     )
 
 

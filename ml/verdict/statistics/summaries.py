@@ -1,5 +1,6 @@
 """Figures of one arm that are no shares of films: means of scores, quantiles, frequencies."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -7,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from ml.evaluation.calibration import squared_errors
-from ml.evaluation.discrimination import Scores
+from ml.evaluation.discrimination import Area, Scores, area
 from ml.verdict.statistics.asymptotic import asymptotic
 from ml.verdict.statistics.betting import Floats, Interval, Moments, at_one_look
 from ml.verdict.statistics.metrics import share
@@ -22,6 +23,45 @@ Figures = dict[str, Interval | None]
 def brier(experiment: "Experiment", scores: Scores) -> Interval | None:
     """The mean squared distance of probability and truth."""
     return mean(experiment, squared_errors(scores.probability, scores.sick), scores, lowest=0.0)
+
+
+def auc(experiment: "Experiment", found: Area | None, *, lowest: float) -> Interval | None:
+    """An AUC, or a difference of two, whose limit needs films of both classes: with few of one the
+    interval is all that there can be."""
+    if found is None:
+        return None
+    limited = in_the_limit(
+        experiment, found.value, found.variance, int(found.fewest), lowest=lowest, highest=1.0
+    )
+    return replace(limited, n=found.n)
+
+
+def gains_in_the_limit(experiment: "Experiment", champion: Scores, challenger: Scores) -> Figures:
+    """Differences of what the arms' films say independently of each other."""
+    gains: Figures = {"auc": None, "brier": None}
+    areas = area(champion), area(challenger)
+    if areas[0] and areas[1]:
+        difference = Area(
+            value=areas[1].value - areas[0].value,
+            variance=areas[0].variance + areas[1].variance,
+            n=min(areas[0].n, areas[1].n),
+            fewest=min(areas[0].fewest, areas[1].fewest),
+        )
+        gains["auc"] = auc(experiment, difference, lowest=-1.0)
+    if champion.n.sum() and challenger.n.sum():
+        (worse, first), (better, second) = (
+            mean_and_variance(squared_errors(it.probability, it.sick), it)
+            for it in (champion, challenger)
+        )
+        gains["brier"] = in_the_limit(
+            experiment,
+            better - worse,
+            first + second,
+            int(min(champion.n.sum(), challenger.n.sum())),
+            lowest=-1.0,
+            highest=1.0,
+        )
+    return gains
 
 
 def in_the_limit(

@@ -22,7 +22,8 @@ answered AS (
       WHEN counts AND ground_truth NOT IN ('$positive', '$negative') THEN 1 ELSE 0
     END AS said_neither,
     CASE WHEN ground_truth IS NOT NULL AND NOT blind THEN 1 ELSE 0 END AS not_blind,
-    CASE WHEN counts AND ground_truth IS NOT NULL THEN decided_at END AS first_read_at$subgroups
+    CASE WHEN counts AND ground_truth IS NOT NULL THEN decided_at END AS first_read_at,
+    chosen, patient_key$subgroups
   FROM ($observations) AS observation
   LEFT JOIN read_again ON read_again.prediction_id = observation.prediction_id
   WHERE read_again.prediction_id IS NULL
@@ -35,7 +36,8 @@ answered AS (
     CAST(COUNT_IF(counts AND ground_truth = '$negative') AS INT),
     CAST(COUNT_IF(counts AND ground_truth NOT IN ('$positive', '$negative')) AS INT),
     CAST(COUNT_IF(ground_truth IS NOT NULL AND NOT blind) AS INT),
-    MIN(CASE WHEN counts AND ground_truth IS NOT NULL THEN decided_at END)$any_subgroups
+    MIN(CASE WHEN counts AND ground_truth IS NOT NULL THEN decided_at END),
+    COALESCE(MAX(chosen), FALSE), MIN(patient_key)$any_subgroups
   FROM ($observations) AS observation
   JOIN read_again ON read_again.prediction_id = observation.prediction_id
   GROUP BY observation.prediction_id, answer_number
@@ -75,9 +77,17 @@ SELECT
     WHEN said_pneumonia > said_normal + said_neither THEN 1
     WHEN said_normal > said_pneumonia + said_neither THEN 0
     WHEN said_pneumonia + said_normal + said_neither > 0 THEN -1
-    ELSE -2
+    WHEN chosen OR COALESCE(
+      sampling_probability,
+      CASE
+        WHEN probability >= CAST(:threshold AS DOUBLE) THEN CAST(:review_share AS DOUBLE)
+        ELSE CAST(:audit_share AS DOUBLE)
+      END
+    ) >= 1 THEN -2
+    ELSE -3
   END AS TINYINT) AS truth,
   CAST(
     FLOOR((UNIX_MILLIS(first_read_at) - UNIX_MILLIS(request_time)) / 3600000) AS BIGINT
-  ) AS lag_hours$subgroups
+  ) AS lag_hours,
+  patient_key$subgroups
 FROM answered

@@ -1,4 +1,5 @@
--- The mature films by all that sensitivity and specificity depend on.
+-- The mature films, read or not, by all that sensitivity and specificity depend on. Those whose
+-- patient is known (`keyed`) are counted by patient too, in units.sql.
 SELECT
   day,
   propensity,
@@ -6,8 +7,9 @@ SELECT
   called,
   truth,
   sampling,
+  patient_key IS NOT NULL AS keyed,
   COUNT(*) AS n
 FROM cases
 WHERE standing = 0 AND mature
-GROUP BY day, propensity, side, called, truth, sampling
-ORDER BY day, propensity, side, called, truth, sampling
+GROUP BY day, propensity, side, called, truth, sampling, patient_key IS NOT NULL
+ORDER BY day, propensity, side, called, truth, sampling, keyed

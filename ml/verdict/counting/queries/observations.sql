@@ -18,7 +18,9 @@ SELECT
   decided_at,
   blind,
   blind AND (decided_at IS NULL OR decided_at <= CAST(:as_of AS TIMESTAMP)) AS counts,
-  sampling_probability$subgroups
+  sampling_probability,
+  chosen,
+  patient_key$subgroups
 FROM ($rows) AS logged
 WHERE request_time >= CAST(:start AS TIMESTAMP) AND request_time <= CAST(:as_of AS TIMESTAMP)
   OR request_time IS NULL AND decided_at >= CAST(:start AS TIMESTAMP)

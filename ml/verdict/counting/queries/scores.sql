@@ -4,6 +4,7 @@
 SELECT
   side,
   truth,
+  propensity,
   sampling,
   probability,
   COUNT(*) AS n
@@ -11,6 +12,7 @@ FROM (
   SELECT
     side,
     truth,
+    propensity,
     sampling,
     CASE
       WHEN LEAST(probability, 1 - probability) < 0.0001
@@ -22,5 +24,5 @@ FROM (
   FROM cases
   WHERE standing = 0 AND mature AND truth >= 0
 ) AS rounded
-GROUP BY side, truth, sampling, probability
-ORDER BY side, truth, sampling, probability
+GROUP BY side, truth, propensity, sampling, probability
+ORDER BY side, truth, propensity, sampling, probability

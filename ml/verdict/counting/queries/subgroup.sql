@@ -2,11 +2,12 @@
 SELECT
   COALESCE(CAST($column AS STRING), '') AS subgroup,
   side,
+  propensity,
   called,
   truth,
   sampling,
   COUNT(*) AS n
 FROM cases
 WHERE standing = 0 AND mature AND truth >= 0
-GROUP BY COALESCE(CAST($column AS STRING), ''), side, called, truth, sampling
-ORDER BY subgroup, side, called, truth, sampling
+GROUP BY COALESCE(CAST($column AS STRING), ''), side, propensity, called, truth, sampling
+ORDER BY subgroup, side, propensity, called, truth, sampling
