@@ -94,9 +94,10 @@ class PlatformStack(_EnvironmentStack):
         warehouse = create_warehouse(self, self._environment)
         roles = self._environment.roles
         services = [it for it in (roles.endpoint_creator, roles.reading_room) if it]
+        callers = roles.callers if self._environment.context else ()
         self._permit(
             "warehouse-permissions",
-            [(it, "CAN_USE") for it in (*services, *roles.trainers, *roles.analysts)],
+            [(it, "CAN_USE") for it in (*services, *callers, *roles.trainers, *roles.analysts)],
             sql_endpoint_id=warehouse.id,
         )
         return warehouse.id

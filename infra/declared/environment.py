@@ -12,6 +12,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import InitErrorDetails
 
+from infra.declared.context import ContextPlan
 from infra.declared.declaration import Declaration, Table, broken_rule, problem, read
 from infra.declared.endpoint import ABTest, Feedback
 from infra.declared.local_workspace import is_loopback
@@ -101,6 +102,8 @@ class Environment(Declaration):
     ab_test: ABTest = Field(examples=["[ab_test]"])
     feedback: Feedback | None = None
     reading: ReadingPlan = ReadingPlan()
+    context: ContextPlan | None = None
+    """None: nobody may write what is known of a prediction's film."""
 
     def full_model_name(self, model: str) -> str:
         """The three-level name under which a model is registered and served here."""

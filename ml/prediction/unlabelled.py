@@ -16,7 +16,7 @@ from ml.workspace.connection import WorkspaceError, explained
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
-    from ml.workspace.warehouse import Warehouse
+    from ml.workspace.warehouse import Row, Warehouse
 
 SUFFIXES: Final = (".jpeg", ".jpg", ".png", ".dcm", ".dicom")
 """Of the files that a folder is searched for, in any case."""
@@ -24,7 +24,7 @@ SUFFIXES: Final = (".jpeg", ".jpg", ".png", ".dcm", ".dicom")
 _IDS_A_STATEMENT: Final = 10_000
 
 _PATHS: Final = """
-SELECT known.image_id, known.volume_path
+SELECT known.image_id, known.volume_path, known.patient_key
 FROM IDENTIFIER(:table) AS known
 JOIN (SELECT explode(from_json(:image_ids, 'ARRAY<STRING>')) AS image_id) AS asked
 ON known.image_id = asked.image_id
@@ -61,6 +61,8 @@ class IngestedFilm:
     client: "WorkspaceClient"
     image_id: str
     volume_path: str
+    patient_key: str | None = None
+    """As ingestion knows the patient."""
 
     @property
     def name(self) -> str:
@@ -106,12 +108,12 @@ def ingested(
 
     Raises WorkspaceError with the ids that the table does not have.
     """
-    paths: dict[str, str] = {}
+    found: dict[str, Row] = {}
     for start in range(0, len(image_ids), _IDS_A_STATEMENT):
         asked = json.dumps(image_ids[start : start + _IDS_A_STATEMENT])
         for row in warehouse.execute(_PATHS, table=table, image_ids=asked):
-            paths[str(row["image_id"])] = str(row["volume_path"])
-    unknown = [image_id for image_id in image_ids if image_id not in paths]
+            found[str(row["image_id"])] = row
+    unknown = [image_id for image_id in image_ids if image_id not in found]
     if unknown:
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
         raise WorkspaceError(
@@ -119,6 +121,11 @@ def ingested(
             f"image_id; python -m ml.ingest adds films to {FILMS.name}."
         )
     return [
-        IngestedFilm(client=client, image_id=image_id, volume_path=paths[image_id])
+        IngestedFilm(
+            client=client,
+            image_id=image_id,
+            volume_path=str(found[image_id]["volume_path"]),
+            patient_key=found[image_id]["patient_key"],
+        )
         for image_id in image_ids
     ]

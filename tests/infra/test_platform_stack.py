@@ -101,7 +101,7 @@ class TestCatalog:
     def test_every_column_has_a_type_and_a_comment(self, platform: Synthesized) -> None:
         tables = platform("dev")["resource"]["databricks_sql_table"]
 
-        assert set(tables) == {"kaggle_xray_metadata", "prediction_feedback"}
+        assert set(tables) == {"kaggle_xray_metadata", "prediction_context", "prediction_feedback"}
         for table in tables.values():
             assert table["comment"]
             for column in table["column"]:
@@ -123,6 +123,7 @@ class TestCatalog:
             "ground_truth",
             "radiologist_id",
         }
+        assert required["prediction_context"] == {"prediction_id", "recorded_at"}
 
     def test_tables_are_created_through_the_warehouse(self, platform: Synthesized) -> None:
         """Without one, the provider starts a cluster to run the statement."""
@@ -238,6 +239,15 @@ class TestAccess:
             ):
                 assert name not in module.read_text(), (name, module)
 
+    @pytest.mark.parametrize(("context", "users"), [("", set()), ("[context]", {"clinic"})])
+    def test_callers_use_the_warehouse_where_they_write_a_context(
+        self, platform: Synthesized, write: Write, context: str, users: set[str]
+    ) -> None:
+        stack = platform(write(add=f'{context}\n[roles]\ncallers = [{{ group = "clinic" }}]'))
+
+        levels = dict(each(stack)).get("databricks_permissions.warehouse-permissions", {})
+        assert {it["group_name"] for it in levels.get("access_control", ())} == users
+
     def test_whoever_deploys_keeps_its_own_level(self, platform: Synthesized, write: Write) -> None:
         stack = platform(
             write(
@@ -303,7 +313,7 @@ class TestProtection:
     def test_a_protected_environment_keeps_what_holds_data(self, platform: Synthesized) -> None:
         protected = dict(each(platform("prod"), *DATA))
 
-        assert len(protected) == 12
+        assert len(protected) == 13
         for address, resource in protected.items():
             assert resource["lifecycle"] == {"prevent_destroy": True}, address
             assert resource.get("force_destroy") is not True, address

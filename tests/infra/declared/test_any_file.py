@@ -39,6 +39,7 @@ KEYS = """
     ab_test.champion.model ab_test.champion.version ab_test.champion.environment_vars
     feedback.endpoint feedback.inference_table feedback.permissions feedback.model
     reading reading.readers reading.audit_share reading.seed
+    context context.sites context.sites.north
 """
 
 
