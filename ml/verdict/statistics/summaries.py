@@ -20,9 +20,12 @@ Figures = dict[str, Interval | None]
 """Figures by name; None for one that the films cannot give."""
 
 
-def brier(experiment: "Experiment", scores: Scores) -> Interval | None:
-    """The mean squared distance of probability and truth."""
-    return mean(experiment, squared_errors(scores.probability, scores.sick), scores, lowest=0.0)
+def brier(
+    experiment: "Experiment", scores: Scores, unit: NDArray[np.intp] | None = None
+) -> Interval | None:
+    """The mean squared distance of probability and truth; ``unit`` [i] is a film's patient."""
+    errors = squared_errors(scores.probability, scores.sick)
+    return mean(experiment, errors, scores, lowest=0.0, unit=unit)
 
 
 def auc(experiment: "Experiment", found: Area | None, *, lowest: float) -> Interval | None:
@@ -86,24 +89,34 @@ def in_the_limit(
     )
 
 
-def mean_and_variance(values: Floats, scores: Scores) -> tuple[float, float]:
-    """Weighted mean and its variance."""
+def mean_and_variance(
+    values: Floats, scores: Scores, unit: NDArray[np.intp] | None = None
+) -> tuple[float, float]:
+    """Weighted mean and its variance, that between units where they are given."""
     weights = scores.weight * scores.n
     mean = float(np.average(values, weights=weights))
+    if unit is not None:
+        of_each = np.bincount(unit, weights=weights * (values - mean))
+        return mean, float((of_each**2).sum() / weights.sum() ** 2)
     spread = scores.n * (scores.weight * (values - mean)) ** 2
     return mean, float(spread.sum() / weights.sum() ** 2)
 
 
 def mean(
-    experiment: "Experiment", values: Floats, scores: Scores, *, lowest: float
+    experiment: "Experiment",
+    values: Floats,
+    scores: Scores,
+    *,
+    lowest: float,
+    unit: NDArray[np.intp] | None = None,
 ) -> Interval | None:
     """The weighted mean of values [i] with its interval; None without films."""
     if not scores.n.sum():
         return None
-    value, variance = mean_and_variance(values, scores)
-    return in_the_limit(
-        experiment, value, variance, int(scores.n.sum()), lowest=lowest, highest=1.0
-    )
+    value, variance = mean_and_variance(values, scores, unit)
+    units = int(scores.n.sum()) if unit is None else np.unique(unit).size
+    limited = in_the_limit(experiment, value, variance, units, lowest=lowest, highest=1.0)
+    return replace(limited, n=int(scores.n.sum()))
 
 
 def quantile(values: Floats, n: NDArray[np.int64], at: float, alpha: float) -> Interval | None:
