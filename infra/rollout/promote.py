@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from infra.declared.ramp import next_step
 from infra.declared.traffic import ALL_TRAFFIC
 from infra.rollout.environment_file import EnvironmentFile, replace
 from infra.rollout.evidence import ANSWERS, JOURNAL, Evidence, last_step, record_of
-from infra.rollout.ramp import next_step
 from infra.rollout.refusal import Refused
 
 

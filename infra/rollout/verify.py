@@ -17,11 +17,11 @@ from typing import Final
 from infra.declared.environment import Environment
 from infra.declared.experiment import EXPERIMENTS, Experiment, InvalidExperiment
 from infra.declared.experiment import load as load_experiment
+from infra.declared.ramp import next_step
 from infra.declared.traffic import ALL_TRAFFIC
 from infra.rollout import history
 from infra.rollout.environment_file import EnvironmentFile
 from infra.rollout.evidence import Evidence, last_step, record_of
-from infra.rollout.ramp import next_step
 from infra.rollout.refusal import Refused
 from ml.contract.decision import DECISION_FILE, JOURNALS, differences
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ml.verdict.statistics.betting import Evidence, Interval
+from infra.declared.safeguards import Ramp
+from ml.verdict.statistics.betting import Evidence, Floats, Interval
 from ml.verdict.statistics.cells import Cells
 from ml.verdict.statistics.final import wald
 from ml.verdict.statistics.metrics import METRICS, Metric, difference, gain, labels
@@ -30,12 +31,18 @@ def level(experiment: "Experiment") -> float:
     return experiment.alpha * (1 - final.share) if final else experiment.alpha
 
 
+def spent(experiment: "Experiment", films: Cells) -> Floats:
+    """Labels [i] that count towards `maximum_labels`: those of early steps do not."""
+    early = (experiment.ramp or Ramp()).early_up_to / 100
+    return films.n * (films.labelled & (films.propensity > early))
+
+
 def last_look(experiment: "Experiment", films: Cells) -> int | None:
     """The look of the final test: the first one with `maximum_labels`. None before it, and where
     no such test was declared."""
     if not experiment.final_test or not films.n.size:
         return None
-    daily = np.bincount(films.look, weights=films.n * films.labelled)
+    daily = np.bincount(films.look, weights=spent(experiment, films))
     reached = np.flatnonzero(daily.cumsum() >= experiment.maximum_labels)
     return int(reached[0]) if reached.size else None
 
@@ -53,22 +60,32 @@ def gains(
     found = {}
     for metric in METRICS:
         evidence = _evidence(experiment, films, metric, looks)
-        interval = gain(evidence, level(experiment), labels(films, metric))
-        if interval and (once := _once(experiment, evidence, final=final)):
-            interval = replace(
-                interval, low=max(interval.low, once[0]), high=min(interval.high, once[1])
-            )
+        interval = between(experiment, evidence, labels(films, metric), final=final)
         found[metric] = Gain(evidence=evidence, interval=interval)
     return found
+
+
+def between(
+    experiment: "Experiment", evidence: Evidence, films: float, *, final: bool
+) -> Interval | None:
+    """The interval at the last look; None where no film says anything."""
+    interval = gain(evidence, level(experiment), films)
+    if interval and (once := _once(experiment, evidence, final=final)):
+        return replace(interval, low=max(interval.low, once[0]), high=min(interval.high, once[1]))
+    return interval
 
 
 def exceeds(
     experiment: "Experiment", films: Cells, metric: Metric, limit: float, *, final: bool
 ) -> bool:
     """Whether the gain's interval lies above the limit, which takes less than the interval."""
-    evidence = _evidence(experiment, films, metric)
+    return is_above(experiment, _evidence(experiment, films, metric), limit, final=final)
+
+
+def is_above(experiment: "Experiment", evidence: Evidence, limit: float, *, final: bool) -> bool:
+    """Whether the evidence of the last look excludes the limit and all below it."""
     once = _once(experiment, evidence, final=final)
-    return bool(evidence.exceeds(limit, level(experiment) / 2)[-1]) or bool(
+    return bool(evidence.last.exceeds(limit, level(experiment) / 2).any()) or bool(
         once and once[0] > limit
     )
 

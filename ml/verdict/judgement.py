@@ -11,7 +11,7 @@ from ml.evaluation.discrimination import area
 from ml.verdict.bounds import Bounds, bounds
 from ml.verdict.counting.journals import Journaled
 from ml.verdict.counting.tally import ARMS, Standing, Tally
-from ml.verdict.gains import Gain, gains, last_look, level, of_the_test
+from ml.verdict.gains import Gain, gains, last_look, level, of_the_test, spent
 from ml.verdict.gates import (
     Coverage,
     coverage_of,
@@ -19,9 +19,12 @@ from ml.verdict.gates import (
     readers_saw_what_was_chosen,
     split_is_intact,
 )
+from ml.verdict.guardrails import Guardrail, guardrails
 from ml.verdict.missing import MissingTruth, missing_truth
 from ml.verdict.planning.films_needed import multiple
+from ml.verdict.planning.futility import chance_of_promotion
 from ml.verdict.ramp import early_step
+from ml.verdict.readers import ReaderErrors, agree, reader_errors
 from ml.verdict.rule import Finding, Ruling, promotes, promotion_limits, rule, whatever_is_missing
 from ml.verdict.statistics.betting import Evidence, Floats, Interval
 from ml.verdict.statistics.calibration import Calibration, calibration
@@ -39,6 +42,8 @@ from ml.verdict.statistics.summaries import (
     quantile,
 )
 from ml.verdict.statistics.truth import Truth
+from ml.verdict.subgroups import Subgroups, subgroups
+from ml.verdict.turning import Turn, finding, turns
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment, Split
@@ -83,6 +88,8 @@ class Needed:
 
     as_observed: int | None
     as_expected: int | None
+    chance: float | None
+    """Of a promotion by the declared maximum; None where there is nothing to tell it by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +105,10 @@ class Judgement:
     standings: Mapping[Standing, int]
     not_blind: int
     journaled: Journaled | None
-    subgroups: Mapping[str, Mapping[str, tuple[Figures, ...]]]
+    guardrails: tuple[Guardrail, ...]
+    turns: tuple[Turn, ...]
+    reader_errors: ReaderErrors
+    subgroups: Subgroups
     days: tuple[date, ...]
     paths: tuple[Path, ...]
     missing: MissingTruth
@@ -126,20 +136,27 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
         lambda imputed: promotes(experiment, imputed, final=final),
         final=final,
     )
+    agreement = _agreement(tally, alpha)
     ratio, coverage = tally.sample_ratio(), coverage_of(experiment, tally)
     read = (arms[0].labels, arms[1].labels)
     gates = (
         split_is_intact(experiment, ratio, tally.days),
         *readers_saw_what_was_chosen(experiment, coverage),
         *few_orphans(experiment, tally),
+        *agree(experiment, agreement.share if agreement else None),
     )
+    total = spent(experiment, counted).sum()
+    guarded = guardrails(experiment, tally)
+    turned = turns(experiment, {it: gain.evidence for it, gain in gained.items()}, tally.days)
+    errors = reader_errors(experiment, films, final=final)
     ruling = rule(
         experiment,
         intervals,
         labels=read,
-        total=sum(read),
+        total=int(total),
         gates=gates,
-        further=(whatever_is_missing(experiment, missing),),
+        guardrails=guarded,
+        further=(whatever_is_missing(experiment, missing), finding(turned), *errors.findings),
     )
     return Judgement(
         arms=(arms[0], arms[1]),
@@ -152,17 +169,14 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
         bounds=bounds(experiment, tally),
         sample_ratio=ratio,
         coverage=coverage,
-        agreement=_agreement(tally, alpha),
+        agreement=agreement,
         standings={standing: tally.standing(standing) for standing in Standing},
         not_blind=tally.not_blind(),
         journaled=tally.journaled,
-        subgroups={
-            column: {
-                value: tuple(_figures_of(experiment, cells, arm) for arm in (CHAMPION, CHALLENGER))
-                for value, cells in tally.subgroup(column).items()
-            }
-            for column in experiment.subgroups
-        },
+        guardrails=guarded,
+        turns=turned,
+        reader_errors=errors,
+        subgroups=subgroups(experiment, tally),
         days=tally.days,
         paths=tuple(
             _path(metric, gain.evidence, level(experiment))
@@ -171,9 +185,15 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
         ),
         missing=missing,
         patients=tally.patients,
-        needed=_needed(experiment, splits[-1].propensity, gained, sum(read)),
+        needed=_needed(experiment, splits[-1].propensity, gained, sum(read), total),
         ruling=ruling,
-        early_step=early_step(experiment, intervals, ruling, labels=read),
+        early_step=early_step(
+            experiment,
+            intervals,
+            ruling,
+            labels=read,
+            safe=[*(it.finding for it in guarded), finding(turned)],
+        ),
     )
 
 
@@ -275,11 +295,14 @@ def _needed(
     propensity: float,
     gained: Mapping[Metric, Gain],
     labels: int,
+    spending: float,
 ) -> Needed:
     limits, alpha = promotion_limits(experiment), level(experiment) / 2
-    observed = multiple({metric: gain.evidence for metric, gain in gained.items()}, limits, alpha)
+    found = {metric: gain.evidence for metric, gain in gained.items()}
+    observed = multiple(found, limits, alpha)
+    chance = chance_of_promotion(experiment, found, spending)
     if not 0 < propensity < 1:
-        return Needed(as_observed=None, as_expected=None)
+        return Needed(as_observed=None, as_expected=None, chance=chance)
     truth = Truth.expected(experiment)
     films = truth.live(propensity, experiment.review_share, experiment.audit_share)
     foreseen = {metric: gain.evidence for metric, gain in gains(experiment, films).items()}
@@ -288,4 +311,5 @@ def _needed(
     return Needed(
         as_observed=max(fewest, int(np.ceil(observed * labels))) if observed and labels else None,
         as_expected=max(fewest, int(np.ceil(expected * read))) if expected else None,
+        chance=chance,
     )

@@ -9,7 +9,7 @@ docs/reference/statistics.md#the-rule
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ml.contract.decision import Verdict
 from ml.verdict.gains import exceeds
@@ -31,6 +31,18 @@ class Finding:
     because: str
 
 
+class Guarded(Protocol):
+    """A limit of the challenger that no gain makes up for, as ml.verdict.guardrails judges it."""
+
+    @property
+    def finding(self) -> Finding:
+        """Whether it holds: is not shown to be breached."""
+
+    @property
+    def by_readers(self) -> bool:
+        """Whether it rests on truths, so that it says nothing where a gate does not hold."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ruling:
     """The verdict, and what it rests on."""
@@ -49,16 +61,23 @@ def rule(
     labels: tuple[int, int],
     total: int,
     gates: tuple[Finding, ...],
+    guardrails: tuple[Guarded, ...] = (),
     further: tuple[Finding, ...] = (),
 ) -> Ruling:
     """The ruling on the gains, challenger minus champion, on the labels of each arm, and on the
     total of them: of a replay, a label serves both arms.
 
     A gate that does not hold means that the data are not what the test assumes: it stops
-    everything. A further condition is one of a promotion alone.
+    everything but a rollback for what needs no truth. A further condition is one of a promotion
+    alone.
     """
-    conditions = (*gates, *_conditions(experiment, gains, labels), *further)
-    verdict, reason = _verdict(experiment, gains, total, conditions, gates)
+    conditions = (
+        *gates,
+        *(guardrail.finding for guardrail in guardrails),
+        *_conditions(experiment, gains, labels),
+        *further,
+    )
+    verdict, reason = _verdict(experiment, gains, total, conditions, gates, guardrails)
     return Ruling(
         verdict=verdict,
         reason=reason,
@@ -73,8 +92,12 @@ def _verdict(
     total: int,
     conditions: tuple[Finding, ...],
     gates: tuple[Finding, ...],
+    guardrails: tuple[Guarded, ...],
 ) -> tuple[Verdict, str]:
     broken = [gate for gate in gates if not gate.holds]
+    for guardrail in guardrails:
+        if not guardrail.finding.holds and not (broken and guardrail.by_readers):
+            return Verdict.ROLLBACK, guardrail.finding.because
     if broken:
         return Verdict.INCONCLUSIVE, f"The test stops: {broken[0].because}"
     sensitivity, specificity = gains["sensitivity"], gains["specificity"]

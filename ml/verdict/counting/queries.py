@@ -39,6 +39,9 @@ COUNTS: Final = (
 )
 """What is counted of the cases, by the name of its file."""
 
+OF_A_SUBGROUP: Final = ("subgroup", "subgroup_requests")
+"""What is counted by each column of the subgroups."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Queries:
@@ -81,10 +84,11 @@ class Queries:
         )
 
     def counts(self) -> Mapping[str, str]:
-        """The statements over `cases`, by name; a subgroup's name is its column's."""
+        """The statements over `cases`, by name; a subgroup's names end with its column's."""
         return {name: _filled_in(name) for name in COUNTS} | {
-            f"subgroup {column}": _filled_in("subgroup", column=column)
+            f"{what} {column}": _filled_in(what, column=column)
             for column in self.experiment.subgroups
+            for what in OF_A_SUBGROUP
         }
 
     def parameters(self, as_of: datetime, observations: int = 0) -> dict[str, str]:

@@ -84,7 +84,7 @@ class Tally:
         )
 
     def subgroup(self, column: str) -> dict[str, Cells]:
-        """The mature films that have a truth, by the values of a column."""
+        """The mature films, with a truth or without, by the values of a column."""
         films = self._table(f"subgroup {column}")
         return {
             str(value): Cells(
@@ -98,6 +98,22 @@ class Tally:
             )
             for value in np.unique(films["subgroup"])
             for here in [films["subgroup"] == value]
+        }
+
+    def subgroup_sample_ratio(self, column: str) -> dict[str, SampleRatio]:
+        """Whether the requests came as the split had promised, by the values of a column."""
+        requests = self._table(f"subgroup_requests {column}")
+        n = requests["requests"].astype(np.float64)
+        return {
+            str(value): sample_ratio(
+                np.zeros(here.sum(), np.intp),
+                requests["propensity"][here],
+                np.where(requests["side"][here] == CHAMPION, n[here], 0.0),
+                np.where(requests["side"][here] == CHALLENGER, n[here], 0.0),
+                looks=1,
+            )
+            for value in np.unique(requests["subgroup"])
+            for here in [requests["subgroup"] == value]
         }
 
     def labels(self, arm: int) -> int:

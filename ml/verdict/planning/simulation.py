@@ -82,9 +82,15 @@ class Runs:
 
 
 def simulate(
-    experiment: "Experiment", truth: Truth, design: Design, *, runs: int, seed: int
+    experiment: "Experiment",
+    truth: Truth,
+    design: Design,
+    *,
+    runs: int,
+    seed: int,
+    beyond: int = 1,
 ) -> Runs:
-    """Runs an experiment so many times, up to its maximum of labels."""
+    """Runs an experiment so many times, up to its maximum of labels, or so many times `beyond`."""
     random = np.random.default_rng(seed)
     shares, gained, labels_of = _kinds(experiment, truth, design)
     every = np.append(shares, max(0.0, 1 - shares.sum()))  # the last: films that nobody reads
@@ -112,7 +118,7 @@ def simulate(
     shape = (runs, design.days)
     # The day on which the maximum is reached is the last one.
     before = np.concatenate([np.zeros((runs, 1)), total[:, :-1]], axis=1)
-    running = before < experiment.maximum_labels
+    running = before < beyond * experiment.maximum_labels
     enough = labels.min(axis=0) >= experiment.minimum_per_arm
     return Runs(
         promoted=(promoted.reshape(shape) | _at_the_end(experiment, evidence, total))
@@ -121,7 +127,11 @@ def simulate(
         stopped=(rolled_back | kept).reshape(shape) & running,
         rolled_back=rolled_back.reshape(shape) & running,
         labels=total,
-        fixed_sample=_fixed_sample(experiment, evidence).reshape(shape) & enough & running,
+        fixed_sample=wald_exceeds(evidence, promotion_limits(experiment), experiment.alpha).reshape(
+            shape
+        )
+        & enough
+        & running,
     )
 
 
@@ -140,13 +150,14 @@ def _kinds(
     return films.n, gained, tuple(arms)
 
 
-def _fixed_sample(
-    experiment: "Experiment", evidence: Mapping[Metric, Evidence], alpha: float | None = None
+def wald_exceeds(
+    evidence: Mapping[Metric, Evidence], limits: Mapping[Metric, float], alpha: float
 ) -> NDArray[np.bool_]:
-    """The same conditions by Wald's test of the same estimating equations."""
-    needed = norm.ppf(1 - (alpha or experiment.alpha) / 2)
+    """Per row of counts: whether every gain exceeds its limit by Wald's test for one look, as
+    `ml.verdict.statistics.final` has it."""
+    needed = norm.ppf(1 - alpha / 2)
     passed = []
-    for metric, limit in promotion_limits(experiment).items():
+    for metric, limit in limits.items():
         found = evidence[metric]
         with np.errstate(divide="ignore", invalid="ignore"):
             slope, estimate = found.counts @ found.v, found.estimates
@@ -169,4 +180,5 @@ def _at_the_end(
     reached = total >= experiment.maximum_labels
     last = reached & (reached.cumsum(axis=1) == 1)
     alpha = experiment.alpha * experiment.final_test.share
-    return np.asarray(last & _fixed_sample(experiment, evidence, alpha).reshape(total.shape))
+    shown = wald_exceeds(evidence, promotion_limits(experiment), alpha)
+    return np.asarray(last & shown.reshape(total.shape))

@@ -12,6 +12,7 @@ from ml.contract.serving import LABELS
 from ml.verdict.counting.journals import UNLOGGED, Journaled
 from ml.verdict.judgement import Arm, Judgement
 from ml.verdict.statistics.betting import Interval
+from ml.verdict.subgroups import Subgroup
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment, Split
@@ -33,6 +34,13 @@ METHOD: Final = {
     "latency, label lag": "order statistics, for one look; no condition of the verdict",
     "verdict": "intersection-union of two non-inferiorities and one superiority (Berger 1982)",
     "sample ratio": "sequential multinomial test (Lindon and Malek 2022)",
+    "guardrails": "betting, as the intervals; all limits together at alpha / 2",
+    "turned": "e-detector over the days that a loss could have begun with (Shin, Ramdas and "
+    "Rinaldo 2023); all metrics together at alpha",
+    "reader errors": "linear correction of each film's truth; a promotion holds with every "
+    "error up to the declared one",
+    "subgroups": "all intervals that are shown together at alpha (Bonferroni); no condition of the "
+    "verdict",
 }
 
 _BY_BENEFIT: Final = (
@@ -153,11 +161,26 @@ def numbers(judgement: Judgement) -> dict[str, Any]:
         },
         "rows": {str(standing): n for standing, n in judgement.standings.items()},
         **({"journals": _journaled(judgement.journaled)} if judgement.journaled else {}),
-        "subgroups": {
-            column: {
-                value: {"champion": figures(arms[0]), "challenger": figures(arms[1])}
-                for value, arms in values.items()
+        "guardrails": [
+            {
+                "name": it.name,
+                "figure": asdict(it.figure) if it.figure else None,
+                "limit": it.limit,
+                "breached": it.breached,
             }
+            for it in judgement.guardrails
+        ],
+        "turned": [{**asdict(turn), "since": turn.since.isoformat()} for turn in judgement.turns],
+        "reader errors": {
+            "declared": judgement.reader_errors.declared,
+            "tipping point": judgement.reader_errors.tipping_point,
+            "gains": {
+                f"{error:g}": figures(found)
+                for error, found in judgement.reader_errors.gains.items()
+            },
+        },
+        "subgroups": {
+            column: {value: _subgroup(found) for value, found in values.items()}
             for column, values in judgement.subgroups.items()
         },
         "days": [day.isoformat() for day in judgement.days],
@@ -171,6 +194,28 @@ def numbers(judgement: Judgement) -> dict[str, Any]:
 def figures(values: Mapping[Any, Interval | None]) -> dict[str, Any]:
     """Figures by name; null for one that the films cannot give."""
     return {name: asdict(value) if value else None for name, value in values.items()}
+
+
+def _subgroup(found: Subgroup) -> dict[str, Any]:
+    ratio = found.sample_ratio
+    return {
+        "sample ratio": {
+            "champion": int(ratio.requests[-1] - ratio.challenger[-1]),
+            "challenger": int(ratio.challenger[-1]),
+            "promised to the challenger": float(ratio.promised[-1]),
+            "anytime-valid p, of all subgroups together": found.sample_ratio_p,
+        }
+        if ratio
+        else None,
+        **{
+            metric: {
+                "films": dict(zip(("champion", "challenger"), it.films, strict=True)),
+                "films of each arm that a gain takes": it.needed,
+                **figures({"gain": it.gain, "champion": it.champion, "challenger": it.challenger}),
+            }
+            for metric, it in found.figures.items()
+        },
+    }
 
 
 def _journaled(journaled: Journaled) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ml.contract.decision import Decision
 from ml.verdict.counting.tally import ARMS, Tally
 from ml.verdict.judgement import Judgement
-from ml.verdict.report.tabular import Table, needed, tables
+from ml.verdict.report.table import Table
+from ml.verdict.report.tabular import needed, tables
 from ml.verdict.rule import promotion_limits
 from ml.verdict.statistics.cells import CHALLENGER, CHAMPION
 

@@ -9,7 +9,8 @@ from ml.verdict.judgement import Path
 from ml.verdict.paired import Answers, PairedJudgement
 from ml.verdict.report.decision_record import arms_and_experiment, figures, method, software
 from ml.verdict.report.html_report import Plot, page
-from ml.verdict.report.tabular import Table, not_estimable, parts, text
+from ml.verdict.report.table import Table, parts, text
+from ml.verdict.report.tabular import not_estimable
 from ml.verdict.rule import promotion_limits
 from ml.verdict.statistics.cells import CHALLENGER, CHAMPION
 

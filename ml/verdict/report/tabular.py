@@ -1,7 +1,6 @@
 """What people read of a judgement: the same tables on the terminal and in the report."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 from ml.contract.decision import NONE_GIVEN
 from ml.contract.serving import LABELS
@@ -9,22 +8,13 @@ from ml.verdict.counting.journals import UNLOGGED
 from ml.verdict.counting.tally import Standing
 from ml.verdict.judgement import Judgement, Needed
 from ml.verdict.missing import MissingTruth
+from ml.verdict.planning.futility import UNLIKELY
+from ml.verdict.report.safeguards import guardrails, reader_errors, subgroup, turned
+from ml.verdict.report.table import Table, parts, text
 from ml.verdict.statistics.betting import Interval
-from ml.verdict.statistics.cells import CHALLENGER, CHAMPION
 from ml.verdict.statistics.recalibration import Recalibration
 
 ARMS = ("champion", "challenger")
-Rows = Sequence[Sequence[str]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """A table of text."""
-
-    title: str
-    heads: Sequence[str]
-    rows: Rows
-    note: str = ""
 
 
 def tables(judgement: Judgement) -> Iterator[Table]:
@@ -35,22 +25,13 @@ def tables(judgement: Judgement) -> Iterator[Table]:
     yield arms(judgement)
     yield verification(judgement)
     yield remains(judgement)
+    if judgement.guardrails:
+        yield guardrails(judgement.guardrails)
+    if judgement.turns:
+        yield turned(judgement.turns)
+    yield reader_errors(judgement.reader_errors)
     for column, values in judgement.subgroups.items():
-        yield Table(
-            title=f"By {column}",
-            heads=(column, "figure", "champion", "challenger"),
-            rows=[
-                (
-                    value or "not known",
-                    metric,
-                    text(found[CHAMPION][metric]),
-                    text(found[CHALLENGER][metric]),
-                )
-                for value, found in values.items()
-                for metric in ("sensitivity", "specificity")
-            ],
-            note="No verdict depends on these; small groups say little.",
-        )
+        yield subgroup(column, values)
 
 
 def gains(values: Mapping[str, Interval | None], judgement: Judgement) -> Table:
@@ -192,7 +173,15 @@ def remains(judgement: Judgement) -> Table:
 
 
 def needed(found: Needed, labels: int) -> str:
-    """How many more labels, in a sentence."""
+    """How many more labels, in a sentence, and whether to hope for them."""
+    return _more(found, labels) + (
+        f" By the declared maximum a promotion is unlikely: {found.chance:.0%}."
+        if found.chance is not None and found.chance < UNLIKELY
+        else ""
+    )
+
+
+def _more(found: Needed, labels: int) -> str:
     if found.as_observed is not None:
         more = max(0, found.as_observed - labels)
         return (
@@ -205,21 +194,3 @@ def needed(found: Needed, labels: int) -> str:
             f"experiment expects, it takes about {more} more labels."
         )
     return "No number of labels leads to a promotion if the arms are as the experiment expects."
-
-
-def text(value: Interval | None) -> str:
-    """A figure with its interval and n."""
-    number, interval, n = parts(value)
-    return f"{number} ({interval}), n = {n}" if interval else number
-
-
-def parts(value: Interval | None, *, signed: bool = False) -> tuple[str, str, str]:
-    """A figure, its interval and its n."""
-    if value is None:
-        return "not defined", "", "0"
-    sign = "+" if signed else ""
-    digits = 0 if value.value >= 10 else 3
-    number, low, high = (
-        format(part, f"{sign}.{digits}f") for part in (value.value, value.low, value.high)
-    )
-    return number, f"{low} to {high}", str(value.n)

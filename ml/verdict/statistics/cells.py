@@ -80,12 +80,11 @@ class Cells:
     @classmethod
     def of(cls, parts: Sequence[Self]) -> Self:
         """The cells of all parts, whose units are the same where their numbers are."""
-        return cls(
-            **{
-                name: np.concatenate([vars(part)[name] for part in parts])
-                for name in vars(parts[0])
-            }
-        )
+        together: dict[str, Any] = {
+            name: None if values is None else np.concatenate([vars(part)[name] for part in parts])
+            for name, values in vars(parts[0]).items()
+        }
+        return cls(**together)
 
     def and_(self, others: Self) -> Self:
         """These cells and those of other units."""

@@ -535,16 +535,3 @@ class TestWhatIsCompared:
         assert decision.numbers["champion"]["figures"]["latency p50 ms"]["value"] == 50
         assert decision.numbers["champion"]["figures"]["latency p95 ms"]["value"] == 95
         assert decision.numbers["challenger"]["figures"]["error rate"]["value"] == 0.5
-
-    def test_subgroups_are_shown_with_their_n(self, compare, experiment, log):
-        log.films(CHAMPION, {"TP": 8, "FN": 2}, site="north")
-        log.films(CHAMPION, {"TP": 3, "FN": 1}, site="south")
-        log.film(CHALLENGER, 0.9, "PNEUMONIA", site="south")
-
-        decision = compare(experiment(maturity=0, subgroups='["site"]'))
-
-        sites = decision.numbers["subgroups"]["site"]
-        assert sites["north"]["champion"]["sensitivity"]["n"] == 10
-        assert sites["north"]["champion"]["sensitivity"]["value"] == pytest.approx(0.8)
-        assert sites["south"]["champion"]["sensitivity"]["n"] == 4
-        assert sites["north"]["challenger"]["sensitivity"] is None

@@ -1,4 +1,4 @@
--- The mature films that have a truth, by one column.
+-- The mature films, by one column.
 SELECT
   COALESCE(CAST($column AS STRING), '') AS subgroup,
   side,
@@ -8,6 +8,6 @@ SELECT
   sampling,
   COUNT(*) AS n
 FROM cases
-WHERE standing = 0 AND mature AND truth >= 0
+WHERE standing = 0 AND mature
 GROUP BY COALESCE(CAST($column AS STRING), ''), side, propensity, called, truth, sampling
 ORDER BY subgroup, side, propensity, called, truth, sampling
