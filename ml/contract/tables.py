@@ -16,6 +16,10 @@ FILM_VOLUME: Final = "xray_images"
 """The managed volume of BRONZE that holds the films."""
 
 
+SIMULATION: Final = "simulation"
+"""The `feedback_source` of a verdict that no reader gave: its film still waits for one."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Column:
     """A column with its Databricks SQL type."""

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from infra.declared.analysis import Analysis
 from ml.contract.serving import LABELS
-from ml.contract.tables import PREDICTION_FEEDBACK
-from ml.feedback.reading import SIMULATION
+from ml.contract.tables import PREDICTION_FEEDBACK, SIMULATION
 from ml.reading_room.assignment import Readings
 from ml.reading_room.sampler import Drawn, Sampler
 from ml.workspace.warehouse import Warehouse

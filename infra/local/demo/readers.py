@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from infra.local.demo.commands import FOLDER, run
 from ml.contract.serving import FEEDBACK_MODEL, LABELS
-from ml.feedback.reading import SIMULATION
+from ml.contract.tables import SIMULATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -189,7 +189,7 @@ def test_a_film_that_a_simulation_has_read_waits_for_a_reader(
     clinic: Clinic, open_room: OpenRoomWith
 ) -> None:
     """The demonstration simulates readers; a person who opens the room after it has films."""
-    from ml.feedback.reading import SIMULATION
+    from ml.contract.tables import SIMULATION
 
     clinic.predict("request-1", 0.9)
     clinic.logged(1)

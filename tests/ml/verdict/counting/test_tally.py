@@ -28,7 +28,7 @@ def tally(log, experiment) -> Callable[..., Tally]:
         log.end()
         trial = load(experiment(**values))
         rows = ParquetFile(log.parquet(), trial.subgroups)
-        queries = Queries(rows=rows.select, experiment=trial, splits=splits(trial))
+        queries = Queries(rows=rows.relations, experiment=trial, splits=splits(trial))
         return Tally(counts=count(rows, queries, None))
 
     return counted
