@@ -15,7 +15,7 @@ from typing import Final
 from infra.declared.environment import Environment
 from infra.declared.naming import payload_table
 from ml.contract.serving import DECISION_THRESHOLD, LABELS
-from ml.contract.tables import PREDICTION_FEEDBACK, SIMULATION
+from ml.contract.tables import PREDICTION_CONTEXT, PREDICTION_FEEDBACK, SIMULATION
 
 _SQL: Final = Path(__file__).parents[1] / "views"
 _NEGATIVE, _POSITIVE = LABELS
@@ -46,9 +46,13 @@ VIEWS: Final = (
         reads=("answers",),
     ),
     View(
+        name="contexts",
+        comment="What is known of a prediction's film without naming anybody, one row each.",
+    ),
+    View(
         name="labelled",
         comment="Predictions with what each reader said blind, and what after the reveal.",
-        reads=("predictions",),
+        reads=("predictions", "contexts"),
     ),
     View(
         name="traffic",
@@ -73,6 +77,8 @@ class Analysis:
     prefix: str
     feedback: str
     """The full name of the table of the verdicts."""
+    context: str
+    """The full name of the table of what is known of a prediction's film."""
     simulations_count: bool = False
     """Whether readings that a simulation gave are labels, as where nobody reads at all."""
 
@@ -87,6 +93,7 @@ class Analysis:
             schema=logged.schema_name,
             prefix=logged.prefix,
             feedback=PREDICTION_FEEDBACK.full_name(environment.catalog),
+            context=PREDICTION_CONTEXT.full_name(environment.catalog),
             simulations_count=environment.name in SIMULATED,
         )
 
@@ -129,6 +136,7 @@ class Analysis:
         return {
             "payload": self.payload,
             "feedback": self.feedback,
+            "context": self.context,
             "standing": standing(self.readings, "prediction_id"),
             "threshold": str(DECISION_THRESHOLD),
             "negative": _NEGATIVE,

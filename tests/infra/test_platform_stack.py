@@ -348,7 +348,8 @@ class TestAnalysis:
         views = analysis("dev")["resource"]["databricks_sql_table"]
 
         assert "depends_on" not in views["requests"]
-        assert views["predictions"]["depends_on"] == ["databricks_sql_table.requests"]
+        assert views["answers"]["depends_on"] == ["databricks_sql_table.requests"]
+        assert views["predictions"]["depends_on"] == ["databricks_sql_table.answers"]
         assert views["labelled"]["depends_on"] == ["databricks_sql_table.predictions"]
         assert set(views["outcomes"]["depends_on"]) == {
             "databricks_sql_table.predictions",

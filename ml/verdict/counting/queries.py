@@ -238,7 +238,8 @@ def of_a_workspace(analysis: "Analysis", subgroups: Sequence[str]) -> Relations:
         answered=_filled_in(
             "answered_in_views",
             summary=_summary(known, "prediction_id"),
-            subgroups=_listed(subgroups, "answer.{0} AS {0}"),
+            subgroups=_listed(subgroups, "{0}"),
+            contexts=analysis.full_name("contexts"),
             chosen="CAST(NULL AS BOOLEAN)",
             share="CAST(NULL AS DOUBLE)",
             **answers,

@@ -48,6 +48,15 @@ _NAMES = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reveals:
+    """Readers who had read blind, and said something again when they had seen the answer."""
+
+    said_again: int
+    changed_mind: int
+    """Those of them who said something else. What they had said blind counts."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Tally:
     """Everything that was counted of an experiment."""
 
@@ -205,6 +214,19 @@ class Tally:
     def not_blind(self) -> int:
         """Verdicts of readers who had seen the answer; they do not count."""
         return int(self._table("standings")["not_blind"].sum())
+
+    def reveals(self, arm: int) -> Reveals:
+        """What became of blind readings of an arm's answers when the answer was shown."""
+        table = self._table("standings")
+        here = table["side"] == arm
+        return Reveals(
+            said_again=int(table["said_again"][here].sum()),
+            changed_mind=int(table["changed_mind"][here].sum()),
+        )
+
+    def simulations(self) -> int:
+        """Verdicts that a simulation gave where readers read; they do not count."""
+        return int(self._table("standings")["simulations"].sum())
 
     def _table(self, name: str) -> Counted:
         return self.counts.tables[name]

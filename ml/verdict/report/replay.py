@@ -44,6 +44,7 @@ def decision(
                 for key in ("intervals", "verdict", "calibration intercept, slope")
             },
             "differences": "paired: both arms answered every film",
+            "independent": independence(judgement),
             "auc": "paired DeLong, asymptotic confidence sequence; no condition of the verdict",
             "McNemar, DeLong p": "exact, and normal; for one look; no condition of the verdict",
             "alpha": f"{experiment.alpha:g}",
@@ -61,7 +62,7 @@ def tables(experiment: "Experiment", judgement: PairedJudgement) -> list[Table]:
         experiment.challenger.served_entity_name,
     )
     p_values: dict[str, float] = {
-        metric: found.p for metric, found in judgement.discordance.items()
+        metric: found.p for metric, found in judgement.discordance.items() if found.p is not None
     }
     if judgement.auc_p is not None:
         p_values["auc"] = judgement.auc_p
@@ -77,8 +78,8 @@ def tables(experiment: "Experiment", judgement: PairedJudgement) -> list[Table]:
                 )
                 for name, value in judgement.gains.items()
             ],
-            note=f"{judgement.films} films, of them {judgement.positives} PNEUMONIA. The p are "
-            "McNemar's and DeLong's.",
+            note=f"{judgement.films} films, of them {judgement.positives} PNEUMONIA. "
+            f"{independence(judgement)} The p are McNemar's and DeLong's.",
         ),
         Table(
             title="Films that only one arm called right",
@@ -98,6 +99,24 @@ def tables(experiment: "Experiment", judgement: PairedJudgement) -> list[Table]:
             note=not_estimable(dict(zip(names, judgement.recalibrations, strict=True))),
         ),
     ]
+
+
+def independence(judgement: PairedJudgement) -> str:
+    """What counts as one observation, and so as independent of the others."""
+    if judgement.patients is None:
+        return (
+            "No film has a patient's key: films count as independent, which those of one patient "
+            "are not."
+        )
+    of_their_own = (
+        f"; {judgement.without_key} films without a key count as patients of their own"
+        if judgement.without_key
+        else ""
+    )
+    return (
+        f"They are of {judgement.patients} patients, each of whom is one observation"
+        f"{of_their_own}. Calibration is of the first film of each patient."
+    )
 
 
 def report(
@@ -167,6 +186,8 @@ def _paths(experiment: "Experiment", judgement: PairedJudgement) -> list[Path]:
 def _numbers(judgement: PairedJudgement) -> dict[str, Any]:
     return {
         "films": judgement.films,
+        "patients": judgement.patients,
+        "films without a patient's key": judgement.without_key,
         "positives": judgement.positives,
         "gains": figures(judgement.gains),
         "champion": _arm(judgement, CHAMPION),

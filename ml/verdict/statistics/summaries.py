@@ -23,9 +23,12 @@ Figures = dict[str, Interval | None]
 """Figures by name; None for one that the films cannot give."""
 
 
-def brier(experiment: "Experiment", scores: Scores) -> Interval | None:
-    """The mean squared distance of probability and truth."""
-    return mean(experiment, squared_errors(scores.probability, scores.sick), scores, lowest=0.0)
+def brier(
+    experiment: "Experiment", scores: Scores, unit: NDArray[np.intp] | None = None
+) -> Interval | None:
+    """The mean squared distance of probability and truth; ``unit`` [i] is a film's patient."""
+    errors = squared_errors(scores.probability, scores.sick)
+    return mean(experiment, errors, scores, lowest=0.0, unit=unit)
 
 
 def auc(experiment: "Experiment", found: Area | None, *, lowest: float) -> Interval | None:
@@ -106,14 +109,24 @@ def in_the_limit(
 
 
 def mean(
-    experiment: "Experiment", values: Floats, scores: Scores, *, lowest: float
+    experiment: "Experiment",
+    values: Floats,
+    scores: Scores,
+    *,
+    lowest: float,
+    unit: NDArray[np.intp] | None = None,
 ) -> Interval | None:
-    """The weighted mean of values [i] in [lowest, 1] with its interval; None without films."""
+    """The weighted mean of values [i] in [lowest, 1] with its interval; None without films. Films of one
+    unit are one observation, of as much as they weigh together."""
     if not scores.n.sum():
         return None
     weight = scores.weight
-    bound = np.full(weight.size, weight.max() * (1.0 - lowest))
-    found = at_one_look(Moments(u=weight * values, v=weight, bound=bound), scores.n)
+    u, v, n = weight * values, weight, scores.n
+    if unit is not None:
+        u, v = (np.bincount(unit, weights=it).astype(np.float64) for it in (u, v))
+        n = np.ones(u.size)
+    bound = np.full(u.size, v.max() * (1.0 - lowest))
+    found = at_one_look(Moments(u=u, v=v, bound=bound), n)
     return within(found, lowest, 1.0, experiment.alpha, float(scores.n.sum()))
 
 
