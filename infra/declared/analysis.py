@@ -14,6 +14,7 @@ from typing import Final
 
 from infra.declared.environment import Environment
 from infra.declared.naming import payload_table
+from infra.declared.reading import ReadingPlan
 from ml.contract.serving import DECISION_THRESHOLD, LABELS
 from ml.contract.tables import PREDICTION_FEEDBACK, SIMULATION
 
@@ -75,6 +76,8 @@ class Analysis:
     """The full name of the table of the verdicts."""
     simulations_count: bool = False
     """Whether readings that a simulation gave are labels, as where nobody reads at all."""
+    reading: ReadingPlan | None = None
+    """How films are chosen for readers; None where the environment does not say it."""
 
     @classmethod
     def of(cls, environment: Environment) -> "Analysis | None":
@@ -88,6 +91,7 @@ class Analysis:
             prefix=logged.prefix,
             feedback=PREDICTION_FEEDBACK.full_name(environment.catalog),
             simulations_count=environment.name in SIMULATED,
+            reading=environment.reading if "reading" in environment.model_fields_set else None,
         )
 
     @property
