@@ -38,7 +38,7 @@ KEYS = """
     ab_test.auto_capture ab_test.permissions ab_test.timeout_minutes ab_test.adopt
     ab_test.champion.model ab_test.champion.version ab_test.champion.environment_vars
     feedback.endpoint feedback.inference_table feedback.permissions feedback.model
-    reading reading.readers reading.audit_share reading.seed
+    reading reading.readers reading.audit_share reading.seed reading.audit_strata
     context context.sites context.sites.north
 """
 
