@@ -17,6 +17,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from ml.contract.serving import DECISION_THRESHOLD
 from ml.evaluation.discrimination import Scores, area, paired_area_difference
 from ml.verdict.planning.films_needed import multiple
+from ml.verdict.readers import ReaderErrors, reader_errors_of_pairs
 from ml.verdict.rule import Ruling, promotion_limits, rule
 from ml.verdict.statistics.betting import Evidence, Floats, at_one_look, evidence
 from ml.verdict.statistics.calibration import Calibration, calibration
@@ -125,6 +126,7 @@ class PairedJudgement:
     evidence: Mapping[Metric, Evidence]
     labels_needed: int | None
     """Films that a promotion takes in all, if they keep being like these."""
+    reader_errors: ReaderErrors
     ruling: Ruling
 
 
@@ -140,8 +142,9 @@ def judge_pairs(experiment: "Experiment", answers: Answers) -> PairedJudgement:
         for metric in METRICS
     }
     gains: Figures = {metric: gain(each, alpha) for metric, each in found.items()}
+    errors = reader_errors_of_pairs(experiment, pairs, smallest)
     # Nothing is drawn, and nothing can get lost: there is no gate.
-    ruling = rule(experiment, gains, labels=(n, n), total=n, gates=())
+    ruling = rule(experiment, gains, labels=(n, n), total=n, gates=(), further=errors.findings)
     difference = paired_area_difference(*answers.probabilities, answers.sick, 1 / answers.sampling)
     times = multiple(found, promotion_limits(experiment), alpha / 2)
     recalibrations = (
@@ -170,6 +173,7 @@ def judge_pairs(experiment: "Experiment", answers: Answers) -> PairedJudgement:
         else None,
         evidence=found,
         labels_needed=int(np.ceil(times * n)) if times and n else None,
+        reader_errors=errors,
         ruling=ruling,
     )
 

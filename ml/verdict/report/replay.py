@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any
 from ml.contract.decision import DataRecord, Decision, FindingRecord
 from ml.verdict.judgement import Path
 from ml.verdict.paired import Answers, PairedJudgement
-from ml.verdict.report.decision_record import arms_and_experiment, figures, method, software
+from ml.verdict.report.decision_record import (
+    arms_and_experiment,
+    errors_of_readers,
+    figures,
+    method,
+    software,
+)
 from ml.verdict.report.html_report import Plot, page
+from ml.verdict.report.safeguards import reader_errors
 from ml.verdict.report.table import Table, parts, text
 from ml.verdict.report.tabular import not_estimable
 from ml.verdict.rule import promotion_limits
@@ -97,6 +104,7 @@ def tables(experiment: "Experiment", judgement: PairedJudgement) -> list[Table]:
             ],
             note=not_estimable(dict(zip(names, judgement.recalibrations, strict=True))),
         ),
+        reader_errors(judgement.reader_errors),
     ]
 
 
@@ -174,6 +182,7 @@ def _numbers(judgement: PairedJudgement) -> dict[str, Any]:
         "discordance": {name: asdict(it) for name, it in judgement.discordance.items()},
         "DeLong p": judgement.auc_p,
         "labels needed": judgement.labels_needed,
+        "reader errors": errors_of_readers(judgement.reader_errors),
     }
 
 
