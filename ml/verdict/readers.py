@@ -10,8 +10,8 @@ has the mean of what they would say by the true one. Its spread is larger, and t
 divided by 1 - 2 e. A promotion holds with every error from 0 to the declared one, because too large
 a correction is no safer than too small a one.
 
-reference: Buonaccorsi, Measurement Error, 2010, section 2.3 (the matrix method; here of each film,
-so that the evidence stays valid at every look).
+reference: Buonaccorsi, Measurement Error, 2010, chapter 2 (the correction of a proportion; here of
+each film, so that the evidence stays valid at every look).
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -11,10 +11,13 @@ from ml.evaluation.calibration import squared_errors
 from ml.evaluation.discrimination import Area, Scores, area
 from ml.verdict.statistics.asymptotic import asymptotic
 from ml.verdict.statistics.betting import Floats, Interval, Moments, at_one_look
-from ml.verdict.statistics.metrics import share
+from ml.verdict.statistics.metrics import gain, share, within
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment
+
+_USUAL_BRIER = 0.1
+"""What both arms' scores are centred on; it matters for the width alone."""
 
 Figures = dict[str, Interval | None]
 """Figures by name; None for one that the films cannot give."""
@@ -48,20 +51,36 @@ def gains_in_the_limit(experiment: "Experiment", champion: Scores, challenger: S
             fewest=min(areas[0].fewest, areas[1].fewest),
         )
         gains["auc"] = auc(experiment, difference, lowest=-1.0)
-    if champion.n.sum() and challenger.n.sum():
-        (worse, first), (better, second) = (
-            mean_and_variance(squared_errors(it.probability, it.sick), it)
-            for it in (champion, challenger)
-        )
-        gains["brier"] = in_the_limit(
-            experiment,
-            better - worse,
-            first + second,
-            int(min(champion.n.sum(), challenger.n.sum())),
-            lowest=-1.0,
-            highest=1.0,
-        )
+    gains["brier"] = _brier_gain(experiment, champion, challenger)
     return gains
+
+
+def _brier_gain(experiment: "Experiment", champion: Scores, challenger: Scores) -> Interval | None:
+    """Both arms' squared errors weigh alike, so that the difference has its mean, and its bound,
+    from the films themselves: by betting, as sensitivity has."""
+    if not champion.n.sum() or not challenger.n.sum():
+        return None
+    sides = np.concatenate([np.full(champion.n.size, -1.0), np.full(challenger.n.size, 1.0)])
+    arms = (champion, challenger)
+    errors = np.concatenate([squared_errors(it.probability, it.sick) for it in arms])
+    weight = np.concatenate([it.weight for it in arms])
+    n = np.concatenate([it.n for it in arms])
+    found = at_one_look(
+        Moments(
+            u=weight * sides * (errors - _USUAL_BRIER),
+            v=weight / 2,
+            bound=np.full(n.size, weight.max() * 1.5),
+        ),
+        n,
+    )
+    value = float(
+        np.average(errors, weights=weight * n * (sides > 0))
+        - np.average(errors, weights=weight * n * (sides < 0))
+    )
+    interval = gain(found, experiment.alpha, int(min(champion.n.sum(), challenger.n.sum())))
+    if interval and interval.low <= value <= interval.high:
+        return replace(interval, value=value)
+    return interval
 
 
 def in_the_limit(
@@ -86,24 +105,16 @@ def in_the_limit(
     )
 
 
-def mean_and_variance(values: Floats, scores: Scores) -> tuple[float, float]:
-    """Weighted mean and its variance."""
-    weights = scores.weight * scores.n
-    mean = float(np.average(values, weights=weights))
-    spread = scores.n * (scores.weight * (values - mean)) ** 2
-    return mean, float(spread.sum() / weights.sum() ** 2)
-
-
 def mean(
     experiment: "Experiment", values: Floats, scores: Scores, *, lowest: float
 ) -> Interval | None:
-    """The weighted mean of values [i] with its interval; None without films."""
+    """The weighted mean of values [i] in [lowest, 1] with its interval; None without films."""
     if not scores.n.sum():
         return None
-    value, variance = mean_and_variance(values, scores)
-    return in_the_limit(
-        experiment, value, variance, int(scores.n.sum()), lowest=lowest, highest=1.0
-    )
+    weight = scores.weight
+    bound = np.full(weight.size, weight.max() * (1.0 - lowest))
+    found = at_one_look(Moments(u=weight * values, v=weight, bound=bound), scores.n)
+    return within(found, lowest, 1.0, experiment.alpha, float(scores.n.sum()))
 
 
 def quantile(values: Floats, n: NDArray[np.int64], at: float, alpha: float) -> Interval | None:
