@@ -116,8 +116,10 @@ def mean(
     lowest: float,
     unit: NDArray[np.intp] | None = None,
 ) -> Interval | None:
-    """The weighted mean of values [i] in [lowest, 1] with its interval; None without films. Films of one
-    unit are one observation, of as much as they weigh together."""
+    """The weighted mean of values [i] in [lowest, 1] with its interval; None without films.
+
+    Films of one unit are one observation, of as much as they weigh together.
+    """
     if not scores.n.sum():
         return None
     weight = scores.weight
