@@ -71,10 +71,18 @@ class Unsent:
 class PredictionClient:
     """One endpoint, asked with a journal. Thread-safe."""
 
-    def __init__(self, endpoint: Endpoint, journal: Journal, *, image_size: int) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        journal: Journal,
+        *,
+        image_size: int,
+        any_modality: bool = False,
+    ) -> None:
         self.endpoint = endpoint
         self.journal = journal
         self.image_size = image_size
+        self.any_modality = any_modality
 
     @classmethod
     def connect(
@@ -86,10 +94,12 @@ class PredictionClient:
         journal: Path = DEFAULT_JOURNAL,
         image_size: int | None = None,
         concurrency: int = DEFAULT_CONCURRENCY,
+        any_modality: bool = False,
     ) -> Self:
         """Any endpoint of an environment; the A/B test's unless another is named.
 
-        ``image_size`` None takes the size that the endpoint says, or else DEFAULT_IMAGE_SIZE.
+        ``image_size`` None takes the size that the endpoint says, or else DEFAULT_IMAGE_SIZE. With
+        ``any_modality``, for research, a DICOM file may be of anything, not of a chest alone.
         Raises WorkspaceError, InvalidEnvironment or JournalError.
         """
         from infra.declared.environment import load
@@ -103,7 +113,7 @@ class PredictionClient:
             connections=concurrency,
         )
         size = image_size or _size(asked.request_schema()) or DEFAULT_IMAGE_SIZE
-        return cls(asked, Journal(journal), image_size=size)
+        return cls(asked, Journal(journal), image_size=size, any_modality=any_modality)
 
     def __enter__(self) -> Self:
         return self
@@ -125,7 +135,8 @@ class PredictionClient:
         if isinstance(film, np.ndarray):
             return self.ask(image_id_of(film.tobytes()), film)
         content = film if isinstance(film, bytes) else film.read_bytes()
-        return self.ask(image_id_of(content), read(content, self.image_size))
+        image = read(content, self.image_size, any_modality=self.any_modality)
+        return self.ask(image_id_of(content), image)
 
     def ask(self, image_id: str, image: "Images", *, request_id: str | None = None) -> Prediction:
         """Sends one image as `predict` takes it; the journal has the request before it leaves.
@@ -216,7 +227,7 @@ class PredictionClient:
             before = known.get(image_id)
             if isinstance(before, Prediction):
                 return Answered(film=film, prediction=before, from_journal=True)
-            image = read(content, self.image_size)
+            image = read(content, self.image_size, any_modality=self.any_modality)
         except (UnreadableFilm, InvalidData) as error:
             return Unsent(film=film, reason=str(error))
         own: Future[Prediction] = Future()

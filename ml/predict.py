@@ -12,7 +12,14 @@ from rich.console import Console
 from ml.contract.errors import UserError
 from ml.contract.serving import DECISION_THRESHOLD
 from ml.prediction.journal import DEFAULT_JOURNAL
-from ml.terminal.command import Options, add_environment_option, confirm, run, whole_number
+from ml.terminal.command import (
+    Options,
+    add_any_modality_option,
+    add_environment_option,
+    confirm,
+    run,
+    whole_number,
+)
 from ml.terminal.progress import bar
 
 if TYPE_CHECKING:
@@ -83,6 +90,7 @@ def _options() -> argparse.ArgumentParser:
         metavar="P",
         help="a probability at or above it calls PNEUMONIA (default: %(default)s)",
     )
+    add_any_modality_option(parser)
     parser.add_argument("--show-arm", action="store_true", help="show which arm answered")
     parser.add_argument(
         "--again", action="store_true", help="ask about films that were answered before, too"
@@ -155,6 +163,7 @@ def _predict(given: argparse.Namespace) -> int:
         journal=given.journal,
         image_size=given.image_size,
         concurrency=given.concurrency,
+        any_modality=given.any_modality,
     ) as client:
         films += _ingested(client, given.environment, ids)
         single = len(films) == 1
