@@ -47,8 +47,7 @@ def decode(frame: bytes, runner: "DecodeRunner") -> bytes:
     """The pixels of a frame. Raises ValueError for a frame that is no whole image."""
     syntax, allocated, bits = runner.transfer_syntax, runner.bits_allocated, runner.bits_stored
     if syntax == JPEGExtended12Bit:
-        # It tries 8 bits first where the container has 16.
-        allocated = bits = 12
+        bits = 12
     elif syntax in _JPEG_LS:
         bits = runner.get_option("jls_precision", bits)
         allocated = 8 if bits <= 8 else 16

@@ -12,6 +12,7 @@ from pydicom.uid import (
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
+    JPEGLSNearLossless,
 )
 
 from ml.data.dicom import gdcm_decoder
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom import Dataset
 
+_NONE: Final = ""
 _PILLOW: Final = "pillow"
 _PLUGINS: Final = {
     JPEGBaseline8Bit: _PILLOW,
@@ -30,6 +32,9 @@ _PLUGINS: Final = {
     **dict.fromkeys(gdcm_decoder.DECODER_DEPENDENCIES, gdcm_decoder.NAME),
 }
 """Which decoder is asked; pydicom itself would ask GDCM first, in this process."""
+
+_INEXACT: Final = (JPEG2000, JPEGLSNearLossless)
+"""Here values may be a little above the highest."""
 
 for _syntax in gdcm_decoder.DECODER_DEPENDENCIES:
     get_decoder(_syntax).add_plugin(gdcm_decoder.NAME, (gdcm_decoder.__name__, "decode"))
@@ -53,12 +58,20 @@ def stored_values(dataset: "Dataset") -> "NDArray[Any]":
     plugin = _plugin(syntax, bits)
     if plugin == _PILLOW and syntax in (JPEGBaseline8Bit, JPEGExtended12Bit):
         _require_whole_jpeg(dataset)
-    # Values may lie above the lowest bits of their cell (PS3.5, 8.1.1), which pydicom leaves to
-    # its user.
-    dataset.BitsStored = high + 1
+    is_coded, shift = plugin != _NONE, high + 1 - bits
+    # pydicom leaves to its user that values may lie above the lowest bits of their cell (PS3.5,
+    # 8.1.1), and cuts off what a compression has beside what the file says.
+    is_unsigned = count(dataset, "PixelRepresentation") == 0
+    dataset.BitsStored = allocated if is_coded and is_unsigned else high + 1
     values, _ = get_decoder(syntax).as_array(dataset, index=0, decoding_plugin=plugin)
     dataset.BitsStored = bits
-    return values >> (high + 1 - bits)
+    if is_coded and int(values.max()) < 2**bits:
+        return values
+    if is_coded and not shift and syntax not in _INEXACT:
+        raise ValueError(
+            f"{named('BitsStored')} is {bits}, but its compressed values are up to {values.max()}"
+        )
+    return values >> shift
 
 
 def _plugin(syntax: UID, bits: int) -> str:
@@ -71,7 +84,7 @@ def _plugin(syntax: UID, bits: int) -> str:
             f"{compression} has no decoder here. Write the file again without compression, such as "
             "with gdcmconv --raw"
         ) from None
-    plugin = "" if decoder.is_native else _PLUGINS.get(syntax, "")
+    plugin = _PLUGINS.get(syntax, _NONE)
     if syntax == JPEGExtended12Bit and bits <= 8:
         plugin = _PILLOW
     if plugin == gdcm_decoder.NAME and not gdcm_decoder.is_available(syntax):
