@@ -37,6 +37,7 @@ def dataset(
     made = Dataset()
     made.file_meta = FileMetaDataset()
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    made.file_meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
     made.SOPClassUID = DigitalXRayImageStorageForPresentation
     made.SOPInstanceUID = "1.2.3"
     made.PatientName = "Doe^Jane"
