@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from infra.declared.endpoint import Endpoint, InferenceTable
 from infra.declared.environment import Environment
-from infra.declared.holdings import created
+from infra.declared.holdings import created, holdings, is_adoptable
 from infra.declared.naming import payload_table
 from infra.declared.secret import is_reference
 from infra.rollout import settings
@@ -47,17 +47,33 @@ def check_platform(
     client: "WorkspaceClient", environment: Environment, state: PlatformState
 ) -> tuple[Finding, ...]:
     """What an apply of the platform stack would erase, or stop at."""
-    return tuple(
+    file = f"infra/environments/{environment.name}.toml"
+    findings = [
         Finding(
             subject=holding.name,
             problem=holding.problem(state.unread),
-            heal=f"{state.before}, then "
+            heal=(f"adopt = true under {holding.key} of {file}, or " * is_adoptable(commands))
+            + f"{state.before}, then "
             + ", then ".join(f"{state.terraform} {command}" for command in commands)
-            + "; if it is not ours, choose another catalog",
+            + f"; create = false under {holding.key}, if something else takes care of it; if it "
+            "is not ours, choose another catalog",
         )
         for holding, commands in created(environment, state.known)
         if exists(client, holding.kind, holding.name)
-    )
+    ]
+    known = {it.address for it in state.known}
+    findings += [
+        Finding(
+            subject=holding.name,
+            problem=f"adopt = true, and there is no such {holding.kind} to import.",
+            heal=f"remove adopt under {holding.key} of {file}: it is created then",
+        )
+        for holding in holdings(environment)
+        if holding.adopt
+        and holding.address not in known
+        and not exists(client, holding.kind, holding.name)
+    ]
+    return tuple(findings)
 
 
 def check_serving(

@@ -19,7 +19,7 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Final
 
-from infra.declared.holdings import created, known
+from infra.declared.holdings import created, is_adoptable, known
 from infra.declared.local_workspace import is_on_this_machine, token_file
 from infra.declared.platform import HOW_TO_DESTROY
 from infra.local.terraform.installation import Installation
@@ -188,7 +188,11 @@ class Deployment:
                 f"Whether a table would be erased cannot be told, so nothing is deployed: {problem}"
             ) from problem
         if erased:
-            problems = [f"{holding.name}: {holding.problem()}" for holding, _ in erased]
+            problems = [
+                f"{holding.name}: {holding.problem()}"
+                + (f" adopt = true under {holding.key} imports it." * is_adoptable(commands))
+                for holding, commands in erased
+            ]
             terraform = f"terraform -chdir={folder.relative_to(self._root)}"
             commands = [f"{terraform} {it}" for _, commands in erased for it in commands]
             if output == self._stand_in.output:
@@ -197,8 +201,9 @@ class Deployment:
                 "\n".join(
                     [
                         *problems,
-                        "Nothing was changed. If it is ours, let the state know it, then apply"
-                        " again; if not, choose another catalog:",
+                        "Nothing was changed. If something else takes care of it, write create ="
+                        " false under its key of the environment file; if it is not ours, choose"
+                        " another catalog. If it is ours, let the state know it, then apply again:",
                         *(f"  {it}" for it in commands),
                     ]
                 )
