@@ -229,7 +229,8 @@ def _rollback(given: argparse.Namespace) -> int:
 
 def _check(given: argparse.Namespace) -> int:
     from infra.rollout import terraform_state
-    from infra.rollout.check import Finding, check_platform, check_serving
+    from infra.rollout.check import check_platform, check_serving
+    from infra.rollout.finding import Finding
     from infra.rollout.workspace import workspace
 
     environment = load(given.environment)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from infra.declared.endpoint import Endpoint, InferenceTable
@@ -20,6 +19,8 @@ from infra.rollout.endpoints import (
     live,
     update_of,
 )
+from infra.rollout.existing import check_existing
+from infra.rollout.finding import Finding
 from infra.rollout.pin import require_one_signature, require_ready
 from infra.rollout.refusal import Refused
 from infra.rollout.terraform_state import PlatformState, TerraformState
@@ -32,15 +33,6 @@ if TYPE_CHECKING:
 _SECRET: Final = re.compile(r"\{\{secrets/(?P<scope>[^/]+)/(?P<key>[^/}]+)\}\}")
 _ALL: Final = frozenset({"ALL_PRIVILEGES", "ALL PRIVILEGES"})
 _TRAIN: Final = "python -m ml.train_keras or python -m ml.train_torch"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One thing that stands in the way, and the command that takes it away."""
-
-    subject: str
-    problem: str
-    heal: str
 
 
 def check_platform(
@@ -88,7 +80,7 @@ def check_serving(
     findings += _secrets(client, environment)
     for endpoint in endpoints_of(environment):
         document = documents[endpoint.endpoint]
-        findings += _name(environment, endpoint, document, state)
+        findings += check_existing(client, environment, endpoint, document, state)
         findings += _payload_table(client, environment, endpoint, document)
         findings += _update(environment, endpoint, document)
     return tuple(findings)
@@ -218,25 +210,6 @@ def _secrets(client: "WorkspaceClient", environment: Environment) -> Iterator[Fi
                         problem=f"{value}: there is no such {what}.",
                         heal=f"{create}databricks secrets put-secret {scope} {key}",
                     )
-
-
-def _name(
-    environment: Environment, endpoint: Endpoint, document: Document | None, state: TerraformState
-) -> Iterator[Finding]:
-    if document is None:
-        return
-    remembered = state.endpoints.get(endpoint.endpoint)
-    if endpoint.adopt or (remembered and remembered.get("serving_endpoint_id") == document["id"]):
-        return
-    yield Finding(
-        subject=endpoint.endpoint,
-        problem="an endpoint of this name exists, and Terraform's state does not know it"
-        + (f" ({state.unread})" if state.unread else "")
-        + ": creating it would be refused (Endpoint already exists).",
-        heal="is it ours? adopt = true in its table of "
-        f"infra/environments/{environment.name}.toml, then cdktf deploy "
-        f"{environment.serving_stack}; if not, choose another name",
-    )
 
 
 def _payload_table(

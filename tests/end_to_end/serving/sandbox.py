@@ -139,6 +139,11 @@ class Sandbox(Repository):
         self._deployed = None
         return self._stack().refused()
 
+    def lose_the_state(self) -> None:
+        """What an apply leaves behind that was killed before it had an answer."""
+        for state in self.root.glob(".local/**/terraform.serving-*.tfstate*"):
+            state.unlink()
+
     def plan(self) -> str:
         return self._stack().plan()
 
