@@ -89,6 +89,14 @@ def parser() -> argparse.ArgumentParser:
         "check", _check, "what a deployment would fail at or erase, with the command that heals it"
     )
     checking.add_argument("--stack", choices=_CHECKED, help="of this stack alone. Default: of both")
+    planned = add("policy", _policy, "refuse plans that destroy an endpoint or what holds data")
+    planned.add_argument(
+        "plans",
+        nargs="+",
+        type=Path,
+        metavar="PLAN.JSON",
+        help="what terraform show -json writes of a plan",
+    )
     waiting = add("wait", _wait, "wait for an update: progress, and build logs where it fails")
     waiting.add_argument(
         "--timeout-minutes",
@@ -249,6 +257,15 @@ def _check(given: argparse.Namespace) -> int:
         names = " and ".join(f"{stack}-{environment.name}" for stack in stacks)
         print(f"Nothing stands in the way of {names}: cdktf deploy can start.")
     return FOUND if findings else AS_IT_SHOULD_BE
+
+
+def _policy(given: argparse.Namespace) -> int:
+    from infra.rollout.policy import allowed
+
+    environment = load(given.environment)
+    for line in allowed(environment, given.plans):
+        print(line)
+    return AS_IT_SHOULD_BE
 
 
 def _wait(given: argparse.Namespace) -> int:

@@ -170,6 +170,20 @@ class Sandbox(Repository):
             self._deployed = self.file.read_text() if command == "apply" else None
         return done.stdout
 
+    def refused_by_the_command(self) -> str:
+        """What `python -m infra.local.terraform apply` says to a file that it does not apply."""
+        from infra.local.terraform.__main__ import main
+
+        self._deployed = None
+        done = in_process(
+            main,
+            *("apply", "--provider", "stand-in", "--auto-approve", "--environment", self.file),
+            cwd=self.root,
+            DATABRICKS_TOKEN=self.workspace.token,
+        )
+        assert done.returncode == 1, done.stdout + done.stderr
+        return done.stderr
+
     def rollout(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`python -m infra.rollout COMMAND` for this environment, in this process."""
         from infra.rollout.__main__ import main
