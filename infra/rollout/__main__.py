@@ -183,6 +183,7 @@ def _verify(given: argparse.Namespace) -> int:
     from infra.rollout import history
     from infra.rollout.environment_file import EnvironmentFile
     from infra.rollout.evidence import Evidence, last_step
+    from infra.rollout.separation import require_separate
     from infra.rollout.verify import evidence_of, moves, verify
 
     file = EnvironmentFile(given.environment)
@@ -192,6 +193,7 @@ def _verify(given: argparse.Namespace) -> int:
         chosen = []
         if history.is_in(file.path, given.base):  # a new environment enters by review alone
             before = history.at(file.path, given.base).environment
+            require_separate(file.path, before, file.environment, given.base)
             for move in moves(before, file.environment):
                 chosen.append(evidence_of(file, move, before, given.base))
     else:
