@@ -232,4 +232,6 @@ def _are_both_empty(old: Value, new: Value, configured: Value) -> bool:
     """SDKv2 compares text: a null that was "" or [] is no change, nor is a zero no longer set."""
     if not is_zero(old) or not is_zero(new) or new is UNKNOWN:
         return False
+    if old is None and new is False:  # an import has no default, which is as good as false
+        return True
     return (configured is None and new is None) or isinstance(new, str | list | dict)
