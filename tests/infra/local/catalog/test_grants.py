@@ -12,23 +12,24 @@ UNITY = "/api/2.1/unity-catalog"
 CATALOG = f"{UNITY}/permissions/catalog/base"
 
 
-def change(workspace: Any, path: str, **change: Any) -> Any:
-    body = {"changes": [{"principal": "analysts", **change}]}
+def change(workspace: Any, path: str, principal: str = "analysts", **change: Any) -> Any:
+    body = {"changes": [{"principal": principal, **change}]}
     return workspace.client.patch(path, json=body)
 
 
-def held(workspace: Any, path: str) -> list[str]:
+def held(workspace: Any, path: str, principal: str) -> list[str]:
     found = workspace.client.get(path).json().get("privilege_assignments", [])
-    return next((it["privileges"] for it in found if it["principal"] == "analysts"), [])
+    return next((it["privileges"] for it in found if it["principal"] == principal), [])
 
 
-def test_revoking_all_privileges_revokes_what_they_imply(new_workspace: Any) -> None:
-    change(new_workspace, CATALOG, add=["USE_CATALOG", "SELECT", "MANAGE", "ALL_PRIVILEGES"])
+def test_revoking_all_privileges_revokes_what_they_imply(shared_workspace: Any) -> None:
+    everything = ["USE_CATALOG", "SELECT", "MANAGE", "ALL_PRIVILEGES"]
+    change(shared_workspace, CATALOG, "owners", add=everything)
 
-    answer = change(new_workspace, CATALOG, remove=["ALL_PRIVILEGES"])
+    answer = change(shared_workspace, CATALOG, "owners", remove=["ALL_PRIVILEGES"])
 
     assert answer.status_code == 200
-    assert held(new_workspace, CATALOG) == ["MANAGE"]
+    assert held(shared_workspace, CATALOG, "owners") == ["MANAGE"]
 
 
 def test_what_all_privileges_leave_out_can_be_granted_on_a_catalog_all_the_same() -> None:
@@ -62,21 +63,22 @@ def test_what_databricks_does_not_have_is_refused(
         assert read.status_code in {200, status}
 
 
-def test_a_refused_change_changes_nothing(new_workspace: Any) -> None:
-    change(new_workspace, CATALOG, add=["USE_CATALOG", "FLY"])
+def test_a_refused_change_changes_nothing(shared_workspace: Any) -> None:
+    change(shared_workspace, CATALOG, "pilots", add=["USE_CATALOG", "FLY"])
 
-    assert held(new_workspace, CATALOG) == []
+    assert held(shared_workspace, CATALOG, "pilots") == []
 
 
-def test_the_sdk_grants_and_revokes(new_workspace: Any) -> None:
+def test_the_sdk_grants_and_revokes(shared_workspace: Any) -> None:
     from databricks.sdk.service.catalog import PermissionsChange, Privilege
 
-    sdk = new_workspace.sdk()
+    sdk = shared_workspace.sdk()
     for add, remove, left in (
         ([Privilege.USE_SCHEMA, Privilege.SELECT], [], {"USE_SCHEMA", "SELECT"}),
         ([], [Privilege.SELECT], {"USE_SCHEMA"}),
         ([], [Privilege.ALL_PRIVILEGES], set()),
     ):
-        one = PermissionsChange(principal="analysts", add=add, remove=remove)
+        one = PermissionsChange(principal="clients", add=add, remove=remove)
         sdk.grants.update("schema", "BASE.s", changes=[one])
-        assert set(held(new_workspace, f"{UNITY}/permissions/schema/base.s")) == left
+        there = held(shared_workspace, f"{UNITY}/permissions/schema/base.s", "clients")
+        assert set(there) == left
