@@ -195,7 +195,7 @@ def test_the_comment_fits_into_githubs_limit_whatever_is_planned(tmp_path: Path)
             for file in (f"platform-{environment}", f"serving-{environment}", "policy", "check"):
                 (folder / "report" / f"{file}.txt").write_text(text)
             (step,) = (it for it in workflow[job]["steps"] if it.get("name") == name)
-            _run(step, folder, ENVIRONMENT=environment, GITHUB_STEP_SUMMARY="summary.md")
+            _run(step, folder, ENVIRONMENT=environment, GITHUB_STEP_SUMMARY="summary")
             part_file = folder / ("comment.md" if part == 1 else "report/comment.md")
             target = tmp_path / "comments" / f"comment-{environment}-{part}" / "comment.md"
             target.parent.mkdir(parents=True)

@@ -164,7 +164,13 @@ class Planner:
         if not news and self._is_suppressed(nested, names, olds, news, {}):
             # The number of blocks stays; each setting inside goes by its own rule.
             news = [nested.block.empty() for _ in olds]
-        if len(olds) != len(news) and nested.force_new and prior is not None:
+        # A block that comes or goes changes its settings from nothing, or to it.
+        comes_or_goes = any(
+            attribute.force_new and not is_zero(element.get(name))
+            for element in (*olds[len(news) :], *news[len(olds) :])
+            for name, attribute in nested.block.attributes.items()
+        )
+        if comes_or_goes or (len(olds) != len(news) and nested.force_new and prior is not None):
             replace.append(path)
         return [
             self._plan_block(

@@ -140,3 +140,27 @@ def test_after_an_import_a_default_of_false_is_no_change(
 
     assert bool(after[name]) is bool(configured)
     assert (after[name] != imported[name]) is bool(configured)
+
+
+CAPTURE = {"catalog_name": "c", "schema_name": "s", "table_name_prefix": "p", "enabled": True}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "replaced"),
+    [([CAPTURE], [], True), ([], [CAPTURE], True), ([CAPTURE], [CAPTURE], False), ([], [], False)],
+    ids=["gone", "new", "same", "none"],
+)
+def test_an_auto_capture_that_comes_or_goes_is_another_endpoint(
+    before: list[Any], after: list[Any], replaced: bool
+) -> None:
+    behaviour = behaviour_of("databricks_model_serving")
+
+    def endpoint(captures: list[Any]) -> dict[str, Any]:
+        config = filled("databricks_model_serving", "config", auto_capture_config=captures)
+        return behaviour.block.empty() | {"name": "e", "config": [config]}
+
+    planner = Planner(behaviour.block, behaviour.suppress)
+    plan = planner.plan(endpoint(before), endpoint(after))
+
+    assert bool(plan.requires_replace) is replaced
+    assert planner.plan(None, endpoint(after)).requires_replace == []
