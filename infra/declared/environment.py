@@ -14,6 +14,7 @@ from pydantic_core import InitErrorDetails
 
 from infra.declared.context import ContextPlan
 from infra.declared.declaration import Declaration, Table, broken_rule, problem, read
+from infra.declared.destruction import held_address
 from infra.declared.endpoint import ABTest, Feedback
 from infra.declared.local_workspace import is_loopback
 from infra.declared.naming import CatalogName, SchemaName, payload_table
@@ -94,6 +95,11 @@ class Environment(Declaration):
     models_schema: SchemaName = "models"
     workspace: Workspace = Workspace()
     backend: State = LocalState()
+    may_destroy: tuple[Annotated[str, AfterValidator(held_address)], ...] = Field(
+        default=(), strict=False
+    )
+    """Addresses in Terraform of what the next deployment may destroy, or replace."""
+
     tags: Annotated[Mapping[str, str], AfterValidator(_tags)] = Field(
         default_factory=lambda: MappingProxyType({})
     )

@@ -37,4 +37,5 @@ FILM_FILES: Final = Volume(
     comment="Chest X-rays under opaque names: neither the class nor the patient is in a path.",
 )
 
+VOLUMES: Final = (FILM_FILES,)
 TABLES: Final = (FILMS, PREDICTION_CONTEXT, PREDICTION_FEEDBACK)

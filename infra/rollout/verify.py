@@ -86,25 +86,35 @@ def evidence_of(file: EnvironmentFile, move: Move, before: Environment, base: st
         evidence.require_fresh(before, challenger, last, now=datetime.now(UTC))
     experiment = evidence.experiment()
     evidence.require_step(experiment, move.after)
-    _require_unchanged(evidence, experiment, base)
+    _require_unchanged(file, evidence, experiment, base)
     return evidence
 
 
-def _require_unchanged(evidence: Evidence, experiment: Experiment, base: str) -> None:
+def _require_unchanged(
+    file: EnvironmentFile, evidence: Evidence, experiment: Experiment, base: str
+) -> None:
+    """Neither the base's experiment nor the one beside the file is another in substance: in CI the
+    file is the change's, and this code, with its experiments, the base's."""
     name = f"{experiment.name}.toml"
-    content = history.content(EXPERIMENTS / name, base)
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder, name)
-        copy.write_bytes(content)
-        try:
-            digest = load_experiment(copy).digest
-        except InvalidExperiment:
-            digest = ""
-    if digest != evidence.decision.experiment.digest:
+    contents = [history.content(EXPERIMENTS / name, base)]
+    beside = file.path.resolve().parent.parent / EXPERIMENTS.name / name
+    contents += [beside.read_bytes()] if beside.is_file() else []
+    if any(_digest(name, it) != evidence.decision.experiment.digest for it in contents):
         raise Refused(
             f"{EXPERIMENTS / name}: it is not what it is in {base}. A change that moves traffic "
             "does not change the rule it moves by: take one of the two out of this change."
         )
+
+
+def _digest(name: str, content: bytes) -> str:
+    """What identifies an experiment; empty for a file that is none."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, name)
+        copy.write_bytes(content)
+        try:
+            return load_experiment(copy).digest
+        except InvalidExperiment:
+            return ""
 
 
 def as_a_process(command: Sequence[str]) -> None:

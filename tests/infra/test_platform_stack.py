@@ -169,6 +169,45 @@ class TestWhatTheOrganisationHas:
         assert feedback["schema_name"] == "gold"
         assert feedback["depends_on"] == ["databricks_catalog.catalog"]
 
+    @pytest.mark.parametrize(
+        ("key", "kind", "name"),
+        [
+            ("tables.prediction_feedback", "databricks_sql_table", "gold.prediction_feedback"),
+            ("volumes.xray_images", "databricks_volume", "bronze.xray_images"),
+        ],
+    )
+    def test_a_table_or_a_volume_is_adopted_by_its_name_or_only_referred_to(
+        self, platform: Synthesized, write: Write, key: str, kind: str, name: str
+    ) -> None:
+        address = f"{kind}.{key.partition('.')[2]}"
+        roles = '\n[roles]\nendpoint_creator = { service_principal = "creator" }\n'
+
+        adopting = platform(write(add=f"[platform.{key}]\nadopt = true"))
+        referring = platform(write(add=f"[platform.{key}]\ncreate = false{roles}"))
+
+        assert adopting["import"] == [{"id": f"healthcare_catalog_dev.{name}", "to": address}]
+        assert address in dict(each(adopting))
+        assert address not in dict(each(referring))
+        assert referring["removed"] == [{"from": address, "lifecycle": {"destroy": False}}]
+
+    def test_what_is_referred_to_leaves_the_state_without_being_destroyed(
+        self, platform: Synthesized, write: Write
+    ) -> None:
+        """Of all that can be created or not: without it the code, and with it the object, goes."""
+        tables = (
+            *(f"schemas.{name}" for name in ("bronze", "silver", "gold", "models")),
+            *("tables.kaggle_xray_metadata", "tables.prediction_feedback", "volumes.xray_images"),
+            *("catalog", "models", "warehouse", "secret_scope"),
+        )
+        roles = '[roles]\nanalysts = [{ group = "analysts" }]\n'
+        everything = platform(write(add=roles))
+        nothing = platform(
+            write(add=roles + "".join(f"[platform.{it}]\ncreate = false\n" for it in tables))
+        )
+
+        gone = set(dict(each(everything))) - set(dict(each(nothing)))
+        assert gone == {it["from"] for it in nothing["removed"]}
+
     def test_models_that_were_registered_before_are_referred_to(
         self, platform: Synthesized, write: Write
     ) -> None:

@@ -34,7 +34,7 @@ VALUES = st.recursive(
 """Everything that TOML can say."""
 
 KEYS = """
-    catalog models_schema workspace backend tags ab_test feedback zzz
+    catalog models_schema workspace backend tags may_destroy ab_test feedback zzz
     ab_test.endpoint ab_test.champion ab_test.challengers ab_test.inference_table
     ab_test.auto_capture ab_test.permissions ab_test.timeout_minutes ab_test.adopt
     ab_test.champion.model ab_test.champion.version ab_test.champion.environment_vars
