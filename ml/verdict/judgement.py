@@ -11,7 +11,7 @@ from ml.evaluation.calibration import squared_errors
 from ml.evaluation.discrimination import area
 from ml.verdict.bounds import Bounds, bounds
 from ml.verdict.counting.journals import Journaled
-from ml.verdict.counting.tally import Standing, Tally
+from ml.verdict.counting.tally import Reveals, Standing, Tally
 from ml.verdict.gates import (
     Coverage,
     coverage_of,
@@ -104,6 +104,9 @@ class Judgement:
     agreement: Agreement | None
     standings: Mapping[Standing, int]
     not_blind: int
+    reveals: tuple[Reveals, Reveals]
+    """What readers said when they had seen the answer, by arm."""
+    simulations: int
     journaled: Journaled | None
     subgroups: Mapping[str, Mapping[str, tuple[Figures, ...]]]
     days: tuple[date, ...]
@@ -143,6 +146,8 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
         agreement=_agreement(tally, alpha),
         standings={standing: tally.standing(standing) for standing in Standing},
         not_blind=tally.not_blind(),
+        reveals=(tally.reveals(CHAMPION), tally.reveals(CHALLENGER)),
+        simulations=tally.simulations(),
         journaled=tally.journaled,
         subgroups={
             column: {
