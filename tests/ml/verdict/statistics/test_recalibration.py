@@ -218,7 +218,7 @@ class TestOfTheLoggedRows:
         from ml.verdict.counting.queries import Extent
 
         steps = Extent(readings=readings, samplings=2).steps(1)
-        monkeypatch.setattr(Extent, "steps", lambda extent, splits: steps)
+        monkeypatch.setattr(Extent, "steps", lambda *_: steps)
         self.extreme(log)
         trial = experiment(maturity=0)
         found = compare(trial).numbers
