@@ -10,7 +10,7 @@ import numpy as np
 from ml.evaluation.discrimination import area
 from ml.verdict.bounds import Bounds, bounds
 from ml.verdict.counting.journals import Journaled
-from ml.verdict.counting.tally import ARMS, Standing, Tally
+from ml.verdict.counting.tally import ARMS, Reveals, Standing, Tally
 from ml.verdict.gains import Gain, gains, last_look, level, of_the_test, spent
 from ml.verdict.gates import (
     Coverage,
@@ -104,6 +104,9 @@ class Judgement:
     agreement: Agreement | None
     standings: Mapping[Standing, int]
     not_blind: int
+    reveals: tuple[Reveals, Reveals]
+    """What readers said when they had seen the answer, by arm."""
+    simulations: int
     journaled: Journaled | None
     guardrails: tuple[Guardrail, ...]
     turns: tuple[Turn, ...]
@@ -172,6 +175,8 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
         agreement=agreement,
         standings={standing: tally.standing(standing) for standing in Standing},
         not_blind=tally.not_blind(),
+        reveals=(tally.reveals(CHAMPION), tally.reveals(CHALLENGER)),
+        simulations=tally.simulations(),
         journaled=tally.journaled,
         guardrails=guarded,
         turns=turned,

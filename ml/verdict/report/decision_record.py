@@ -160,6 +160,11 @@ def numbers(judgement: Judgement) -> dict[str, Any]:
             if judgement.agreement
             else None,
             "verdicts that were not blind": judgement.not_blind,
+            "read again after the answer was shown": {
+                arm: {"readings": found.said_again, "changed": found.changed_mind}
+                for arm, found in zip(("champion", "challenger"), judgement.reveals, strict=True)
+            },
+            "verdicts of a simulation, not counted": judgement.simulations,
         },
         "rows": {str(standing): n for standing, n in judgement.standings.items()},
         **({"journals": _journaled(judgement.journaled)} if judgement.journaled else {}),

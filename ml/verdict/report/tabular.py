@@ -162,6 +162,20 @@ def remains(judgement: Judgement) -> Table:
                 if n or standing in (Standing.WITHOUT_AN_ARM, Standing.WITHOUT_A_PREDICTION)
             ),
             ("verdicts that were not blind, and do not count", str(judgement.not_blind)),
+            *(
+                (
+                    f"changed their mind when {arm.name}'s answer was shown; what they had said "
+                    "blind counts",
+                    f"{found.changed_mind} of {found.said_again} who said it again",
+                )
+                for arm, found in zip(judgement.arms, judgement.reveals, strict=True)
+                if found.said_again
+            ),
+            *(
+                [("verdicts of a simulation, which do not count", str(judgement.simulations))]
+                if judgement.simulations
+                else []
+            ),
             (
                 UNLOGGED,
                 f"{len(found.unlogged)} of {found.answers} that journals know"

@@ -6,6 +6,7 @@ import datetime
 import time
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import sqlglot
 from sqlglot import exp
@@ -97,6 +98,52 @@ def test_a_verdict_goes_through_the_log_three_times_whatever_is_shown(
         passes(sqlglot.parse_one(it, read="databricks"), bed.analysis) for it in heard.statements
     ]
     assert found == [1, 1, 1]
+
+
+def test_at_most_twenty_thousand_rows_of_probabilities_travel_and_say_the_same(
+    experiment, tmp_path
+) -> None:
+    import duckdb
+
+    from infra.declared.experiment import load, splits
+    from ml.evaluation.calibration import squared_errors
+    from ml.evaluation.discrimination import Scores, area
+    from ml.verdict.counting.counts import count
+    from ml.verdict.counting.labelled_file import ParquetFile
+    from ml.verdict.counting.queries import MOST_SCORES, Queries
+
+    file = tmp_path / "rows.parquet"
+    duckdb.sql(
+        "SELECT 'film-' || i AS prediction_id, TIMESTAMPTZ '2026-03-02 00:00:00+00' "
+        "+ to_seconds(i * 10) AS request_time, CASE WHEN hash(i) % 2 = 0 THEN 'keras-1' "
+        "ELSE 'torch-2' END AS arm, pow(hash(i + 1) / 18446744073709551615.0, 3) AS probability, "
+        "CASE WHEN hash(i + 2) / 18446744073709551615.0 < probability THEN 'PNEUMONIA' "
+        "ELSE 'NORMAL' END AS ground_truth FROM range(60_000) AS t(i)"
+    ).write_parquet(str(file))
+    trial = load(experiment(maturity=0))
+    rows = ParquetFile(file, ())
+    queries = Queries(rows=rows.relations, experiment=trial, splits=splits(trial))
+
+    scores = count(rows, queries, None).tables["scores"]
+
+    assert len(scores["n"]) <= MOST_SCORES < scores["n"].sum()
+    exact = duckdb.sql(
+        f"SELECT probability, ground_truth = 'PNEUMONIA' AS sick FROM '{file}' "
+        "WHERE arm = 'keras-1'"
+    ).fetchnumpy()
+    here = scores["side"] == 0
+    ones = np.ones(exact["sick"].size)
+    whole = Scores(probability=exact["probability"], sick=exact["sick"], weight=ones, n=ones)
+    short = Scores(
+        probability=scores["probability"][here],
+        sick=scores["truth"][here] == 1,
+        weight=np.ones(here.sum()),
+        n=scores["n"][here].astype(float),
+    )
+    assert area(short).value == pytest.approx(area(whole).value, abs=1e-4)
+    assert np.average(
+        squared_errors(short.probability, short.sick), weights=short.n
+    ) == pytest.approx(squared_errors(whole.probability, whole.sick).mean(), abs=1e-4)
 
 
 @pytest.mark.slow("80,000 requests are logged first")
