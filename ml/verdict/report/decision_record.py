@@ -26,8 +26,9 @@ METHOD: Final = {
     "units": "a patient's mean where the patient is known; else a film",
     "films without a truth": "pattern mixture with a declared odds ratio, and alike in both arms "
     "whatever it is (National Research Council 2010)",
-    "auc, brier, predicted minus observed": "asymptotic confidence sequences "
-    "(Waudby-Smith et al. 2024) of DeLong's and of weighted means; no condition of the verdict",
+    "auc": "asymptotic confidence sequence (Waudby-Smith et al. 2024) of DeLong's variance, from "
+    "30 films of each class; no condition of the verdict",
+    "brier, predicted minus observed": "confidence sequences by betting of bounded means",
     "calibration intercept, slope": "logistic recalibration, the intercept at a slope of 1 (Van "
     "Calster et al. 2016); asymptotic confidence sequences of the robust variance; no condition "
     "of the verdict",

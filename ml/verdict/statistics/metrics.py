@@ -114,12 +114,12 @@ def share(
 
     `films` are those that the estimate rests on, where the units are other ones.
     """
-    return _interval(found, 0.0, highest, alpha, films)
+    return within(found, 0.0, highest, alpha, films)
 
 
 def gain(found: Evidence, alpha: float, films: float | None = None) -> Interval | None:
     """A difference of the arms at the last look; None where no film is concerned."""
-    return _interval(found, -1.0, 1.0, alpha, films)
+    return within(found, -1.0, 1.0, alpha, films)
 
 
 def labels(films: Cells, metric: Metric) -> float:
@@ -138,9 +138,10 @@ def _concerned(metric: Metric, sick: NDArray[np.bool_]) -> NDArray[np.bool_]:
             return np.ones_like(sick)
 
 
-def _interval(
-    found: Evidence, lowest: float, highest: float, alpha: float, films: float | None
+def within(
+    found: Evidence, lowest: float, highest: float, alpha: float, films: float | None = None
 ) -> Interval | None:
+    """An estimand that lies between two values, at the last look; None where nothing is said."""
     n = films if films is not None else found.counts[-1].sum() if found.counts.size else 0
     last = found.last
     if not n or not (last.counts @ last.v > 0).all():

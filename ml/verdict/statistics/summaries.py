@@ -11,10 +11,13 @@ from ml.evaluation.calibration import squared_errors
 from ml.evaluation.discrimination import Area, Scores, area
 from ml.verdict.statistics.asymptotic import asymptotic
 from ml.verdict.statistics.betting import Floats, Interval, Moments, at_one_look
-from ml.verdict.statistics.metrics import share
+from ml.verdict.statistics.metrics import gain, share, within
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment
+
+_USUAL_BRIER = 0.1
+"""What both arms' scores are centred on; it matters for the width alone."""
 
 Figures = dict[str, Interval | None]
 """Figures by name; None for one that the films cannot give."""
@@ -51,20 +54,36 @@ def gains_in_the_limit(experiment: "Experiment", champion: Scores, challenger: S
             fewest=min(areas[0].fewest, areas[1].fewest),
         )
         gains["auc"] = auc(experiment, difference, lowest=-1.0)
-    if champion.n.sum() and challenger.n.sum():
-        (worse, first), (better, second) = (
-            mean_and_variance(squared_errors(it.probability, it.sick), it)
-            for it in (champion, challenger)
-        )
-        gains["brier"] = in_the_limit(
-            experiment,
-            better - worse,
-            first + second,
-            int(min(champion.n.sum(), challenger.n.sum())),
-            lowest=-1.0,
-            highest=1.0,
-        )
+    gains["brier"] = _brier_gain(experiment, champion, challenger)
     return gains
+
+
+def _brier_gain(experiment: "Experiment", champion: Scores, challenger: Scores) -> Interval | None:
+    """Both arms' squared errors weigh alike, so that the difference has its mean, and its bound,
+    from the films themselves: by betting, as sensitivity has."""
+    if not champion.n.sum() or not challenger.n.sum():
+        return None
+    sides = np.concatenate([np.full(champion.n.size, -1.0), np.full(challenger.n.size, 1.0)])
+    arms = (champion, challenger)
+    errors = np.concatenate([squared_errors(it.probability, it.sick) for it in arms])
+    weight = np.concatenate([it.weight for it in arms])
+    n = np.concatenate([it.n for it in arms])
+    found = at_one_look(
+        Moments(
+            u=weight * sides * (errors - _USUAL_BRIER),
+            v=weight / 2,
+            bound=np.full(n.size, weight.max() * 1.5),
+        ),
+        n,
+    )
+    value = float(
+        np.average(errors, weights=weight * n * (sides > 0))
+        - np.average(errors, weights=weight * n * (sides < 0))
+    )
+    interval = gain(found, experiment.alpha, int(min(champion.n.sum(), challenger.n.sum())))
+    if interval and interval.low <= value <= interval.high:
+        return replace(interval, value=value)
+    return interval
 
 
 def in_the_limit(
@@ -89,19 +108,6 @@ def in_the_limit(
     )
 
 
-def mean_and_variance(
-    values: Floats, scores: Scores, unit: NDArray[np.intp] | None = None
-) -> tuple[float, float]:
-    """Weighted mean and its variance, that between units where they are given."""
-    weights = scores.weight * scores.n
-    mean = float(np.average(values, weights=weights))
-    if unit is not None:
-        of_each = np.bincount(unit, weights=weights * (values - mean))
-        return mean, float((of_each**2).sum() / weights.sum() ** 2)
-    spread = scores.n * (scores.weight * (values - mean)) ** 2
-    return mean, float(spread.sum() / weights.sum() ** 2)
-
-
 def mean(
     experiment: "Experiment",
     values: Floats,
@@ -110,13 +116,17 @@ def mean(
     lowest: float,
     unit: NDArray[np.intp] | None = None,
 ) -> Interval | None:
-    """The weighted mean of values [i] with its interval; None without films."""
+    """The weighted mean of values [i] in [lowest, 1] with its interval; None without films."""
     if not scores.n.sum():
         return None
-    value, variance = mean_and_variance(values, scores, unit)
-    units = int(scores.n.sum()) if unit is None else np.unique(unit).size
-    limited = in_the_limit(experiment, value, variance, units, lowest=lowest, highest=1.0)
-    return replace(limited, n=int(scores.n.sum()))
+    weight, n = scores.weight, scores.n
+    u = weight * values
+    if unit is not None:
+        u, weight = (np.bincount(unit, weights=it * n).astype(np.float64) for it in (u, weight))
+        n = np.ones(u.size)
+    bound = np.full(weight.size, weight.max() * (1.0 - lowest))
+    found = at_one_look(Moments(u=u, v=weight, bound=bound), n)
+    return within(found, lowest, 1.0, experiment.alpha, float(scores.n.sum()))
 
 
 def quantile(values: Floats, n: NDArray[np.int64], at: float, alpha: float) -> Interval | None:
