@@ -78,11 +78,13 @@ class PredictionClient:
         *,
         image_size: int,
         contexts: "Contexts | None" = None,
+        any_modality: bool = False,
     ) -> None:
         self.endpoint = endpoint
         self.journal = journal
         self.image_size = image_size
         self.contexts = contexts
+        self.any_modality = any_modality
 
     @classmethod
     def connect(
@@ -96,12 +98,14 @@ class PredictionClient:
         concurrency: int = DEFAULT_CONCURRENCY,
         patient_keys: "PatientKeys | None" = None,
         site: str | None = None,
+        any_modality: bool = False,
     ) -> Self:
         """Any endpoint of an environment; the A/B test's unless another is named.
 
         ``image_size`` None takes the size that the endpoint says, or else DEFAULT_IMAGE_SIZE. With
         ``patient_keys``, what is known of each film without naming anybody is written beside the
-        predictions; ``site`` is where all films are from.
+        predictions; ``site`` is where all films are from. With ``any_modality``, for research, a
+        DICOM file may be of anything, not of a chest alone.
         Raises WorkspaceError, InvalidEnvironment, JournalError, or UserError for the site.
         """
         from infra.declared.environment import load
@@ -121,7 +125,13 @@ class PredictionClient:
             from ml.prediction.contexts import Contexts
 
             contexts = Contexts.connect(loaded, workspace, patient_keys, site=site)
-        return cls(asked, Journal(journal), image_size=size, contexts=contexts)
+        return cls(
+            asked,
+            Journal(journal),
+            image_size=size,
+            contexts=contexts,
+            any_modality=any_modality,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -152,7 +162,7 @@ class PredictionClient:
         content = film if isinstance(film, bytes) else film.read_bytes()
         return self.ask(
             image_id_of(content),
-            read(content, self.image_size),
+            read(content, self.image_size, any_modality=self.any_modality),
             context=context or self._context("", content),
         )
 
@@ -269,7 +279,7 @@ class PredictionClient:
             if isinstance(before, Prediction):
                 self._note(before.request_id, self._context(film.name, content))
                 return Answered(film=film, prediction=before, from_journal=True)
-            image = read(content, self.image_size)
+            image = read(content, self.image_size, any_modality=self.any_modality)
         except (UnreadableFilm, InvalidData) as error:
             return Unsent(film=film, reason=str(error))
         own: Future[Prediction] = Future()

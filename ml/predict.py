@@ -13,7 +13,14 @@ from ml.contract.errors import UserError
 from ml.contract.serving import DECISION_THRESHOLD
 from ml.prediction.journal import DEFAULT_JOURNAL
 from ml.prediction.patient_key import SECRET_VARIABLE
-from ml.terminal.command import Options, add_environment_option, confirm, run, whole_number
+from ml.terminal.command import (
+    Options,
+    add_any_modality_option,
+    add_environment_option,
+    confirm,
+    run,
+    whole_number,
+)
 from ml.terminal.progress import bar
 
 if TYPE_CHECKING:
@@ -88,6 +95,7 @@ def _options() -> argparse.ArgumentParser:
         metavar="P",
         help="a probability at or above it calls PNEUMONIA (default: %(default)s)",
     )
+    add_any_modality_option(parser)
     parser.add_argument("--show-arm", action="store_true", help="show which arm answered")
     parser.add_argument(
         "--again", action="store_true", help="ask about films that were answered before, too"
@@ -181,6 +189,7 @@ def _predict(given: argparse.Namespace) -> int:
         concurrency=given.concurrency,
         patient_keys=keys,
         site=given.site,
+        any_modality=given.any_modality,
     ) as client:
         films += _ingested(client, given.environment, ids)
         if client.contexts:

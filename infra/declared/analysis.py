@@ -14,6 +14,7 @@ from typing import Final
 
 from infra.declared.environment import Environment
 from infra.declared.naming import payload_table
+from infra.declared.reading import ReadingPlan
 from ml.contract.serving import DECISION_THRESHOLD, LABELS
 from ml.contract.tables import PREDICTION_CONTEXT, PREDICTION_FEEDBACK, SIMULATION
 
@@ -81,6 +82,8 @@ class Analysis:
     """The full name of the table of what is known of a prediction's film."""
     simulations_count: bool = False
     """Whether readings that a simulation gave are labels, as where nobody reads at all."""
+    reading: ReadingPlan | None = None
+    """How films are chosen for readers; None where the environment does not say it."""
 
     @classmethod
     def of(cls, environment: Environment) -> "Analysis | None":
@@ -95,6 +98,7 @@ class Analysis:
             feedback=PREDICTION_FEEDBACK.full_name(environment.catalog),
             context=PREDICTION_CONTEXT.full_name(environment.catalog),
             simulations_count=environment.name in SIMULATED,
+            reading=environment.reading if "reading" in environment.model_fields_set else None,
         )
 
     @property

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from ml.contract.errors import InvalidData, UserError
 from ml.contract.tables import FILMS
+from ml.data.file_name import SUFFIXES, is_left_behind, may_be_film, printable
 from ml.workspace.connection import WorkspaceError, explained
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
     from ml.workspace.warehouse import Row, Warehouse
-
-SUFFIXES: Final = (".jpeg", ".jpg", ".png", ".dcm", ".dicom")
-"""Of the files that a folder is searched for, in any case."""
 
 _IDS_A_STATEMENT: Final = 10_000
 
@@ -43,15 +41,15 @@ class FilmFile:
 
     @property
     def name(self) -> str:
-        """The path as it was named."""
-        return str(self.path)
+        """The path as it was named, printable."""
+        return printable(self.path)
 
     def read(self) -> bytes:
         """The file's content. Raises InvalidData."""
         try:
             return self.path.read_bytes()
         except OSError as error:
-            raise InvalidData(f"{self.path} cannot be read: {error.strerror}") from error
+            raise InvalidData(f"{self.name} cannot be read: {error.strerror}") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,12 +89,13 @@ def on_this_machine(named: Path) -> list[FilmFile]:
     found = sorted(
         path
         for path in named.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+        if not is_left_behind(path.relative_to(named)) and path.is_file() and may_be_film(path)
     )
     if not found:
         raise NothingToSend(
-            f"{named}: no film is below this folder; searched for *{', *'.join(SUFFIXES)}. Name "
-            "another folder, or a file."
+            f"{printable(named)}: no film is below this folder; searched for "
+            f"*{', *'.join(SUFFIXES)} and for DICOM files without a suffix. Name another "
+            "folder, or a file."
         )
     return [FilmFile(path=path) for path in found]
 

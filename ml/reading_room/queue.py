@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _POSITIVE: Final = LABELS[1]
 
 _CALLS: Final = """
-SELECT prediction_id, predicted_label
+SELECT prediction_id, predicted_label, probability
 FROM IDENTIFIER(:predictions)
 WHERE answer_number = 1
 """
@@ -86,7 +86,11 @@ class Queue:
         self._predictions = analysis.full_name("predictions")
         self._feedback = PREDICTION_FEEDBACK.full_name(environment.catalog)
         plan = environment.reading
-        self._sampler = Sampler(audit_share=plan.audit_share, seed=plan.seed)
+        self._sampler = Sampler(
+            audit_share=plan.audit_share,
+            seed=plan.seed,
+            strata=tuple((stratum.start, stratum.share) for stratum in plan.audit_strata),
+        )
 
     def cases(self, name: Callable[[Collection[str]], Mapping[str, str]]) -> tuple[Case, ...]:
         """`name` says of predictions which film each is about. Raises WorkspaceError."""
@@ -102,7 +106,11 @@ class Queue:
     def _drawn(self) -> Iterator[Drawn]:
         for row in self._warehouse.execute(_CALLS, predictions=self._predictions):
             called_positive = row["predicted_label"] == _POSITIVE
-            drawn = self._sampler.draw(str(row["prediction_id"]), called_positive=called_positive)
+            drawn = self._sampler.draw(
+                str(row["prediction_id"]),
+                called_positive=called_positive,
+                probability=float(row["probability"] or 0),
+            )
             if drawn is not None:
                 yield drawn
 

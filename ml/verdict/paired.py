@@ -19,15 +19,17 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from ml.contract.serving import DECISION_THRESHOLD
 from ml.evaluation.discrimination import Scores, area, paired_area_difference
+from ml.verdict.gains import between, level
 from ml.verdict.planning.films_needed import multiple
-from ml.verdict.rule import Ruling, promotion_limits, rule
+from ml.verdict.ramp import early_step
+from ml.verdict.readers import ReaderErrors, reader_errors_of_pairs
+from ml.verdict.rule import Finding, Ruling, promotion_limits, rule
 from ml.verdict.statistics.betting import Evidence, Floats
 from ml.verdict.statistics.calibration import Calibration, calibration
 from ml.verdict.statistics.cells import CHALLENGER, CHAMPION, NORMAL, PNEUMONIA, Cells, Pairs
 from ml.verdict.statistics.metrics import (
     METRICS,
     Metric,
-    gain,
     labels,
     of_arm,
     paired_difference,
@@ -203,11 +205,16 @@ class PairedJudgement:
     evidence: Mapping[Metric, Evidence]
     labels_needed: int | None
     """Films that a promotion takes in all, if they keep being like these."""
+    reader_errors: ReaderErrors
     ruling: Ruling
+    early_step: Finding
 
 
 def judge_pairs(experiment: "Experiment", answers: Answers) -> PairedJudgement:
-    """Judges films that are `in_order`."""
+    """Judges films that are `in_order`; after a final test no further ones."""
+    final = experiment.final_test is not None and len(answers.film) >= experiment.maximum_labels
+    if final:
+        answers = answers.take(list(range(experiment.maximum_labels)))
     pairs, films, alpha = answers.pairs(), answers.films(CHAMPION), experiment.alpha
     alone = answers.one_a_patient()
     unit = answers.unit if answers.repeated else None
@@ -218,14 +225,16 @@ def judge_pairs(experiment: "Experiment", answers: Answers) -> PairedJudgement:
         for metric in METRICS
     }
     gains: Figures = {
-        metric: gain(each, alpha, labels(films, metric)) for metric, each in found.items()
+        metric: between(experiment, each, labels(films, metric), final=final)
+        for metric, each in found.items()
     }
+    errors = reader_errors_of_pairs(experiment, pairs, films, smallest, final=final)
     # Nothing is drawn, and nothing can get lost: there is no gate.
-    ruling = rule(experiment, gains, labels=(n, n), total=n, gates=())
+    ruling = rule(experiment, gains, labels=(n, n), total=n, gates=(), further=errors.findings)
     difference = paired_area_difference(
         *answers.probabilities, answers.sick, answers.scores(CHAMPION).weight, unit
     )
-    times = multiple(found, promotion_limits(experiment), alpha / 2)
+    times = multiple(found, promotion_limits(experiment), level(experiment) / 2)
     recalibrations = (
         recalibration(experiment, alone.scores(CHAMPION)),
         recalibration(experiment, alone.scores(CHALLENGER)),
@@ -256,7 +265,9 @@ def judge_pairs(experiment: "Experiment", answers: Answers) -> PairedJudgement:
         else None,
         evidence=found,
         labels_needed=int(np.ceil(times * n)) if times and n else None,
+        reader_errors=errors,
         ruling=ruling,
+        early_step=early_step(experiment, gains, ruling, labels=(n, n)),
     )
 
 

@@ -10,11 +10,11 @@ has the mean of what they would say by the true one. Its spread is larger, and t
 divided by 1 - 2 e. A promotion holds with every error from 0 to the declared one, because too large
 a correction is no safer than too small a one.
 
-reference: Buonaccorsi, Measurement Error, 2010, section 2.3 (the matrix method; here of each film,
-so that the evidence stays valid at every look).
+reference: Buonaccorsi, Measurement Error, 2010, chapter 2 (the correction of a proportion; here of
+each film, so that the evidence stays valid at every look).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -23,9 +23,15 @@ import numpy as np
 from infra.declared.safeguards import Readers
 from ml.verdict.gains import between, is_above
 from ml.verdict.rule import Finding, promotion_limits
-from ml.verdict.statistics.betting import Interval, Moments
-from ml.verdict.statistics.cells import Cells
-from ml.verdict.statistics.metrics import METRICS, Metric, difference, labels
+from ml.verdict.statistics.betting import Evidence, Interval, Moments
+from ml.verdict.statistics.cells import Cells, Pairs
+from ml.verdict.statistics.metrics import (
+    METRICS,
+    Metric,
+    difference,
+    labels,
+    paired_difference,
+)
 from ml.verdict.statistics.truth import Truth
 
 if TYPE_CHECKING:
@@ -80,17 +86,28 @@ class ReaderErrors:
 
 def reader_errors(experiment: "Experiment", films: Cells, *, final: bool = False) -> ReaderErrors:
     """What the declared and other errors of readers would do; `final` is as in `gains`."""
-    declared = (experiment.readers or Readers()).error
-    shown = sorted({*SHOWN, declared} - {0.0})
-    return ReaderErrors(
-        declared=declared,
-        gains={
-            error: {
-                metric: _gain(experiment, films, metric, error, final=final) for metric in METRICS
-            }
-            for error in shown
-        },
-        tipping_point=_tipping_point(experiment, films, declared, final=final),
+    return _errors(
+        experiment,
+        lambda metric, error: films.evidence(corrected(experiment, films, metric, error)),
+        {metric: labels(films, metric) for metric in METRICS},
+        final=final,
+    )
+
+
+def reader_errors_of_pairs(
+    experiment: "Experiment", pairs: Pairs, films: Cells, smallest_sampling: float, *, final: bool
+) -> ReaderErrors:
+    """The same of films that both arms answered; ``films`` says which are of one unit."""
+    opposite = replace(pairs, sick=~pairs.sick)
+    said, unsaid = (
+        {metric: paired_difference(it, metric, smallest_sampling) for metric in METRICS}
+        for it in (pairs, opposite)
+    )
+    return _errors(
+        experiment,
+        lambda metric, error: films.evidence(_by_the_truth(said[metric], unsaid[metric], error)),
+        {metric: labels(films, metric) for metric in METRICS},
+        final=final,
     )
 
 
@@ -99,6 +116,11 @@ def corrected(experiment: "Experiment", films: Cells, metric: Metric, error: flo
     belief, smallest = Truth.expected(experiment), experiment.smallest_sampling
     opposite = replace(films, truth=np.where(films.labelled, 1 - films.truth, films.truth))
     said, unsaid = (difference(cells, metric, belief, smallest) for cells in (films, opposite))
+    return _by_the_truth(said, unsaid, error)
+
+
+def _by_the_truth(said: Moments, unsaid: Moments, error: float) -> Moments:
+    """From what films say by their readers, and what they would say by the opposite."""
     certain = 1 - 2 * error
     return Moments(
         u=((1 - error) * said.u - error * unsaid.u) / certain,
@@ -150,39 +172,39 @@ def agree(experiment: "Experiment", agreement: Interval | None) -> tuple[Finding
     )
 
 
-def _gain(
-    experiment: "Experiment", films: Cells, metric: Metric, error: float, *, final: bool
-) -> Interval | None:
-    found = films.evidence(corrected(experiment, films, metric, error))
-    return between(experiment, found, labels(films, metric), final=final)
-
-
-def _tipping_point(
-    experiment: "Experiment", films: Cells, declared: float, *, final: bool
-) -> float | None:
-    tipping: float | None = None
-    for error in sorted({*errors_up_to(_LARGEST), declared}):
-        if not all(
-            _above(experiment, films, metric, limit, error, final=final)
-            for metric, limit in promotion_limits(experiment).items()
-        ):
-            break
-        tipping = error
-    return tipping
-
-
-def _above(
+def _errors(
     experiment: "Experiment",
-    films: Cells,
-    metric: Metric,
-    limit: float,
-    error: float,
+    evidence: Callable[[Metric, float], Evidence],
+    films: Mapping[Metric, float],
     *,
     final: bool,
-) -> bool:
-    """Whether the gain is shown to be above the limit. Tested at the limit itself, because with an
-    error the capital need not fall everywhere on the way to the estimate."""
-    found = films.evidence(corrected(experiment, films, metric, error))
-    if not (found.last.counts @ found.v > 0).all():
-        return False
-    return is_above(experiment, found, limit, final=final)
+) -> ReaderErrors:
+    """From the evidence on a metric if readers are wrong so often."""
+    declared = (experiment.readers or Readers()).error
+
+    def holds(error: float) -> bool:
+        # Tested at the limits themselves: with an error, the capital need not fall everywhere on
+        # the way to the estimate, at which an interval ends.
+        found = {metric: evidence(metric, error) for metric in limits}
+        return all(
+            (found[metric].last.counts @ found[metric].v > 0).all()
+            and is_above(experiment, found[metric], limit, final=final)
+            for metric, limit in limits.items()
+        )
+
+    limits, tipping = promotion_limits(experiment), None
+    for error in sorted({*errors_up_to(_LARGEST), declared}):
+        if not holds(error):
+            break
+        tipping = error
+    return ReaderErrors(
+        declared=declared,
+        gains={
+            error: {
+                metric: between(experiment, evidence(metric, error), films[metric], final=final)
+                for metric in METRICS
+            }
+            for error in sorted({*SHOWN, declared} - {0.0})
+        },
+        tipping_point=tipping,
+    )

@@ -7,7 +7,7 @@ supermartingale while the gain never is below the limit, and is ever above 1 / l
 probability of level at most. All metrics together share alpha.
 
 reference: Shin, Ramdas and Rinaldo, E-detectors: a nonparametric framework for sequential change
-detection, New England J. Stat. Data Sci. 2(2), 2023, with weights that sum to 1 in the place of the
+detection, New Engl. J. Stat. Data Sci., 2023, with weights that sum to 1 in the place of the
 average run length, because a test ends.
 """
 

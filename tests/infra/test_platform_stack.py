@@ -301,6 +301,8 @@ class TestJobs:
             "databricks-sdk",
             "pillow",
             "pydantic",
+            "pydicom",
+            "python-gdcm",
             "rich",
         }
         assert all(f'"{package}"' in pyproject for package in packages)

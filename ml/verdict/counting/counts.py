@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Counted = Mapping[str, NDArray[Any]]
 """A result by column."""
 
-_NOT_LOGGED: Final = ("propensity", "chosen")
+_NOT_LOGGED: Final = ("propensity",)
 """What a workspace does not say of an answer."""
 
 _IDS_AT_ONCE: Final = 10_000
@@ -153,7 +153,8 @@ class WorkspaceViews:
                 f"subgroups; it has {', '.join(there)}."
             )
         self.relations = of_a_workspace(analysis, subgroups)
-        self.assumed = assumed([it.name for it in COLUMNS if it.name not in _NOT_LOGGED])
+        unknown = _NOT_LOGGED if analysis.reading else ("chosen", *_NOT_LOGGED)
+        self.assumed = assumed([it.name for it in COLUMNS if it.name not in unknown])
 
     @property
     def origin(self) -> Mapping[str, str]:

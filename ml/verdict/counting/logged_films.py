@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ml.contract.errors import UserError
 from ml.contract.serving import DECISION_THRESHOLD, LABELS
-from ml.data.preparation import read
+from ml.data.preparation import decode
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment
@@ -127,7 +127,7 @@ def logged_films(
     return [
         LabelledFilm(
             image_id=film.image_id,
-            image=read(film.read(), client.image_size),
+            image=decode(film.read(), client.image_size),
             sick=truths[film.image_id][0],
             sampling=truths[film.image_id][1],
             patient_key=contexts.get(film.image_id)

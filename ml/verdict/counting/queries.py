@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from ml.contract.serving import DECISION_THRESHOLD, LABELS
 from ml.contract.tables import SIMULATION
+from ml.verdict.counting.chosen import chosen
 
 if TYPE_CHECKING:
     from infra.declared.analysis import Analysis
@@ -234,14 +235,15 @@ def of_a_workspace(analysis: "Analysis", subgroups: Sequence[str]) -> Relations:
     """What is asked of the views of a workspace."""
     answers = {"answers": analysis.full_name("answers"), "replay": REPLAY_PREFIX}
     known = _filled_in("known_in_views", readings=analysis.readings)
+    was_chosen, share = chosen(analysis.reading)
     return Relations(
         answered=_filled_in(
             "answered_in_views",
             summary=_summary(known, "prediction_id"),
             subgroups=_listed(subgroups, "{0}"),
             contexts=analysis.full_name("contexts"),
-            chosen="CAST(NULL AS BOOLEAN)",
-            share="CAST(NULL AS DOUBLE)",
+            chosen=was_chosen,
+            share=share,
             **answers,
         ),
         moments=_filled_in("moments_in_views", feedback=analysis.feedback, **answers),

@@ -11,6 +11,7 @@ from ml.contract.decision import ArmRecord, DataRecord, Decision, ExperimentReco
 from ml.contract.serving import LABELS
 from ml.verdict.counting.journals import UNLOGGED, Journaled
 from ml.verdict.judgement import Arm, Judgement
+from ml.verdict.readers import ReaderErrors
 from ml.verdict.statistics.betting import Interval
 from ml.verdict.subgroups import Subgroup
 
@@ -172,14 +173,7 @@ def numbers(judgement: Judgement) -> dict[str, Any]:
             for it in judgement.guardrails
         ],
         "turned": [{**asdict(turn), "since": turn.since.isoformat()} for turn in judgement.turns],
-        "reader errors": {
-            "declared": judgement.reader_errors.declared,
-            "tipping point": judgement.reader_errors.tipping_point,
-            "gains": {
-                f"{error:g}": figures(found)
-                for error, found in judgement.reader_errors.gains.items()
-            },
-        },
+        "reader errors": errors_of_readers(judgement.reader_errors),
         "subgroups": {
             column: {value: _subgroup(found) for value, found in values.items()}
             for column, values in judgement.subgroups.items()
@@ -195,6 +189,15 @@ def numbers(judgement: Judgement) -> dict[str, Any]:
 def figures(values: Mapping[Any, Interval | None]) -> dict[str, Any]:
     """Figures by name; null for one that the films cannot give."""
     return {name: asdict(value) if value else None for name, value in values.items()}
+
+
+def errors_of_readers(found: ReaderErrors) -> dict[str, Any]:
+    """What the gains would be if readers were wrong."""
+    return {
+        "declared": found.declared,
+        "tipping point": found.tipping_point,
+        "gains": {f"{error:g}": figures(gains) for error, gains in found.gains.items()},
+    }
 
 
 def _subgroup(found: Subgroup) -> dict[str, Any]:

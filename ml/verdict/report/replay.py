@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any
 from ml.contract.decision import DataRecord, Decision, FindingRecord
 from ml.verdict.judgement import Path
 from ml.verdict.paired import Answers, PairedJudgement
-from ml.verdict.report.decision_record import arms_and_experiment, figures, method, software
+from ml.verdict.report.decision_record import (
+    arms_and_experiment,
+    errors_of_readers,
+    figures,
+    method,
+    software,
+)
 from ml.verdict.report.html_report import Plot, page
+from ml.verdict.report.safeguards import reader_errors
 from ml.verdict.report.table import Table, parts, text
 from ml.verdict.report.tabular import not_estimable
 from ml.verdict.rule import promotion_limits
@@ -51,6 +58,7 @@ def decision(
         },
         software=software(),
         findings=tuple(FindingRecord(**asdict(it)) for it in judgement.ruling.findings),
+        early_step=FindingRecord(**asdict(judgement.early_step)),
         numbers=_numbers(judgement),
     )
 
@@ -98,6 +106,7 @@ def tables(experiment: "Experiment", judgement: PairedJudgement) -> list[Table]:
             ],
             note=not_estimable(dict(zip(names, judgement.recalibrations, strict=True))),
         ),
+        reader_errors(judgement.reader_errors),
     ]
 
 
@@ -195,6 +204,7 @@ def _numbers(judgement: PairedJudgement) -> dict[str, Any]:
         "discordance": {name: asdict(it) for name, it in judgement.discordance.items()},
         "DeLong p": judgement.auc_p,
         "labels needed": judgement.labels_needed,
+        "reader errors": errors_of_readers(judgement.reader_errors),
     }
 
 

@@ -116,16 +116,19 @@ def mean(
     lowest: float,
     unit: NDArray[np.intp] | None = None,
 ) -> Interval | None:
-    """The weighted mean of values [i] in [lowest, 1] with its interval; None without films."""
+    """The weighted mean of values [i] in [lowest, 1] with its interval; None without films.
+
+    Films of one unit are one observation, of as much as they weigh together.
+    """
     if not scores.n.sum():
         return None
-    weight, n = scores.weight, scores.n
-    u = weight * values
+    weight = scores.weight
+    u, v, n = weight * values, weight, scores.n
     if unit is not None:
-        u, weight = (np.bincount(unit, weights=it * n).astype(np.float64) for it in (u, weight))
+        u, v = (np.bincount(unit, weights=it).astype(np.float64) for it in (u, v))
         n = np.ones(u.size)
-    bound = np.full(weight.size, weight.max() * (1.0 - lowest))
-    found = at_one_look(Moments(u=u, v=weight, bound=bound), n)
+    bound = np.full(u.size, v.max() * (1.0 - lowest))
+    found = at_one_look(Moments(u=u, v=v, bound=bound), n)
     return within(found, lowest, 1.0, experiment.alpha, float(scores.n.sum()))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.plugin.dicom_files import dicom, film
 from tests.plugin.prediction import ENDPOINT, SIZE
 from tests.plugin.workspaces import ENDPOINTS, REPOSITORY, eventually
 
@@ -219,6 +220,28 @@ class TestAFolder:
         assert (run.status, len(run.table)) == (3, 3)
         assert "broken.png: " in run.err
         assert "text.jpeg: the content is neither JPEG nor PNG nor DICOM; not sent" in run.err
+
+    def test_films_of_an_archive_are_asked_about_and_each_bad_one_is_told(
+        self, predict: Call, films: Callable[[int], Path]
+    ) -> None:
+        folder = films(1)
+        pixels = film(12)
+        (folder / "chest.dcm").write_bytes(dicom(pixels, bits=12, Modality="DX"))
+        (folder / "IM000002").write_bytes(dicom(pixels // 2, bits=12))
+        (folder / "slice.dcm").write_bytes(dicom(pixels // 3, bits=12, Modality="CT"))
+        (folder / "empty.dcm").write_bytes(dicom(pixels, bits=12, RescaleSlope=""))
+        (folder / "__MACOSX").mkdir()
+        (folder / "__MACOSX" / "film-0000.png").write_bytes(b"left behind")
+        not_utf8 = os.fsdecode(os.fsencode(folder) + b"/r\xf6ntgen.png")
+        Path(not_utf8).write_bytes((folder / "film-0000.png").read_bytes())
+
+        run = predict(folder)
+
+        assert (run.status, len(run.table)) == (3, 4)
+        assert "r\\xf6ntgen.png" in run.out
+        assert "slice.dcm: its Modality (0008,0060) is CT" in run.err
+        assert "empty.dcm: cannot be decoded: Rescale Slope (0028,1053)" in run.err
+        assert len(predict(folder, "--any-modality").table) == 5
 
     def test_after_kill_9_the_same_command_asks_the_rest_and_nothing_twice(
         self,

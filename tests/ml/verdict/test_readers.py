@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ml.verdict.readers import agree, reader_errors
+from ml.verdict.paired import Answers, judge_pairs
+from ml.verdict.readers import agree, reader_errors, reader_errors_of_pairs
 from ml.verdict.statistics.betting import Interval
 from ml.verdict.statistics.truth import Truth
 from tests.simulations.declared import declared
@@ -144,3 +145,46 @@ def test_without_films_of_several_readers_nothing_is_shown():
 
 def test_without_a_floor_there_is_no_such_gate():
     assert agree(declared(readers={"error": 0.02}), None) == ()
+
+
+class TestAReplay:
+    """Both arms on every film."""
+
+    @pytest.mark.parametrize("error", [0.02, 0.1])
+    def test_has_the_gains_of_the_true_films_too(self, error):
+        pairs = TRUTH.replayed(0.5)
+        wrong = replace(pairs, sick=~pairs.sick)
+        both = {
+            name: np.concatenate([values, vars(wrong)[name]])
+            for name, values in vars(pairs).items()
+        }
+        shares = np.repeat([1 - error, error], pairs.n.size)
+        said = replace(type(pairs)(**both), n=both["n"] * shares * 20_000)
+
+        found = reader_errors_of_pairs(declared(), said, 1.0).gains[error]
+
+        assert found["sensitivity"].value == pytest.approx(0.03, abs=1e-9)
+        assert found["specificity"].value == pytest.approx(0.01, abs=1e-9)
+
+    def test_is_promoted_with_the_declared_error_alone(self):
+        random = np.random.default_rng(3)
+        n = 6000
+        sick = random.random(n) < 0.5
+        calls = np.where(random.random((2, n)) < 0.97, sick, ~sick).astype(float)
+        answers = Answers(
+            film=[f"{number:05}" for number in range(n)],
+            sick=sick,
+            sampling=np.ones(n),
+            champion=calls[0],
+            challenger=calls[1],
+        )
+
+        tipping = judge_pairs(declared(), answers).reader_errors.tipping_point
+        within, beyond = (
+            judge_pairs(declared(readers={"error": error}), answers).ruling
+            for error in (tipping, tipping + 0.02)
+        )
+
+        assert within.verdict == "PROMOTE"
+        assert beyond.verdict != "PROMOTE"
+        assert not beyond.findings[-1].holds

@@ -165,8 +165,8 @@ class TestADeclaredBenefit:
     def test_a_challenger_that_misses_more_within_its_margin_is_not_rolled_back(
         self, compare, experiment, log
     ):
-        log.films(CHAMPION, {"TP": 38_000, "FN": 2_000, "TN": 950, "FP": 50})
-        log.films(CHALLENGER, {"TP": 37_000, "FN": 3_000, "TN": 950, "FP": 50})
+        log.films(CHAMPION, {"TP": 38_000, "FN": 2_000, "TN": 950, "FP": 50}, hours=1)
+        log.films(CHALLENGER, {"TP": 37_000, "FN": 3_000, "TN": 950, "FP": 50}, hours=1)
         log.end()
 
         decision = compare(experiment(benefit=self.BENEFIT))

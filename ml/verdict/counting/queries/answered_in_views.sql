@@ -10,7 +10,7 @@ SELECT
   status_code,
   execution_duration_ms,
   probability,
-  COALESCE(reading.sampling_probability, CASE WHEN $chosen THEN $share END)
+  CASE WHEN reading.prediction_id IS NULL THEN $share ELSE reading.sampling_probability END
     AS sampling_probability,
   COALESCE(said_pneumonia, 0) AS said_pneumonia,
   COALESCE(said_normal, 0) AS said_normal,
