@@ -391,7 +391,11 @@ class TestAnalysis:
         assert "depends_on" not in views["requests"]
         assert views["answers"]["depends_on"] == ["databricks_sql_table.requests"]
         assert views["predictions"]["depends_on"] == ["databricks_sql_table.answers"]
-        assert views["labelled"]["depends_on"] == ["databricks_sql_table.predictions"]
+        assert "depends_on" not in views["contexts"]
+        assert views["labelled"]["depends_on"] == [
+            "databricks_sql_table.predictions",
+            "databricks_sql_table.contexts",
+        ]
         assert set(views["outcomes"]["depends_on"]) == {
             "databricks_sql_table.predictions",
             "databricks_sql_table.labelled",
