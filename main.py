@@ -6,6 +6,7 @@ python main.py      or      cdktf synth      or      cdktf deploy platform-dev
 import atexit
 import gc
 import sys
+from pathlib import Path
 
 from infra.declared.environment import InvalidEnvironment, load_all
 
@@ -26,6 +27,7 @@ def main() -> None:
     atexit.register(gc.freeze)
     from cdktf import App
 
+    from infra.constructs.provider_lock import lock
     from infra.stacks import AnalysisStack, PlatformStack, ServingStack
 
     app = App(stack_traces=False)  # paths of this machine, in the manifest
@@ -34,6 +36,7 @@ def main() -> None:
         ServingStack(app, environment)
         AnalysisStack(app, environment)
     app.synth()
+    lock(Path(app.outdir, "stacks"))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from infra.declared.environment import Environment
 from infra.declared.naming import payload_table
 from infra.declared.reading import ReadingPlan
 from ml.contract.serving import DECISION_THRESHOLD, LABELS
-from ml.contract.tables import PREDICTION_FEEDBACK, SIMULATION
+from ml.contract.tables import PREDICTION_CONTEXT, PREDICTION_FEEDBACK, SIMULATION
 
 _SQL: Final = Path(__file__).parents[1] / "views"
 _NEGATIVE, _POSITIVE = LABELS
@@ -47,9 +47,13 @@ VIEWS: Final = (
         reads=("answers",),
     ),
     View(
+        name="contexts",
+        comment="What is known of a prediction's film without naming anybody, one row each.",
+    ),
+    View(
         name="labelled",
         comment="Predictions with what each reader said blind, and what after the reveal.",
-        reads=("predictions",),
+        reads=("predictions", "contexts"),
     ),
     View(
         name="traffic",
@@ -74,6 +78,8 @@ class Analysis:
     prefix: str
     feedback: str
     """The full name of the table of the verdicts."""
+    context: str
+    """The full name of the table of what is known of a prediction's film."""
     simulations_count: bool = False
     """Whether readings that a simulation gave are labels, as where nobody reads at all."""
     reading: ReadingPlan | None = None
@@ -90,6 +96,7 @@ class Analysis:
             schema=logged.schema_name,
             prefix=logged.prefix,
             feedback=PREDICTION_FEEDBACK.full_name(environment.catalog),
+            context=PREDICTION_CONTEXT.full_name(environment.catalog),
             simulations_count=environment.name in SIMULATED,
             reading=environment.reading if "reading" in environment.model_fields_set else None,
         )
@@ -133,6 +140,7 @@ class Analysis:
         return {
             "payload": self.payload,
             "feedback": self.feedback,
+            "context": self.context,
             "standing": standing(self.readings, "prediction_id"),
             "threshold": str(DECISION_THRESHOLD),
             "negative": _NEGATIVE,

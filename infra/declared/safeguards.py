@@ -30,7 +30,7 @@ Loss = Annotated[
         0,
         1,
         "a number between 0 and 1: the loss that an early step has to exclude",
-        "write it in parts of one, for example: 0.1 for ten percentage points",
+        "write it in parts of one, for example: 0.2 for twenty percentage points",
     ),
 ]
 Percent = Annotated[
@@ -97,15 +97,16 @@ class Missing(Declaration):
 class Harm(Declaration):
     """Losses that an early step of the ramp has to exclude."""
 
-    sensitivity: Loss = 0.1
-    specificity: Loss = 0.1
+    sensitivity: Loss = 0.2
+    specificity: Loss = 0.2
 
 
 class Ramp(Declaration):
     """Which steps of the traffic need no promotion, only that no harm is seen."""
 
     early_up_to: Percent = 20
-    """Percent of the traffic up to which a step is an early one; 0: there is none."""
+    """Percent of the traffic up to which a step is an early one; 0: there is none. Labels of such
+    steps are the champion's nearly all, and do not spend `maximum_labels`."""
     labels: Count = 50
     """That each arm needs before an early step."""
     harm: Harm = Harm()

@@ -25,10 +25,19 @@ SELECT
     WHEN prediction.predicted_label = '$positive' THEN 'FP'
     WHEN reading.ground_truth = '$positive' THEN 'FN'
     ELSE 'TN'
-  END AS outcome
+  END AS outcome,
+  context.patient_key,
+  context.site,
+  context.device_maker,
+  context.device_model,
+  context.view,
+  context.age_band,
+  context.sex
 FROM $predictions AS prediction
 JOIN (
 $standing
 ) AS reading
   ON reading.prediction_id = prediction.prediction_id
+LEFT JOIN $contexts AS context
+  ON context.prediction_id = prediction.prediction_id
 WHERE prediction.answer_number = 1 AND NOT reading.simulated

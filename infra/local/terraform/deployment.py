@@ -17,12 +17,14 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from infra.declared.holdings import created, known
+from infra.declared.holdings import created, is_adoptable, known
 from infra.declared.local_workspace import is_on_this_machine, token_file
 from infra.declared.platform import HOW_TO_DESTROY
 from infra.local.terraform.installation import Installation
+from infra.local.terraform.planned import why_not
 from infra.local.terraform.stand_in import VERSION
 
 if TYPE_CHECKING:
@@ -113,6 +115,8 @@ class Deployment:
                 environment = stack.enter_context(self._stand_in.attached(environment))
             if command == "apply" and self._kind == "platform":
                 self._check_that_nothing_is_erased(output, environment)
+            if command == "apply":
+                self._check_the_plan(output, environment)
             arguments = ["cdktf", COMMANDS[command], self._stack]
             arguments += ["--skip-synth", "--output", str(output.relative_to(self._root))]
             if command != "plan":
@@ -188,7 +192,11 @@ class Deployment:
                 f"Whether a table would be erased cannot be told, so nothing is deployed: {problem}"
             ) from problem
         if erased:
-            problems = [f"{holding.name}: {holding.problem()}" for holding, _ in erased]
+            problems = [
+                f"{holding.name}: {holding.problem()}"
+                + (f" adopt = true under {holding.key} imports it." * is_adoptable(commands))
+                for holding, commands in erased
+            ]
             terraform = f"terraform -chdir={folder.relative_to(self._root)}"
             commands = [f"{terraform} {it}" for _, commands in erased for it in commands]
             if output == self._stand_in.output:
@@ -197,12 +205,20 @@ class Deployment:
                 "\n".join(
                     [
                         *problems,
-                        "Nothing was changed. If it is ours, let the state know it, then apply"
-                        " again; if not, choose another catalog:",
+                        "Nothing was changed. If something else takes care of it, write create ="
+                        " false under its key of the environment file; if it is not ours, choose"
+                        " another catalog. If it is ours, let the state know it, then apply again:",
                         *(f"  {it}" for it in commands),
                     ]
                 )
             )
+
+    def _check_the_plan(self, output: Path, environment: Mapping[str, str]) -> None:
+        """Refuse to destroy what nobody can create again without a word in the file."""
+        folder = _stack_file(output, self._stack).parent
+        problem = why_not(self._declared, partial(self._terraform, folder, environment))
+        if problem:
+            raise NotDeployed(problem)
 
     @property
     def _real_environment(self) -> dict[str, str]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Counted = Mapping[str, NDArray[Any]]
 """A result by column."""
 
-_NOT_LOGGED: Final = ("propensity", "patient_key")
+_NOT_LOGGED: Final = ("propensity",)
 """What a workspace does not say of an answer."""
 
 _IDS_AT_ONCE: Final = 10_000
@@ -144,7 +144,8 @@ class WorkspaceViews:
     ) -> None:
         self._warehouse, self._analysis = warehouse, analysis
         view = analysis.full_name("answers")
-        there = self._columns(view)
+        contexts = self._columns(analysis.full_name("contexts"))
+        there = dict.fromkeys((*self._columns(view), *contexts))
         lacking = [name for name in subgroups if name not in there]
         if lacking:
             raise UserError(

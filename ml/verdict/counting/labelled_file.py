@@ -104,9 +104,12 @@ class LabelledFile(ABC):
             logged = self._opened(self._connection)
         lacking = missing(logged.columns, subgroups)
         if lacking:
+            named = [name for name in lacking if name in subgroups]
             raise UserError(
                 f"{file}: {self._place}no column {', '.join(lacking)}; it has "
-                f"{', '.join(logged.columns)}. infra/experiments/README.md says what a row holds."
+                f"{', '.join(logged.columns)}. "
+                + (f"The experiment names {', '.join(named)} in subgroups. " if named else "")
+                + "infra/experiments/README.md says what a row holds."
             )
         with self._explained():
             logged.create_view("logged_rows")

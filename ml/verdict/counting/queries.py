@@ -135,20 +135,25 @@ class Queries:
             "counts",
             subgroup_names="".join(
                 f"\n    WHEN GROUPING(of_subgroup_{number}) = 0 THEN 'subgroup {column}'"
+                f"\n    WHEN GROUPING(of_requests_{number}) = 0 THEN 'subgroup_requests {column}'"
                 for number, column in enumerate(columns)
             ),
             subgroup_columns=_listed(numbers, "subgroup_{}"),
             subgroups="".join(
-                f",\n    CASE WHEN standing = 0 AND mature AND truth >= 0 THEN TRUE END "
-                f"AS of_subgroup_{number},\n    COALESCE(CAST({column} AS STRING), '') "
+                f",\n    CASE WHEN standing = 0 AND mature THEN TRUE END AS of_subgroup_{number}"
+                f",\n    CASE WHEN side IS NOT NULL AND image_index = 0 THEN TRUE END "
+                f"AS of_requests_{number},\n    COALESCE(CAST({column} AS STRING), '') "
                 f"AS subgroup_{number}"
                 for number, column in enumerate(columns)
             ),
             subgroup_sets=_listed(
                 numbers,
-                "(of_subgroup_{0}, subgroup_{0}, side, propensity, called, truth, sampling)",
+                "(of_subgroup_{0}, subgroup_{0}, side, propensity, called, truth, sampling)"
+                ",\n  (of_requests_{0}, subgroup_{0}, propensity, side)",
             ),
-            subgroup_marks="".join(f"\n  OR of_subgroup_{number}" for number in numbers),
+            subgroup_marks="".join(
+                f"\n  OR of_subgroup_{number} OR of_requests_{number}" for number in numbers
+            ),
         )
 
     @property
@@ -164,6 +169,14 @@ class Queries:
                 f"subgroup {column}": {
                     "subgroup": f"subgroup_{number}",
                     **_same("side", "propensity", "called", "truth", "sampling", "n"),
+                }
+                for number, column in enumerate(self.experiment.subgroups)
+            },
+            **{
+                f"subgroup_requests {column}": {
+                    "subgroup": f"subgroup_{number}",
+                    **_same("propensity", "side"),
+                    "requests": "n",
                 }
                 for number, column in enumerate(self.experiment.subgroups)
             },
@@ -227,7 +240,8 @@ def of_a_workspace(analysis: "Analysis", subgroups: Sequence[str]) -> Relations:
         answered=_filled_in(
             "answered_in_views",
             summary=_summary(known, "prediction_id"),
-            subgroups=_listed(subgroups, "answer.{0} AS {0}"),
+            subgroups=_listed(subgroups, "{0}"),
+            contexts=analysis.full_name("contexts"),
             chosen=was_chosen,
             share=share,
             **answers,

@@ -413,3 +413,30 @@ class TestOutcomes:
 
         assert (row["labelled"], row["disputed"]) == (1, 1)
         assert (row["true_positives"], row["false_positives"]) == (0, 0)
+
+
+class TestContexts:
+    def test_a_prediction_has_its_context_or_none(self, ab_test: ABTestBed) -> None:
+        known = {"patient_key": "a" * 64, "site": "north", "view": "PA", "sex": "F"}
+        for name in ("known", "unknown"):
+            ab_test.answer(CHAMPION, 0.9, id=name)
+            ab_test.judge(name, "PNEUMONIA")
+        ab_test.describe("known", **known)
+        ab_test.create_views()
+
+        first, second = ab_test.read("labelled", "prediction_id")
+
+        assert {name: first[name] for name in known} == known
+        assert first["device_maker"] is None
+        assert {second[name] for name in (*known, "device_maker")} == {None}
+
+    def test_two_contexts_of_one_prediction_do_not_double_it(self, ab_test: ABTestBed) -> None:
+        ab_test.answer(CHAMPION, 0.9, id="film")
+        ab_test.judge("film", "PNEUMONIA")
+        for site in ("south", "north"):
+            ab_test.describe("film", site=site)
+        ab_test.create_views()
+
+        (row,) = ab_test.read("labelled")
+
+        assert row["site"] == "north"

@@ -557,6 +557,21 @@ ADDITIONS = [
         ("reading.seed", '"7"', "a whole number", "seed = 0"),
     ),
     (
+        "a site by its name",
+        '[context.sites]\n"Northern General" = []',
+        ("context.sites.Northern General", "[0 elements]", "the code of a site", "north = ["),
+    ),
+    (
+        "an institution of two sites",
+        '[context.sites]\nnorth = ["Northern General"]\nsouth = ["northern  GENERAL"]',
+        (
+            "context.sites.south[0]",
+            '"northern  GENERAL"',
+            "this one is north already",
+            "remove it from one of the two",
+        ),
+    ),
+    (
         "host with a path",
         '[workspace]\nhost = "https://adb-1.7.azuredatabricks.net/?o=1"',
         (

@@ -22,8 +22,10 @@ SELECT
   first_read_at,
   first_said_at,
   $chosen AS chosen,
-  CAST(NULL AS STRING) AS patient_key$subgroups
+  patient_key$subgroups
 FROM $answers AS answer
+LEFT JOIN $contexts AS context
+  ON context.prediction_id = answer.prediction_id
 FULL OUTER JOIN (
 $summary
 ) AS reading

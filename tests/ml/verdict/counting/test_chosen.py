@@ -55,7 +55,7 @@ def test_an_answer_that_was_chosen_and_not_read_is_missing(
     from infra.declared.experiment import load, splits
     from ml.verdict.counting.counts import WorkspaceViews, count
     from ml.verdict.counting.queries import Queries
-    from ml.verdict.counting.tally import NORMAL, NOT_CHOSEN, UNREAD
+    from ml.verdict.statistics.cells import NORMAL, NOT_CHOSEN, UNREAD
     from ml.workspace.warehouse import Warehouse
 
     plan = ReadingPlan(audit_share=0.5, seed=3)

@@ -10,7 +10,8 @@ import pytest
 from ml.verdict.counting.counts import count
 from ml.verdict.counting.labelled_file import ParquetFile
 from ml.verdict.counting.queries import Queries
-from ml.verdict.counting.tally import NOT_CHOSEN, PNEUMONIA, UNREAD, UNRESOLVED, Tally
+from ml.verdict.counting.tally import Tally
+from ml.verdict.statistics.cells import NOT_CHOSEN, PNEUMONIA, UNREAD, UNRESOLVED
 from tests.ml.verdict.log import CHALLENGER, CHAMPION
 
 if TYPE_CHECKING:
@@ -77,12 +78,11 @@ class TestUnits:
         log.films(CHAMPION, {"TP": 3, "FN": 1})
         log.film(CHALLENGER, 0.9)
 
-        units = tally().units()
+        counted = tally()
 
-        assert not units.patients.any()
-        assert units.n.sum() == 5
-        assert (units.size == 1).all()
-        assert (units.unit == np.arange(units.n.size)).all()
+        assert counted.patients == 0
+        assert counted.films().unit is None
+        assert counted.films().n.sum() == 5
 
     def test_are_patients_with_all_their_mature_films_read_or_not(self, log, tally):
         log.film(CHAMPION, 0.9, "PNEUMONIA", hours=30, patient_key="a")
@@ -91,13 +91,14 @@ class TestUnits:
         log.film(CHALLENGER, 0.9, hours=1, patient_key="a")
         log.film(CHALLENGER, 0.9, hours=24 * 365 - 1, patient_key="a")  # too young
 
-        units = tally().units()
+        counted = tally()
+        films = counted.films()
 
-        assert units.patients.tolist() == [True]
-        assert units.size.tolist() == [4]
-        assert units.look.tolist() == [0]
-        films = zip(units.arm, units.called, units.truth, units.multiplicity, strict=True)
-        assert sorted(films) == [
+        assert counted.patients == 1
+        assert set(films.unit) == {0}
+        assert set(films.size) == {4}
+        assert set(films.look) == {0}
+        assert sorted(zip(films.arm, films.called, films.truth, films.within, strict=True)) == [
             (0, True, PNEUMONIA, 1),
             (1, False, PNEUMONIA, 2),
             (1, True, UNREAD, 1),
@@ -109,12 +110,14 @@ class TestUnits:
             log.film(CHALLENGER, 0.9, "NORMAL", hours=hours, patient_key=patient)
         log.film(CHAMPION, 0.9, "PNEUMONIA", hours=3)
 
-        units = tally().units()
+        counted = tally()
+        films = counted.films()
 
-        assert units.patients.tolist() == [False, True, True]
-        assert units.n.tolist() == [1, 2, 1]
-        assert units.size.tolist() == [1, 2, 2]
-        assert units.look.tolist() == [0, 0, 1]
+        assert counted.patients == 3
+        assert films.unit.tolist() == [0, 1, 1, 2, 2]
+        assert films.n.tolist() == [1, 2, 2, 1, 1]
+        assert films.size.tolist() == [1, 2, 2, 2, 2]
+        assert films.look.tolist() == [0, 0, 0, 1, 1]
 
     def test_have_all_films_of_the_count_by_films(self, log, tally):
         for number in range(30):
@@ -127,9 +130,8 @@ class TestUnits:
             )
         counted = tally(audit=0.5)
 
-        units, films = counted.units(), counted.counts.tables["films"]
+        units, films = counted.films(), counted.counts.tables["films"]
 
-        n = units.n[units.unit] * units.multiplicity
         for truth in np.unique(films["truth"]):
-            assert n[units.truth == truth].sum() == films["n"][films["truth"] == truth].sum()
-        assert n[units.patients[units.unit]].sum() == films["n"][films["keyed"]].sum() == 24
+            assert units.n[units.truth == truth].sum() == films["n"][films["truth"] == truth].sum()
+        assert units.n[units.size > 1].sum() == films["n"][films["keyed"]].sum() == 24

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.rollout.ramp import RAMP, next_step
+from infra.declared.ramp import RAMP, next_step
 
 
 @pytest.mark.parametrize(

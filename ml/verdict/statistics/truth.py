@@ -5,9 +5,19 @@ from itertools import product
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ml.verdict.statistics.cells import Cells, Pairs
-from ml.verdict.statistics.metrics import CHALLENGER, CHAMPION, Metric
+from ml.verdict.statistics.betting import Floats
+from ml.verdict.statistics.cells import (
+    CHALLENGER,
+    CHAMPION,
+    NORMAL,
+    NOT_CHOSEN,
+    PNEUMONIA,
+    Cells,
+    Pairs,
+)
+from ml.verdict.statistics.metrics import Metric
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment
@@ -48,27 +58,47 @@ class Truth:
                 )
                 return champion, challenger
 
+    def sick_among(self, arm: NDArray[np.int8], called: NDArray[np.bool_]) -> Floats:
+        """The share of PNEUMONIA among what the arms [i] call so [i]."""
+        chances = [
+            np.array(
+                [
+                    [self._calls(side, sick, call) for call in (False, True)]
+                    for side in (CHAMPION, CHALLENGER)
+                ]
+            )
+            * (self.prevalence if sick else 1 - self.prevalence)
+            for sick in (False, True)
+        ]
+        with np.errstate(invalid="ignore"):
+            shares = np.nan_to_num(chances[1] / (chances[0] + chances[1]), nan=0.5)
+        return np.asarray(shares[arm, called.astype(np.intp)])
+
     def live(self, propensity: float, review_share: float, audit_share: float) -> Cells:
-        """Kinds of read films, with the share of all films that each is (`n`).
+        """Kinds of films, with the share of all films that each is (`n`).
 
         The review share of the answers PNEUMONIA is read, and the audit share of the others.
         """
         kinds = [
-            (arm, sick, called, chance * (review_share if called else audit_share))
-            for arm, sick, called in product((CHAMPION, CHALLENGER), (True, False), (True, False))
+            (arm, truth if read else NOT_CHOSEN, called, chance * (share if read else 1 - share))
+            for arm, truth, called in product(
+                (CHAMPION, CHALLENGER), (PNEUMONIA, NORMAL), (True, False)
+            )
             for chance in [
                 (propensity if arm == CHALLENGER else 1 - propensity)
-                * (self.prevalence if sick else 1 - self.prevalence)
-                * self._calls(arm, sick, called)
+                * (self.prevalence if truth == PNEUMONIA else 1 - self.prevalence)
+                * self._calls(arm, truth == PNEUMONIA, called)
             ]
+            for share in [review_share if called else audit_share]
+            for read in ((True, False) if share < 1 else (True,))
         ]
-        arms, sick, called, n = map(np.array, zip(*kinds, strict=True))
+        arms, truths, called, n = map(np.array, zip(*kinds, strict=True))
         return Cells(
             look=np.zeros(len(kinds), np.intp),
             arm=arms.astype(np.int8),
             propensity=np.full(len(kinds), propensity),
             called=called,
-            sick=sick,
+            truth=truths.astype(np.int8),
             sampling=np.where(called, review_share, audit_share),
             n=n,
         )
