@@ -9,6 +9,7 @@ import contextlib
 import gc
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 from infra.declared.environment import Environment, InvalidEnvironment, load, load_all
 from infra.progress import progress
@@ -46,6 +47,7 @@ def _synthesize(environments: Iterable[Environment]) -> None:
     atexit.register(gc.freeze)
     from cdktf import App
 
+    from infra.constructs.provider_lock import lock
     from infra.stacks import AnalysisStack, PlatformStack, ServingStack
 
     app = App(stack_traces=False)  # paths of this machine, in the manifest
@@ -54,6 +56,7 @@ def _synthesize(environments: Iterable[Environment]) -> None:
         ServingStack(app, environment)
         AnalysisStack(app, environment)
     app.synth()
+    lock(Path(app.outdir, "stacks"))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from infra.declared.endpoint import ABTest, Feedback
 from infra.declared.environment import Environment
 from infra.declared.feedback import feedback_variables
 from infra.declared.grants import Securable, endpoint_permissions, platform_grants, view_grants
+from infra.declared.holdings import left_alone
 from infra.declared.literal import literal, literals
 from infra.declared.local_workspace import is_on_this_machine
 from infra.declared.platform import HOW_TO_DESTROY, Jobs
@@ -81,6 +82,12 @@ class PlatformStack(_EnvironmentStack):
         analysis = Analysis.of(environment)
         if analysis:
             self._dashboard(analysis, warehouse_id)
+        forgotten = [
+            {"from": address, "lifecycle": {"destroy": False}}
+            for address in left_alone(environment)
+        ]
+        if forgotten:
+            self.add_override("removed", forgotten)
         if is_on_this_machine(environment.workspace.host or ""):
             Annotations.of(self).add_info(IN_A_CLOSED_NETWORK)
         if environment.protected:
@@ -105,9 +112,10 @@ class PlatformStack(_EnvironmentStack):
         warehouse = create_warehouse(self, self._environment)
         roles = self._environment.roles
         services = [it for it in (roles.endpoint_creator, roles.reading_room) if it]
+        callers = roles.callers if self._environment.context else ()
         self._permit(
             "warehouse-permissions",
-            [(it, "CAN_USE") for it in (*services, *roles.trainers, *roles.analysts)],
+            [(it, "CAN_USE") for it in (*services, *callers, *roles.trainers, *roles.analysts)],
             sql_endpoint_id=warehouse.id,
         )
         return warehouse.id

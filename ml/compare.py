@@ -158,6 +158,7 @@ def decide(
     journals: "Journals | None" = None,
 ) -> Found:
     """The decision on labelled rows. Raises UserError for rows that cannot be judged."""
+    from infra.declared.analysis import SIMULATED
     from ml.contract.decision import JOURNALS, NONE_GIVEN, DataRecord
     from ml.verdict.counting.counts import count
     from ml.verdict.counting.queries import Queries
@@ -165,7 +166,12 @@ def decide(
     from ml.verdict.judgement import judge
     from ml.verdict.report.decision_record import decision
 
-    queries = Queries(rows=rows.select, experiment=experiment, splits=in_force)
+    queries = Queries(
+        rows=rows.relations,
+        experiment=experiment,
+        splits=in_force,
+        simulations_count=environment in SIMULATED,
+    )
     counts = count(rows, queries, as_of)
     journaled = journals.compared(experiment, rows, queries, counts.as_of) if journals else None
     tally = Tally(counts=counts, journaled=journaled)

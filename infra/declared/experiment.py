@@ -28,6 +28,7 @@ from infra.declared.problem import (
     parse,
 )
 from infra.declared.rules import Moment, number, one_of, whole_number
+from infra.declared.safeguards import FinalTest, Guardrails, Missing, Ramp, Readers
 from infra.declared.served_model import Version, served_entity_name
 
 EXPERIMENTS: Final = Path(__file__).parents[1] / "experiments"
@@ -214,6 +215,12 @@ class Experiment(Declaration):
     them."""
     expected: Expected = Field(examples=["[expected]"])
     tolerances: Tolerances = Tolerances()
+    missing: Missing | None = None
+    ramp: Ramp | None = None
+    final_test: FinalTest | None = None
+    """Without it all of alpha is spent on the daily looks."""
+    guardrails: Guardrails | None = None
+    readers: Readers | None = None
 
     @property
     def digest(self) -> str:

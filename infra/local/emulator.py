@@ -23,9 +23,11 @@ from minilake.services import (
     SERVICE_REGISTRY,
     get_service_module,
     get_state_functions,
+    identity,
     sql_statements,
+    unity_catalog,
 )
-from minilake.services.workspace import ensure_user_home
+from minilake.services.workspace import ensure_user_home, resolve_workspace_path
 from pydantic import BaseModel, ValidationError
 
 from infra.local.refusal import Refusal, invalid
@@ -113,6 +115,9 @@ class Emulator:
         self.documents: dict[str, dict[str, Any]] = {}
         self._restore(database)
         ensure_user_home()
+        resolve_workspace_path("/Shared").mkdir(parents=True, exist_ok=True)
+        # One workspace, one id: clients compare what a header and the metastore say of it.
+        identity.FAKE_ORG_ID = str(unity_catalog.WORKSPACE_ID)
         self.app: ASGIApp = Durable(_taking_json(_minilakes_app()), self.save)
 
     def durable(self, routes: Iterable[Route]) -> list[Route]:

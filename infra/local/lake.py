@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING
 from minilake.services import identity
 from starlette.routing import Route
 
-from infra.local.catalog import model_files, models_api, namespaces_api, tables_api
+from infra.local.catalog import (
+    creation_api,
+    grants_api,
+    model_files,
+    models_api,
+    namespaces_api,
+    tables_api,
+)
 from infra.local.catalog.models import RegisteredModels
 from infra.local.catalog.namespaces import Namespaces
 from infra.local.catalog.tables import Tables
 from infra.local.emulator import Emulator, state_of
-from infra.local.objects import clusters, jobs, permissions, queries, warehouses
+from infra.local.objects import clusters, jobs, permissions, queries, secrets, warehouses
 from infra.local.objects.dashboards import DashboardsApi
 from infra.local.refusal import not_emulated
 from infra.local.serving.inference_tables import LakePayloadSink
@@ -67,6 +74,8 @@ class Lake:
         return [
             # minilake's administration would delete files of open databases.
             Route("/_minilake/{rest:path}", _refuse, methods=["GET", "POST"]),
+            # A token of it would be refused everywhere: there is one.
+            Route("/api/2.0/token/create", _refuse, methods=["POST"]),
             # What these change is in the database, or changes nothing.
             *statements_api.routes(self.statements),
             *tables_api.TablesApi(self.tables, self.namespaces).routes(),
@@ -74,7 +83,10 @@ class Lake:
             *emulator.durable(
                 [
                     *models.routes(),
+                    *creation_api.routes(self.namespaces, self.database),
+                    *grants_api.routes(self.namespaces, self.tables, self.models),
                     *namespaces_api.routes(self.namespaces, self.tables, self.models),
+                    *secrets.routes(user),
                     *warehouses.routes(),
                     *clusters.routes(),
                     *jobs.routes(),

@@ -113,6 +113,14 @@ def parser() -> argparse.ArgumentParser:
         "check", _check, "what a deployment would fail at or erase, with the command that heals it"
     )
     checking.add_argument("--stack", choices=_CHECKED, help="of this stack alone. Default: of both")
+    planned = add("policy", _policy, "refuse plans that destroy an endpoint or what holds data")
+    planned.add_argument(
+        "plans",
+        nargs="+",
+        type=Path,
+        metavar="PLAN.JSON",
+        help="what terraform show -json writes of a plan",
+    )
     waiting = add("wait", _wait, "wait for an update: progress, and build logs where it fails")
     waiting.add_argument(
         "--timeout-minutes",
@@ -204,6 +212,7 @@ def _verify(given: argparse.Namespace) -> int:
     from infra.rollout import history
     from infra.rollout.environment_file import EnvironmentFile
     from infra.rollout.evidence import Evidence, last_step
+    from infra.rollout.separation import require_separate
     from infra.rollout.verify import evidence_of, moves, verify
 
     file = EnvironmentFile(given.environment)
@@ -213,6 +222,7 @@ def _verify(given: argparse.Namespace) -> int:
         chosen = []
         if history.is_in(file.path, given.base):  # a new environment enters by review alone
             before = history.at(file.path, given.base).environment
+            require_separate(file.path, before, file.environment, given.base)
             for move in moves(before, file.environment):
                 chosen.append(evidence_of(file, move, before, given.base))
     else:
@@ -270,7 +280,8 @@ def _rollback(given: argparse.Namespace) -> int:
 
 def _check(given: argparse.Namespace) -> int:
     from infra.rollout import terraform_state
-    from infra.rollout.check import Finding, check_platform, check_serving
+    from infra.rollout.check import check_platform, check_serving
+    from infra.rollout.finding import Finding
     from infra.rollout.workspace import workspace
 
     environment = load(given.environment)
@@ -289,6 +300,15 @@ def _check(given: argparse.Namespace) -> int:
         names = " and ".join(f"{stack}-{environment.name}" for stack in stacks)
         print(f"Nothing stands in the way of {names}: cdktf deploy can start.")
     return FOUND if findings else AS_IT_SHOULD_BE
+
+
+def _policy(given: argparse.Namespace) -> int:
+    from infra.rollout.policy import allowed
+
+    environment = load(given.environment)
+    for line in allowed(environment, given.plans):
+        print(line)
+    return AS_IT_SHOULD_BE
 
 
 def _wait(given: argparse.Namespace) -> int:

@@ -253,8 +253,10 @@ class Room:
             if film := films.get(prediction_id):
                 of[film] |= readings
         for entry in self._journal.counting():
-            if film := films.get(entry.reading.prediction_id):
-                of[film][entry.reading.radiologist_id] = entry.reading.ground_truth
+            reading = entry.reading
+            # What was said when the answer had been shown does not undo what was said before.
+            if reading.blind and (film := films.get(reading.prediction_id)):
+                of[film][reading.radiologist_id] = reading.ground_truth
         return of
 
 

@@ -120,8 +120,9 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="PATH",
         help="an .npz of the MedMNIST layout, or a folder of the Kaggle layout "
-        "(train|val|test/NORMAL|PNEUMONIA/*.jpeg); a Unity Catalog volume path is one too. The "
-        "name of an environment, or ingested:NAME, takes what python -m ml.ingest brought there. "
+        "(train|val|test/NORMAL|PNEUMONIA/*.jpeg; PNG and DICOM are taken, too); a Unity "
+        "Catalog volume path is one. The name of an environment, or ingested:NAME, takes what "
+        "python -m ml.ingest brought there. "
         "Default: the bundled films",
     )
 
@@ -136,6 +137,16 @@ def add_environment_option(parser: argparse.ArgumentParser, meaning: str = "") -
         metavar="NAME",
         help=f"{meaning}{': ' * bool(meaning)}a file in infra/environments, or a path to one "
         "(default: %(default)s)",
+    )
+
+
+def add_any_modality_option(parser: argparse.ArgumentParser) -> None:
+    """`--any-modality`: films of anything."""
+    parser.add_argument(
+        "--any-modality",
+        action="store_true",
+        help="for research: also DICOM files whose tags name another modality than CR, DX or RG, "
+        "or another part of the body than the chest",
     )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from infra.local.demo.commands import run
 from infra.local.demo.project import ENVIRONMENT
 from ml.contract.serving import FEEDBACK_MODEL, LABELS
-from ml.feedback.reading import SIMULATION
+from ml.contract.tables import SIMULATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.declared.holdings import created, holdings, known, models
+from infra.declared.holdings import created, holdings, is_adoptable, known, models
 from infra.local.terraform.refusal import NotDeployed
 from infra.progress import progress
 
@@ -45,7 +45,11 @@ def refuse_what_exists(
             f"Whether a table would be erased cannot be told, so nothing is deployed: {problem}"
         ) from problem
     if there:
-        problems = [f"{holding.name}: {holding.problem()}" for holding, _ in there]
+        problems = [
+            f"{holding.name}: {holding.problem()}"
+            + f" adopt = true under {holding.key} imports it." * is_adoptable(holding, commands)
+            for holding, commands in there
+        ]
         terraform = f"terraform -chdir={folder.path.relative_to(Path.cwd())}"
         commands = [f"{terraform} {it}" for _, commands in there for it in commands]
         if needs_install:
@@ -54,8 +58,9 @@ def refuse_what_exists(
             "\n".join(
                 [
                     *problems,
-                    "Nothing was changed. If it is ours, let the state know it, then apply"
-                    " again; if not, choose another catalog:",
+                    "Nothing was changed. If something else takes care of it, write create ="
+                    " false under its key of the environment file; if it is not ours, choose"
+                    " another catalog. If it is ours, let the state know it, then apply again:",
                     *(f"  {it}" for it in commands),
                 ]
             )

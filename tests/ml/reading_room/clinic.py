@@ -24,7 +24,13 @@ from infra.declared.analysis import VIEWS, Analysis
 from infra.declared.environment import ENVIRONMENTS, Environment, load
 from infra.declared.feedback import feedback_variables
 from ml.contract.serving import KERAS_MODEL
-from ml.contract.tables import BRONZE, FILM_VOLUME, GOLD, PREDICTION_FEEDBACK
+from ml.contract.tables import (
+    BRONZE,
+    FILM_VOLUME,
+    GOLD,
+    PREDICTION_CONTEXT,
+    PREDICTION_FEEDBACK,
+)
 from tests.plugin.ingestion import create_table
 from tests.plugin.workspaces import (
     BRIGHTNESS,
@@ -194,7 +200,8 @@ def deployed(workspace: RunningWorkspace, folder: Path) -> Clinic:
         json={"name": environment.warehouse_name, "cluster_size": "2X-Small"},
     )
     assert created.status_code == 200, created.text
-    workspace.sql(create_table(PREDICTION_FEEDBACK, CATALOG))
+    for table in (PREDICTION_FEEDBACK, PREDICTION_CONTEXT):
+        workspace.sql(create_table(table, CATALOG))
     api, scope = workspace.client, environment.secret_scope_name
     api.post("/api/2.0/secrets/scopes/create", json={"scope": scope}).raise_for_status()
     secret = {"scope": scope, "key": "feedback-token", "string_value": workspace.token}

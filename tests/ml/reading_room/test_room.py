@@ -176,6 +176,33 @@ def test_where_two_readers_agree_nobody_else_is_asked(
     assert room.client("cy").next()["film"] is None
 
 
+def test_a_mind_that_changed_after_the_reveal_makes_no_disagreement(
+    clinic: Clinic, open_room: OpenRoomWith
+) -> None:
+    clinic.predict("request-1", 0.9)
+    clinic.logged(1)
+    said = [
+        ("ada", "PNEUMONIA", True, 0),
+        ("ada", "NORMAL", False, 1),
+        ("bo", "PNEUMONIA", True, 2),
+    ]
+    for reader, truth, blind, minute in said:
+        reading = {
+            "feedback_id": f"reading-{minute}",
+            "prediction_id": "request-1",
+            "radiologist_id": reader,
+            "ground_truth": truth,
+            "timestamp": f"2026-03-02T12:0{minute}:00+00:00",
+            "blind": blind,
+        }
+        clinic.workspace.invoke("feedback-endpoint", {"dataframe_records": [reading]})
+    assert len(clinic.readings()) == len(said)
+
+    room = open_room(behind_proxy=True, reading=TWO)
+
+    assert room.client("cy").next()["film"] is None
+
+
 def test_what_was_read_elsewhere_is_not_read_again(clinic: Clinic, open_room: OpenRoomWith) -> None:
     """The table decides, not the journal of one machine."""
     clinic.predict("request-1", 0.9)
@@ -189,7 +216,7 @@ def test_a_film_that_a_simulation_has_read_waits_for_a_reader(
     clinic: Clinic, open_room: OpenRoomWith
 ) -> None:
     """The demonstration simulates readers; a person who opens the room after it has films."""
-    from ml.feedback.reading import SIMULATION
+    from ml.contract.tables import SIMULATION
 
     clinic.predict("request-1", 0.9)
     clinic.logged(1)

@@ -47,6 +47,11 @@ def failure(type_: str, operation: str, problem: Exception, *, name: str = "") -
 
 
 def _ways_out(type_: str, operation: str, problem: CallError) -> list[str]:
+    if problem.error_code == "EOF":
+        return [
+            "Way out: the workspace may have done it all the same. Apply again; what exists by then"
+            " without being in this state is taken over by `adopt = true` or `terraform import`."
+        ]
     if problem.status is None:
         return ["Way out: start the workspace (make workspace), or correct the provider's host."]
     if problem.status in {401, 403} and "token" in problem.message.lower():

@@ -9,6 +9,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,9 +21,10 @@ from infra.local.terraform.installation import Installation, NotInstalled
 from tests.infra.local.terraform.server import Server
 from tests.infra.local.terraform.terraform import Terraform
 from tests.plugin.terraform import TOKEN
+from tests.plugin.workspaces import eventually
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from tests.infra.local.terraform.workspace import Workspace
 
@@ -192,6 +195,60 @@ def test_started_by_hand_it_says_who_starts_it(installation: Any) -> None:
     )
     assert done.returncode == 1
     assert "Terraform starts it, not you" in done.stderr
+
+
+def _start(installation: Installation, folder: Path) -> subprocess.Popen[str]:
+    """What Terraform starts; this process is the Terraform command."""
+    cookie = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2"
+    return subprocess.Popen(
+        [sys.executable, "-m", "infra.local.terraform.stand_in"],
+        cwd=installation.root,
+        env=os.environ | {"TF_PLUGIN_MAGIC_COOKIE": cookie, "TMPDIR": str(folder)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A socket's path is short."""
+    with tempfile.TemporaryDirectory(prefix="h") as folder:
+        yield Path(folder)
+
+
+@pytest.mark.programs
+def test_what_one_command_starts_is_served_by_one_process_that_goes_with_the_last(
+    installation: Installation, short_folder: Path
+) -> None:
+    starts = [_start(installation, short_folder) for _ in range(3)]
+    handshakes = [start.stdout.readline().strip() for start in starts if start.stdout]
+    sockets = [Path(handshake.split("|")[3]) for handshake in handshakes]
+
+    assert len(set(sockets)) == 3
+    assert [it.name for it in short_folder.glob("*/control.sock")] == ["control.sock"]
+    (stays,) = short_folder.glob(f"stand-in-{os.getuid()}-{os.getpid()}")
+    assert stays.stat().st_mode & 0o077 == 0
+
+    starts[0].kill()  # the first one is nobody's parent any more
+    assert eventually(lambda: not sockets[0].exists())
+    assert sockets[1].exists()
+    for start in starts:
+        start.kill()
+        start.communicate()
+    assert eventually(lambda: not any(socket.exists() for socket in sockets))
+
+
+@pytest.mark.programs
+def test_without_a_folder_of_its_own_each_start_serves_itself(
+    installation: Installation, short_folder: Path
+) -> None:
+    short_folder.joinpath(f"stand-in-{os.getuid()}-{os.getpid()}").touch()
+    start = _start(installation, short_folder)
+
+    assert start.stdout is not None
+    assert "|grpc|" in start.stdout.readline()
+    start.kill()
+    start.communicate()
 
 
 @pytest.mark.programs
