@@ -12,11 +12,15 @@ if TYPE_CHECKING:
     from infra.local.serving.payload import PayloadSink
 
 _log = logging.getLogger(__name__)
-_BATCH = 500
+_BATCH = 2000
+_BATCH_BYTES = 32 * 1024 * 1024
 _COLLECT_SECONDS = 0.05
-_SHARE_UNDER_LOAD = 0.05
-"""Of one core's time, while requests keep coming."""
-_LONGEST_REST_SECONDS = 60.0
+_LEAST_SHARE = 0.05
+"""Of one core's time, while requests keep coming and no row is old."""
+_OLD_SECONDS = 10.0
+"""Age of the oldest row from which on the share grows."""
+_OLDEST_SECONDS = 30.0
+"""Age at which there is no rest, so that at the highest load rows are less than a minute old."""
 _AFTER_FAILURE_SECONDS = 5.0
 
 
@@ -47,15 +51,14 @@ class Delivery:
         begun = time.monotonic()
         delivering = asyncio.create_task(asyncio.to_thread(self.deliver_due))
         try:
-            await asyncio.shield(delivering)
+            age = await asyncio.shield(delivering)
         except asyncio.CancelledError:
             await delivering  # a thread can not be cancelled, and what it uses is closed next
             raise
-        await self._give_way(time.monotonic() - begun)
+        await self._give_way(rest_seconds(time.monotonic() - begun, age))
 
-    async def _give_way(self, worked_seconds: float) -> None:
+    async def _give_way(self, rest: float) -> None:
         """Rest as long as requests keep coming: they need the machine more than their rows do."""
-        rest = min(worked_seconds / _SHARE_UNDER_LOAD - worked_seconds, _LONGEST_REST_SECONDS)
         end = time.monotonic() + rest
         while time.monotonic() < end:
             before = self._journal.appends
@@ -63,11 +66,14 @@ class Delivery:
             if self._journal.appends == before:
                 return
 
-    def deliver_due(self) -> None:
-        """Deliver a batch of what is due; what the sink does not take is tried again later."""
-        batch = self._journal.read(_BATCH)
-        if not batch.entries:
-            return
+    def deliver_due(self) -> float:
+        """Deliver a batch of what is due; what the sink does not take is tried again later.
+
+        Returns the age of its oldest row, in seconds.
+        """
+        batch = self._journal.read(_BATCH, limit_bytes=_BATCH_BYTES)
+        if batch.oldest is None:
+            return 0.0
         for kind, entries in _by_kind(batch.entries).items():
             try:
                 self._deliver(entries)
@@ -77,6 +83,7 @@ class Delivery:
                 for entry in entries:
                     self._journal.append(entry, delay_seconds=_AFTER_FAILURE_SECONDS)
         self._journal.forget(batch)
+        return time.time() - batch.oldest
 
     def _deliver(self, entries: list[Entry]) -> None:
         """Entries of one kind: all of the same table."""
@@ -87,6 +94,13 @@ class Delivery:
             self._sink.deliver_usage(usage)
         if served := [entry.served_entity for entry in entries if entry.served_entity]:
             self._sink.deliver_served_entities(served)
+
+
+def rest_seconds(worked_seconds: float, age_seconds: float) -> float:
+    """How long a delivery rests that has worked so long, while its oldest row is so old."""
+    grown = (age_seconds - _OLD_SECONDS) / (_OLDEST_SECONDS - _OLD_SECONDS)
+    share = min(max(grown, _LEAST_SHARE), 1.0)
+    return worked_seconds / share - worked_seconds
 
 
 def _by_kind(entries: list[Entry]) -> dict[str, list[Entry]]:

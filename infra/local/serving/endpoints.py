@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime
+import functools
 import logging
 import time
 import uuid
@@ -53,6 +54,11 @@ class Live:
     running: Mapping[str, RunningEntity]
     """By name of the served entity."""
     metrics: EndpointMetrics
+
+    @functools.cached_property
+    def table(self) -> PayloadTable | None:
+        """The inference table, made once: every answer is logged into it."""
+        return self.endpoint.table
 
 
 class Endpoints:

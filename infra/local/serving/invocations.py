@@ -100,7 +100,7 @@ class Invocations:
         try:
             answer = await running.score(content_type, body)
             status = answer.fields["status"]
-            self._log(live, name, answer, body, request_id, received)
+            await self._log(live, name, answer, body, request_id, received)
         except Refusal as refusal:
             status = refusal.status
             raise
@@ -108,7 +108,7 @@ class Invocations:
             live.metrics.observe(name, status, (time.perf_counter() - started) * 1000)
         return answer, name
 
-    def _log(
+    async def _log(
         self,
         live: Live,
         name: str,
@@ -125,9 +125,9 @@ class Invocations:
         entity = live.config.entity(name)
         if entity is None:
             raise AssertionError(f"{name} answered, but is not in the live config")
-        entry = Entry()
+        payload = usage = request = response = None
         client_request_id = answer.fields["client_request_id"]
-        table, config = live.endpoint.table, gateway.inference_table_config
+        table, config = live.table, gateway.inference_table_config
         fraction = config.sampling_fraction if config is not None else None
         fraction = 1.0 if fraction is None else fraction
         if table is not None and (fraction == 1 or self._randomness.random() < fraction):
@@ -145,7 +145,6 @@ class Invocations:
                 served_entity_id=entity.id,
                 requester=self._endpoints.creator,
             )
-            entry = Entry(table=table, payload=payload, request=request, response=response)
             self._endpoints.note_logged(live, table)
         if gateway.tracks_usage:
             usage = UsageRow(
@@ -156,11 +155,17 @@ class Invocations:
                 request_time=received,
                 served_entity_id=entity.id,
             )
-            entry = dataclasses.replace(entry, usage=usage)
-        if entry.payload is None and entry.usage is None:
+        if payload is None and usage is None:
             return
+        entry = Entry(
+            table=None if payload is None else table,
+            payload=payload,
+            request=request,
+            response=response,
+            usage=usage,
+        )
         try:
-            self._journal.append(entry)
+            await self._journal.commit(entry)
         except OSError as error:
             _log.exception("The journal can not be written")
             raise Refusal(

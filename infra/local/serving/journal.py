@@ -1,16 +1,22 @@
 """The durable queue between an answer and the tables that log it.
 
-An append-only log in numbered segment files. A record is written before its answer leaves, in one
-system call: what the kernel has, a killed process can not lose. A record that was being written
-when the process died is cut short, fails its checksum, and belongs to an answer that never left.
-The reader remembers its place after each delivery; a segment that has been read is deleted.
+An append-only log in numbered segment files. A record is written before its answer leaves; the
+answers of one turn of the event loop are written in one system call. What the kernel has, a killed
+process can not lose. A record that was being written when the process died is cut short, and
+belongs to an answer that never left. The reader remembers its place after each delivery; a segment
+that has been read is deleted. One in which the disk has changed a byte is kept, as `.damaged`, and
+read on behind the record that is spoilt.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import datetime
+import itertools
+import logging
+import mmap
 import os
 import struct
 import threading
@@ -28,7 +34,7 @@ from infra.local.serving.payload import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 _HEAD = struct.Struct(">IIII")
@@ -36,9 +42,15 @@ _HEAD = struct.Struct(">IIII")
 _SEGMENT_BYTES = 64 * 1024 * 1024
 _NULL = 0xFFFFFFFF
 """As a length: this body is not kept."""
+_FIELDS_BEGIN = b'{"due":'
+"""What a record has behind its head, by which the next one is found behind one that is spoilt."""
+_BUFFERS_A_WRITE = 1000
+"""Of the 1024 that Linux takes (IOV_MAX)."""
+
+_log = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+@dataclasses.dataclass(kw_only=True, slots=True)
 class Entry:
     """What one event adds to the tables; any of the three rows may be absent."""
 
@@ -79,35 +91,49 @@ class Journal:
         self._writer = self._open_segment()
         self._written = 0
         self._writing = threading.Lock()
+        self._gathered: list[tuple[list[bytes], asyncio.Future[None]]] = []
+        self._reported: set[_Position] = set()
         self.appends = 0
         """How many entries this run has appended."""
         self.appended = asyncio.Event()
         """Set whenever there is something new to deliver."""
 
+    async def commit(self, entry: Entry) -> None:
+        """As `append`, with what else is answered in this turn of the event loop."""
+        loop = asyncio.get_running_loop()
+        written: asyncio.Future[None] = loop.create_future()
+        if not self._gathered:
+            loop.call_soon(self._write_gathered)
+        self._gathered.append((_encode(entry, self._delay), written))
+        await written
+
     def append(self, entry: Entry, *, delay_seconds: float | None = None) -> None:
         """Return when the record is safe from the end of this process; `OSError` if it is not."""
         delay = self._delay if delay_seconds is None else delay_seconds
-        buffers = _encode(entry, time.time() + delay)
-        with self._writing:
-            self._write(buffers)
-            self.appends += 1
-        self.appended.set()  # nobody waits for it while the delivery's own thread is at work
+        self._append([_encode(entry, delay)])
 
-    def read(self, limit: int) -> Batch:
-        """Up to `limit` entries whose time has come, oldest first."""
+    def read(self, limit: int, *, limit_bytes: int = _SEGMENT_BYTES) -> Batch:
+        """Up to `limit` entries whose time has come, oldest first; one at least, whatever its size.
+
+        More of them only while they have no more than `limit_bytes` together.
+        """
         place = self._place
         entries: list[Entry] = []
+        size = 0
+        oldest = None
         for record in self._records(place):
-            if record.due > time.time() or len(entries) == limit:
+            size += record.size
+            if not record.is_due() or len(entries) == limit or (entries and size > limit_bytes):
                 break
-            entries.append(record.entry)
+            oldest = record.written if oldest is None else oldest
+            entries.append(record.entry())
             place = record.end
-        return Batch(entries=entries, end=place)
+        return Batch(entries=entries, end=place, oldest=oldest)
 
     def next_due_in(self) -> float | None:
         """Seconds until the next entry is due; None if there is no entry."""
         for record in self._records(self._place):
-            return max(0.0, record.due - time.time())
+            return 0.0 if record.is_due() else record.due - time.time()
         return None
 
     def forget(self, batch: Batch) -> None:
@@ -122,34 +148,99 @@ class Journal:
 
     def close(self) -> None:
         """Closes the file that is written; what is in it stays."""
+        self._write_gathered()
         self._writer.close()
 
-    def _write(self, buffers: list[bytes]) -> None:
-        if self._written > _SEGMENT_BYTES:
-            self._writer.close()
-            self._segment += 1
-            self._writer = self._open_segment()
-            self._written = 0
+    def _write_gathered(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        if not gathered:
+            return
+        try:
+            self._append([buffers for buffers, _ in gathered])
+        except OSError as error:
+            for _, written in gathered:
+                if not written.done():
+                    written.set_exception(error)
+            return
+        for _, written in gathered:
+            if not written.done():  # its request may have been given up
+                written.set_result(None)
+
+    def _append(self, records: list[list[bytes]]) -> None:
+        with self._writing:
+            # Whole or not at all: nobody is told that a part of it was written.
+            if self._written > _SEGMENT_BYTES:
+                self._begin_segment()
+            before = self._written
+            buffers = [buffer for record in records for buffer in record]
+            for start in range(0, len(buffers), _BUFFERS_A_WRITE):
+                self._write(buffers[start : start + _BUFFERS_A_WRITE], before)
+            self.appends += len(records)
+        self.appended.set()  # nobody waits for it while the delivery's own thread is at work
+
+    def _write(self, buffers: Sequence[bytes], before: int) -> None:
         size = sum(map(len, buffers))
+        written = None
         try:
             written = os.writev(self._writer.fileno(), buffers)
-        except OSError:
-            os.ftruncate(self._writer.fileno(), self._written)
-            raise
+        finally:
+            self._written += size
+            if written != size:
+                os.ftruncate(self._writer.fileno(), before)
+                self._written = before
         if written != size:
-            os.ftruncate(self._writer.fileno(), self._written)
             raise OSError(f"{self._path(self._segment)}: wrote {written} of {size} bytes")
-        self._written += size
+
+    def _begin_segment(self) -> None:
+        writer = self._path(self._segment + 1).open("ab", buffering=0)
+        self._writer.close()
+        self._writer = writer
+        self._segment += 1
+        self._written = 0
 
     def _records(self, place: _Position) -> Iterator[_Record]:
         for segment in self._segments():
-            if segment < place.segment:
-                continue
-            offset = place.offset if segment == place.segment else 0
-            with self._path(segment).open("rb") as stream:
-                stream.seek(offset)
-                while record := _decode(stream, segment):
+            if segment >= place.segment:
+                offset = place.offset if segment == place.segment else 0
+                yield from self._records_of(segment, offset)
+
+    def _records_of(self, segment: int, offset: int) -> Iterator[_Record]:
+        with self._path(segment).open("rb") as stream:
+            # Behind what this run has written may be the beginning of what it is writing.
+            with self._writing:
+                writing = segment == self._segment
+                end = self._written if writing else os.fstat(stream.fileno()).st_size
+            if offset >= end:
+                return
+            with mmap.mmap(stream.fileno(), end, access=mmap.ACCESS_READ) as data:
+                while offset < end:
+                    record = _decode(data, segment, offset)
+                    if record is None:
+                        following = _next_record(data, segment, offset + 1)
+                        if following is None and not writing and _is_cut_short(data, offset):
+                            return
+                        self._keep_damaged(_Position(segment, offset))
+                        if following is None:
+                            return
+                        record = following
                     yield record
+                    offset = record.end.offset
+
+    def _keep_damaged(self, place: _Position) -> None:
+        """Say where the disk has changed what was written, and keep the file for who can use it."""
+        if place in self._reported:
+            return
+        self._reported.add(place)
+        kept = self._path(place.segment).with_suffix(".damaged")
+        with contextlib.suppress(FileExistsError):
+            os.link(self._path(place.segment), kept)
+        _log.error(
+            "The journal %s is damaged at byte %d: rows of answered requests are lost there, and "
+            "what follows is delivered. The file is kept as %s",
+            self._path(place.segment),
+            place.offset,
+            kept,
+        )
 
     def _segments(self) -> list[int]:
         return sorted(int(path.stem) for path in self._folder.glob("*.log"))
@@ -162,9 +253,18 @@ class Journal:
 
     def _load_place(self) -> _Position:
         try:
-            return _Position(*orjson.loads(self._place_file.read_bytes()))
+            segment, offset = orjson.loads(self._place_file.read_bytes())
+            return _Position(int(segment), int(offset))
         except FileNotFoundError:
-            return _Position(0, 0)
+            pass
+        except (ValueError, TypeError):
+            # The tables keep one row for each request, so that to deliver twice does no harm.
+            _log.warning(
+                "%s holds no position, as after a loss of power: everything that the journal still "
+                "has is delivered once more",
+                self._place_file,
+            )
+        return _Position(0, 0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -173,57 +273,101 @@ class Batch:
 
     entries: list[Entry]
     end: _Position
+    oldest: float | None
+    """When the first of them was written, in seconds since 1970; None where there is none."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+@dataclasses.dataclass(kw_only=True, slots=True)
 class _Record:
     due: float
-    entry: Entry
+    written: float
+    size: int
     end: _Position
+    fields: dict[str, Any]
+    request: bytes | None
+    response: bytes | None
+
+    def is_due(self) -> bool:
+        # One that is written in the future was written before the clock was set back.
+        now = time.time()
+        return self.due <= now or self.written > now
+
+    def entry(self) -> Entry:
+        return _entry(self.fields, self.request, self.response)
 
 
-def _encode(entry: Entry, due: float) -> list[bytes]:
+def _encode(entry: Entry, delay_seconds: float) -> list[bytes]:
+    now = time.time()
     fields = orjson.dumps(
         {
-            "due": due,
+            "due": now + delay_seconds,
+            "written": now,
             "table": entry.table,
             "payload": entry.payload,
             "usage": entry.usage,
             "served_entity": entry.served_entity,
         }
     )
-    bodies = (entry.request, entry.response)
-    parts = [fields, *(body or b"" for body in bodies)]
-    lengths = [len(fields), *(_NULL if body is None else len(body) for body in bodies)]
-    return [_HEAD.pack(_checksum(parts), *lengths), *parts]
+    checksum = zlib.crc32(fields)
+    lengths = [len(fields)]
+    parts = [fields]
+    for body in (entry.request, entry.response):
+        lengths.append(_NULL if body is None else len(body))
+        if body:
+            checksum = zlib.crc32(body, checksum)
+            parts.append(body)
+    return [_HEAD.pack(checksum, *lengths), *parts]
 
 
-def _decode(stream: BinaryIO, segment: int) -> _Record | None:
-    """The next record; None at the end and for a record that was cut short."""
-    head = stream.read(_HEAD.size)
-    if len(head) < _HEAD.size:
+def _decode(data: mmap.mmap, segment: int, offset: int) -> _Record | None:
+    """The record at a place; None where none begins, or it is cut short or spoilt."""
+    bounds = _bounds(data, offset)
+    if bounds is None or bounds[-1] > len(data):
         return None
-    checksum, *lengths = _HEAD.unpack(head)
-    parts = [stream.read(0 if length == _NULL else length) for length in lengths]
-    if _checksum(parts) != checksum:
-        return None
-    fields = orjson.loads(parts[0])
-    bodies = [
-        None if length == _NULL else part
-        for part, length in zip(parts[1:], lengths[1:], strict=True)
-    ]
+    checksum, *lengths = _HEAD.unpack_from(data, offset)
+    with memoryview(data) as view, view[bounds[0] : bounds[-1]] as content:
+        # Zeros, which a loss of power may leave, would have the checksum of nothing.
+        if zlib.crc32(content) != checksum or content[: len(_FIELDS_BEGIN)] != _FIELDS_BEGIN:
+            return None
+    fields = orjson.loads(data[bounds[0] : bounds[1]])
+    request, response = (
+        None if length == _NULL else data[begin:end]
+        for length, (begin, end) in zip(lengths[1:], itertools.pairwise(bounds[1:]), strict=True)
+    )
     return _Record(
         due=fields["due"],
-        entry=_entry(fields, *bodies),
-        end=_Position(segment, stream.tell()),
+        written=fields.get("written", fields["due"]),
+        size=bounds[-1] - offset,
+        end=_Position(segment, bounds[-1]),
+        fields=fields,
+        request=request,
+        response=response,
     )
 
 
-def _checksum(parts: list[bytes]) -> int:
-    checksum = 0
-    for part in parts:
-        checksum = zlib.crc32(part, checksum)
-    return checksum
+def _bounds(data: mmap.mmap, offset: int) -> list[int] | None:
+    """Where fields, request and response begin, and where they end; None without a whole head."""
+    if offset + _HEAD.size > len(data):
+        return None
+    _, *lengths = _HEAD.unpack_from(data, offset)
+    sizes = (0 if length == _NULL else length for length in lengths)
+    return list(itertools.accumulate(sizes, initial=offset + _HEAD.size))
+
+
+def _next_record(data: mmap.mmap, segment: int, offset: int) -> _Record | None:
+    """The first whole record that begins at a place or behind it."""
+    while (found := data.find(_FIELDS_BEGIN, offset + _HEAD.size)) >= 0:
+        begin = found - _HEAD.size
+        if record := _decode(data, segment, begin):
+            return record
+        offset = begin + 1
+    return None
+
+
+def _is_cut_short(data: mmap.mmap, offset: int) -> bool:
+    """Whether the file ends within the record at a place: a kill came while it was written."""
+    bounds = _bounds(data, offset)
+    return bounds is None or bounds[-1] > len(data)
 
 
 def _entry(fields: dict[str, Any], request: bytes | None, response: bytes | None) -> Entry:
