@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from infra.local.protocol import Http11
 from infra.local.settings import InvalidSettings, Settings
 from infra.local.workspace import open_workspace
 
@@ -55,6 +56,8 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         async with open_workspace(settings) as workspace:
             config = uvicorn.Config(
                 workspace.app,
+                http=Http11,
+                ws="none",
                 lifespan="off",
                 log_level="warning",
                 access_log=False,

@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from infra.local.access import Access, RequireToken, load_or_create_token
+from infra.local.bodies import BoundedBodies
 from infra.local.lake import Lake
 from infra.local.refusal import Refusal, answer_refusal, not_emulated
 from infra.local.serving.api import ROOT as SERVING_ROOT
@@ -95,10 +96,13 @@ def compose(
     """One application of all that answers, behind the token and in Databricks' error form."""
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope["path"]
-        if path.startswith(INVOCATIONS):
+        if scope["path"].startswith(INVOCATIONS):
             await invocations(scope, receive, send)
-            return
+        else:
+            await bounded(scope, receive, send)
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
         if path.startswith("/api/") and path.endswith("/"):
             # MLflow's deployments client puts a slash behind the collection.
             path = path.rstrip("/")
@@ -113,6 +117,7 @@ def compose(
             raise not_emulated(f"{scope['method']} {path}")
         await lake(scope, receive, send)
 
+    bounded = BoundedBodies(serve)
     handled = ExceptionMiddleware(
         dispatch, handlers={Refusal: answer_refusal, HTTPException: _answer_http_exception}
     )

@@ -2,8 +2,8 @@
 -- A verdict that the same reader has superseded is not the latest, whatever the clocks said; one
 -- that says INDETERMINATE is a verdict, but no label, and takes the place of an earlier label.
 -- A verdict that came before its prediction was logged joins as soon as that is there.
--- A client that sent the same id twice has two predictions of that id; the first answer counts,
--- because it is the one that the client had asked for.
+-- A client that sent the same id twice has two predictions of that id; the last answer counts,
+-- because it is the one that the client has.
 SELECT
   prediction.prediction_id,
   prediction.databricks_request_id,

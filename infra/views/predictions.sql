@@ -1,12 +1,13 @@
 -- One row per image that an arm answered: a request of several images has several.
 -- The id is the client's where it gave one; behind the first image of a request, '#' and the
 -- image's position follow. A failed request, and one too large to be logged, has no prediction.
--- A client that sends an id twice gets two answers, perhaps of two arms; `answer_number` counts them.
+-- A client that sends an id again, because it does not know whether it was answered, may get two
+-- answers, perhaps of two arms. It has the last one: `answer_number` counts from the last, which is 1.
 SELECT
   prediction_id,
   row_number() OVER (
     PARTITION BY prediction_id
-    ORDER BY request_time, databricks_request_id
+    ORDER BY request_time DESC, databricks_request_id DESC
   ) AS answer_number,
   databricks_request_id,
   client_request_id,

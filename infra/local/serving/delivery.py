@@ -55,12 +55,14 @@ class Delivery:
         except asyncio.CancelledError:
             await delivering  # a thread can not be cancelled, and what it uses is closed next
             raise
-        await self._give_way(rest_seconds(time.monotonic() - begun, age))
+        await self._give_way(time.monotonic() - begun, age)
 
-    async def _give_way(self, rest: float) -> None:
+    async def _give_way(self, worked_seconds: float, age_seconds: float) -> None:
         """Rest as long as requests keep coming: they need the machine more than their rows do."""
-        end = time.monotonic() + rest
-        while time.monotonic() < end:
+        begun = time.monotonic()
+        while (rested := time.monotonic() - begun) < rest_seconds(
+            worked_seconds, age_seconds + rested
+        ):
             before = self._journal.appends
             await asyncio.sleep(_COLLECT_SECONDS)
             if self._journal.appends == before:

@@ -316,6 +316,7 @@ def gateway_document(gateway: Gateway) -> dict[str, Any]:
 def _config(config: Config) -> dict[str, Any]:
     return {
         "served_entities": [_entity(entity) for entity in config.entities],
+        "served_models": [_served_model(entity) for entity in config.entities],
         "traffic_config": {
             "routes": [
                 {
@@ -343,3 +344,11 @@ def _entity(entity: DeployedEntity) -> dict[str, Any]:
             "deployment_state_message": entity.message,
         },
     }
+
+
+def _served_model(entity: DeployedEntity) -> dict[str, Any]:
+    """The same in the deprecated spelling, which is in every answer, whichever was sent."""
+    fields = _entity(entity)
+    fields["model_name"] = fields.pop("entity_name")
+    fields["model_version"] = fields.pop("entity_version")
+    return fields

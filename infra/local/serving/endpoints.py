@@ -142,16 +142,23 @@ class Endpoints:
         raise missing(f"Endpoint with id '{endpoint_id}' does not exist.")
 
     def live(self, name: str) -> Live:
-        """What answers now; `Refusal` 404 without the endpoint, 503 without a deployed config."""
+        """What answers now. `Refusal` 404 without the endpoint, 400 without any config, for which
+        nobody need wait, and 503 without a deployed one."""
         live = self._live.get(name)
-        if live is None:
-            self.get(name)
+        if live is not None:
+            return live
+        if self.get(name).pending is None:
             raise Refusal(
-                503,
-                "TEMPORARILY_UNAVAILABLE",
-                f"Endpoint {name} is not ready: it serves no config.",
+                400,
+                "INVALID_STATE",
+                f"Endpoint {name} has no config, so that it serves nothing: give it one with "
+                "PUT .../config.",
             )
-        return live
+        raise Refusal(
+            503,
+            "TEMPORARILY_UNAVAILABLE",
+            f"Endpoint {name} is not ready: it serves no config.",
+        )
 
     def metrics(self, name: str) -> str:
         """What an endpoint did, in Prometheus' text format. Raises Refusal 404."""

@@ -16,6 +16,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from infra.local.access import header
+from infra.local.bodies import read_body
 from infra.local.refusal import Refusal, missing
 from infra.local.serving.journal import Entry, Journal
 from infra.local.serving.payload import (
@@ -27,7 +28,6 @@ from infra.local.serving.payload import (
     loggable,
 )
 from infra.local.serving.traffic import draw
-from infra.local.settings import MAX_REQUEST_BYTES
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -67,7 +67,7 @@ class Invocations:
             (b"databricks-request-id", request_id.encode()),
         ]
         try:
-            body = await _read_body(scope, receive)
+            body = await read_body(scope, receive)
             if body is None:
                 return
             target = _target(scope)
@@ -213,39 +213,6 @@ def _target(scope: Scope) -> _Target:
             f"{scope['method']} is not supported for invocations: use POST.",
         )
     return target
-
-
-async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
-    """The whole body; None if the client went away before it had sent all of it.
-
-    `Refusal` 413 over the limit, after what the client still sends has been read and dropped:
-    a client that is writing would see a broken connection instead of the answer.
-    """
-    chunks: list[bytes] = []
-    size = int(header(scope, b"content-length") or 0)
-    too_large = size > MAX_REQUEST_BYTES
-    received = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        chunk = message.get("body", b"")
-        received += len(chunk)
-        too_large = too_large or received > MAX_REQUEST_BYTES
-        if too_large:
-            chunks.clear()
-        else:
-            chunks.append(chunk)
-        if not message.get("more_body", False):
-            break
-    if too_large:
-        raise Refusal(
-            413,
-            "REQUEST_SIZE_EXCEEDED",
-            f"The request body has {max(size, received)} bytes; custom models take at most "
-            f"{MAX_REQUEST_BYTES} (16 MB).",
-        )
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 async def _respond(

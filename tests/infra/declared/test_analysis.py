@@ -109,7 +109,7 @@ class TestPredictions:
 
         assert [it["arm"] for it in ab_test.read("predictions")] == ["keras-1"]
 
-    def test_an_id_that_is_sent_twice_has_a_first_and_a_second_answer(
+    def test_of_an_id_that_is_sent_twice_the_last_answer_counts_which_its_client_has(
         self, ab_test: ABTestBed
     ) -> None:
         ab_test.answer(CHALLENGER, 0.2, id="film-1", minutes=5)
@@ -119,8 +119,8 @@ class TestPredictions:
         answers = ab_test.read("predictions", "answer_number")
 
         assert [(it["answer_number"], it["arm"]) for it in answers] == [
-            (1, "keras-1"),
-            (2, "torch-2"),
+            (1, "torch-2"),
+            (2, "keras-1"),
         ]
 
 

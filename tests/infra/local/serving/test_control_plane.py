@@ -195,6 +195,16 @@ def test_the_query_schema_comes_from_the_signature(workspace: Workspace, ab: str
     assert (images["items"]["minItems"], images["items"]["items"]["maxItems"]) == (28, 28)
 
 
+def test_two_arms_with_one_signature_have_one_query_schema(workspace: Workspace, ab: str) -> None:
+    document = workspace.client.get(f"{ENDPOINTS}/{ab}/openapi").json()
+    contents = [
+        operation["post"]["requestBody"]["content"]["application/json"]["schema"]
+        for operation in document["paths"].values()
+    ]
+    assert len(contents) == 3
+    assert contents == [contents[0]] * 3, "with a schema twice, oneOf would hold for no request"
+
+
 def test_metrics_count_the_requests_of_each_arm(workspace: Workspace, ab: str) -> None:
     def count() -> float:
         text = workspace.client.get(f"{ENDPOINTS}/{ab}/metrics").text
