@@ -12,20 +12,25 @@ from infra.local.settings import MAX_REQUEST_BYTES
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+MAX_DOCUMENT_BYTES: Final = 24 * 1024 * 1024
+"""Of a call of any other API: a statement of SQL has at most 16 MiB, before JSON quotes it."""
+
 _FILES: Final = "/api/2.0/fs/files/"
 _ANY_GZIP: Final = 16 + zlib.MAX_WBITS
 
 
-async def read_body(scope: Scope, receive: Receive) -> bytes | None:
+async def read_body(
+    scope: Scope, receive: Receive, *, most_bytes: int = MAX_REQUEST_BYTES
+) -> bytes | None:
     """The whole body, decompressed; None if the client went away before it had sent all of it.
 
-    `Refusal` 413 over MAX_REQUEST_BYTES, after what the client still sends has been read and
+    `Refusal` 413 over `most_bytes`, after what the client still sends has been read and
     dropped: a client that is writing would see a broken connection instead of the answer. 400 or
     415 for an encoding that is none or not understood.
     """
     chunks: list[bytes] = []
     size = int(header(scope, b"content-length") or 0)
-    too_large = size > MAX_REQUEST_BYTES
+    too_large = size > most_bytes
     received = 0
     while True:
         message = await receive()
@@ -33,7 +38,7 @@ async def read_body(scope: Scope, receive: Receive) -> bytes | None:
             return None
         chunk = message.get("body", b"")
         received += len(chunk)
-        too_large = too_large or received > MAX_REQUEST_BYTES
+        too_large = too_large or received > most_bytes
         if too_large:
             chunks.clear()
         else:
@@ -41,13 +46,15 @@ async def read_body(scope: Scope, receive: Receive) -> bytes | None:
         if not message.get("more_body", False):
             break
     if too_large:
-        raise _too_large(f"{max(size, received)} bytes")
+        raise _too_large(f"{max(size, received)} bytes", most_bytes)
     body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     encoding = header(scope, b"content-encoding")
-    return body if encoding is None else _decoded(body, encoding.decode("latin-1").strip().lower())
+    if encoding is None:
+        return body
+    return _decoded(body, encoding.decode("latin-1").strip().lower(), most_bytes)
 
 
-def _decoded(body: bytes, encoding: str) -> bytes:
+def _decoded(body: bytes, encoding: str, most_bytes: int) -> bytes:
     if encoding in ("", "identity"):
         return body
     if encoding not in ("gzip", "x-gzip"):
@@ -60,11 +67,11 @@ def _decoded(body: bytes, encoding: str) -> bytes:
     while rest:  # gzip may come in several members
         member = zlib.decompressobj(_ANY_GZIP)
         try:
-            plain += member.decompress(rest, MAX_REQUEST_BYTES + 1 - len(plain))
+            plain += member.decompress(rest, most_bytes + 1 - len(plain))
         except zlib.error as error:
             raise _no_gzip(str(error)) from error
-        if len(plain) > MAX_REQUEST_BYTES:
-            raise _too_large(f"more than {MAX_REQUEST_BYTES} bytes when it is decompressed")
+        if len(plain) > most_bytes:
+            raise _too_large("too many bytes when it is decompressed", most_bytes)
         if not member.eof:
             raise _no_gzip("it ends too early")
         rest = member.unused_data
@@ -77,11 +84,12 @@ def _no_gzip(reason: str) -> Refusal:
     )
 
 
-def _too_large(size: str) -> Refusal:
+def _too_large(size: str, most_bytes: int) -> Refusal:
     return Refusal(
         413,
         "REQUEST_SIZE_EXCEEDED",
-        f"The request body has {size}; at most {MAX_REQUEST_BYTES} (16 MB) are taken.",
+        f"The request body has {size}; at most {most_bytes} are taken "
+        f"({most_bytes // 1024**2} MB).",
     )
 
 
@@ -99,7 +107,7 @@ class BoundedBodies:
         if not _has_body(scope) or scope["path"].startswith(_FILES):
             await self._app(scope, receive, send)
             return
-        body = await read_body(scope, receive)
+        body = await read_body(scope, receive, most_bytes=MAX_DOCUMENT_BYTES)
         if body is None:
             return
         pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]

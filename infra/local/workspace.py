@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import sqlite3
 from typing import TYPE_CHECKING
 
 import orjson
@@ -118,9 +119,13 @@ def compose(
         await lake(scope, receive, send)
 
     bounded = BoundedBodies(serve)
-    handled = ExceptionMiddleware(
-        dispatch, handlers={Refusal: answer_refusal, HTTPException: _answer_http_exception}
-    )
+    handlers = {
+        Refusal: answer_refusal,
+        HTTPException: _answer_http_exception,
+        OSError: _answer_unwritten,
+        sqlite3.OperationalError: _answer_unwritten,
+    }
+    handled = ExceptionMiddleware(dispatch, handlers=handlers)
     return ServerErrorMiddleware(RequireToken(handled, access), handler=_answer_fault)
 
 
@@ -153,6 +158,15 @@ async def _answer_http_exception(_request: Request, error: Exception) -> Respons
     if not isinstance(error, HTTPException):
         raise error
     return Refusal(error.status_code, "BAD_REQUEST", error.detail).response()
+
+
+async def _answer_unwritten(_request: Request, error: Exception) -> Response:
+    _log.error("What a request changes can not be written", exc_info=error)
+    return Refusal(
+        500,
+        "INTERNAL_ERROR",
+        f"The local workspace can not write its data: {error}. Nothing was changed.",
+    ).response()
 
 
 async def _answer_fault(_request: Request, error: Exception) -> Response:

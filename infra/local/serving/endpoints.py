@@ -234,12 +234,12 @@ class Endpoints:
     def delete(self, name: str) -> None:
         """Forgets an endpoint and stops its processes. Raises Refusal 404."""
         endpoint = self.get(name)
+        self._store.delete(name)
         if update := self._updates.pop(name, None):
             update.cancel()
         self._live.pop(name, None)
         self._metrics.pop(name, None)
         del self._endpoints[name]
-        self._store.delete(name)
         configs = (endpoint.active, endpoint.pending)
         self._stop({entity.id for config in configs if config for entity in config.entities})
         if endpoint.active is not None:
@@ -387,8 +387,9 @@ class Endpoints:
             self._keep(states.entity_changed(endpoint, entity_id, deployment, message))
 
     def _keep(self, endpoint: Endpoint) -> None:
-        self._endpoints[endpoint.name] = endpoint
+        # What can not be written down has not happened.
         self._store.save(endpoint)
+        self._endpoints[endpoint.name] = endpoint
         if endpoint.name in self._live:
             self._go_live(endpoint.name)
 

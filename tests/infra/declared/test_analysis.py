@@ -242,13 +242,13 @@ class TestLabelled:
             ("study#1", "TP")
         ]
 
-    def test_only_the_first_answer_to_an_id_is_judged(self, ab_test: ABTestBed) -> None:
+    def test_only_the_last_answer_to_an_id_is_judged(self, ab_test: ABTestBed) -> None:
         ab_test.answer(CHAMPION, 0.9, id="film-1", minutes=1)
         ab_test.answer(CHALLENGER, 0.1, id="film-1", minutes=2)
         ab_test.judge("film-1", "PNEUMONIA")
         ab_test.create_views()
 
-        assert [it["arm"] for it in ab_test.read("labelled")] == ["keras-1"]
+        assert [it["arm"] for it in ab_test.read("labelled")] == ["torch-2"]
 
     def test_a_verdict_on_nothing_is_not_counted(self, ab_test: ABTestBed) -> None:
         ab_test.answer(CHAMPION, 0.9, id="film-1")

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from infra.local.bodies import MAX_DOCUMENT_BYTES
 from infra.local.protocol import MAX_HEAD_BYTES
-from infra.local.settings import MAX_REQUEST_BYTES
 from tests.plugin.workspaces import ENDPOINTS, eventually
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def test_a_large_body_leaves_its_connection_to_the_next_request(
 
 
 def test_a_body_of_the_other_apis_is_bounded(workspace: Workspace) -> None:
-    content = b'{"name": "' + b"x" * MAX_REQUEST_BYTES + b'"}'
+    content = b'{"name": "' + b"x" * MAX_DOCUMENT_BYTES + b'"}'
     for path in (ENDPOINTS, "/api/2.0/sql/statements", "/api/2.0/secrets/scopes/create"):
         response = workspace.client.post(path, content=content)
         assert (response.status_code, response.json()["error_code"]) == (
@@ -147,7 +147,7 @@ def test_a_compressed_body_of_the_other_apis_is_understood(workspace: Workspace)
     [
         ("gzip", BODY, 400, "said to be gzip"),
         ("gzip", gzip.compress(BODY)[:-9], 400, "ends too early"),
-        ("gzip", gzip.compress(b" " * (MAX_REQUEST_BYTES + 1)), 413, "when it is decompressed"),
+        ("gzip", gzip.compress(b" " * (MAX_DOCUMENT_BYTES + 1)), 413, "when it is decompressed"),
         ("br", BODY, 415, "'br' is not understood"),
         ("deflate", zlib.compress(BODY), 415, "'deflate' is not understood"),
     ],
