@@ -29,7 +29,7 @@ from minilake.services import (
 from minilake.services.workspace import ensure_user_home
 from pydantic import BaseModel, ValidationError
 
-from infra.local.refusal import Refusal, invalid
+from infra.local.refusal import Refusal, invalid, unwritten
 from infra.local.settings import CanNotStart
 
 if TYPE_CHECKING:
@@ -129,7 +129,10 @@ class Emulator:
         return kept
 
     def save(self) -> None:
-        """Write the state if it changed; a crash leaves the old or the new file, never half."""
+        """Write the state if it changed; a crash leaves the old or the new file, never half.
+
+        Raises Refusal where it can not be written; the state is the old one then.
+        """
         # Handlers run on several threads, and the draft is one file.
         with self._saving:
             self._save()
@@ -156,12 +159,12 @@ class Emulator:
                 stream.flush()
                 os.fsync(stream.fileno())
             draft.replace(self._snapshot)
-        except OSError:
+        except OSError as error:
             # What its client is told has failed must not be there.
             draft.unlink(missing_ok=True)
             self._reset_modules()
             self._take(_modules(self._written) if self._written else {})
-            raise
+            raise unwritten(error) from error
         self._written = content
 
     def close(self) -> None:
@@ -243,10 +246,18 @@ class Durable:
             await self._app(scope, receive, send)
             return
 
+        refused = False
+
         async def send_after_save(message: Message) -> None:
+            nonlocal refused
             if message["type"] == "http.response.start":
-                self._save()
-            await send(message)
+                try:
+                    self._save()
+                except Refusal as refusal:
+                    refused = True
+                    await refusal.response()(scope, receive, send)
+            if not refused:
+                await send(message)
 
         await self._app(scope, receive, send_after_save)
 

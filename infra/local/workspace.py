@@ -23,7 +23,7 @@ from starlette.routing import Match, Route
 from infra.local.access import Access, RequireToken, load_or_create_token
 from infra.local.bodies import BoundedBodies
 from infra.local.lake import Lake
-from infra.local.refusal import Refusal, answer_refusal, not_emulated
+from infra.local.refusal import Refusal, answer_refusal, not_emulated, unwritten
 from infra.local.serving.api import ROOT as SERVING_ROOT
 from infra.local.serving.api import ServingApi
 from infra.local.serving.delivery import Delivery
@@ -161,12 +161,7 @@ async def _answer_http_exception(_request: Request, error: Exception) -> Respons
 
 
 async def _answer_unwritten(_request: Request, error: Exception) -> Response:
-    _log.error("What a request changes can not be written", exc_info=error)
-    return Refusal(
-        500,
-        "INTERNAL_ERROR",
-        f"The local workspace can not write its data: {error}. Nothing was changed.",
-    ).response()
+    return unwritten(error).response()
 
 
 async def _answer_fault(_request: Request, error: Exception) -> Response:

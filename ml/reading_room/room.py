@@ -153,10 +153,15 @@ class Room:
 
     def _keep(self, reader: str, loan: Loan, given: FilmReading) -> None:
         before = self._latest(loan.token)
-        readings = []
+        new = []
         for drawn in loan.predictions:
             feedback_id = _feedback_id(given, drawn)
-            reading = Reading(
+            if known := self._journal.reading(feedback_id):
+                _require_the_same(known, reader, given)
+            else:
+                new.append((drawn, feedback_id))
+        readings = [
+            Reading(
                 feedback_id=feedback_id,
                 prediction_id=drawn.prediction_id,
                 radiologist_id=reader,
@@ -169,18 +174,8 @@ class Room:
                 feedback_source=SOURCE,
                 sampling_probability=drawn.sampling_probability,
             )
-            known = self._journal.reading(feedback_id)
-            if known is None:
-                readings.append(reading)
-            elif known.radiologist_id != reader:
-                raise AnotherReading("This entry is another reader's. Reload the page.")
-            elif _said(known) != _said(reading):
-                raise AnotherReading(
-                    f"This reading was saved before, and it said {known.ground_truth}, "
-                    f"{known.confidence} then. "
-                    "What you have entered now is a correction: it is saved as one when it is "
-                    "sent as a new entry."
-                )
+            for drawn, feedback_id in new
+        ]
         self._journal.keep(loan.token, readings)
 
     def unsent(self, reader: str) -> int:
@@ -299,8 +294,16 @@ def _feedback_id(given: FilmReading, drawn: Drawn) -> str:
     return str(uuid5(given.feedback_id, drawn.prediction_id))
 
 
-def _said(reading: Reading) -> tuple[str | None, ...]:
-    return reading.ground_truth, reading.confidence, reading.notes
+def _require_the_same(known: Reading, reader: str, given: FilmReading) -> None:
+    if known.radiologist_id != reader:
+        raise AnotherReading("This entry is another reader's. Reload the page.")
+    said = (known.ground_truth, known.confidence, known.notes)
+    if said != (given.ground_truth, given.confidence, given.notes):
+        raise AnotherReading(
+            f"This reading was saved before, and it said {known.ground_truth}, {known.confidence} "
+            "then. What you have entered now is a correction: it is saved as one when it is sent "
+            "as a new entry."
+        )
 
 
 def _with_output(reading: Reading, shown_at: datetime) -> Reading:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from infra.local.emulator import file_on_disk
-from infra.local.refusal import Refusal
+from infra.local.refusal import Refusal, unwritten
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +46,8 @@ def routes(uploads: Path) -> list[Route]:
                 await _receive(request, stream.write)
             file.parent.mkdir(parents=True, exist_ok=True)
             draft.replace(file)
+        except OSError as error:
+            raise unwritten(error) from error
         finally:
             draft.unlink(missing_ok=True)
         return Response(status_code=204)
