@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from infra.declared.local_workspace import FOLDER
 from infra.local.protocol import Http11
 from infra.local.settings import CanNotStart, InvalidSettings, Settings
 from infra.local.workspace import open_workspace
@@ -127,7 +128,8 @@ def _only_instance(settings: Settings) -> Iterator[None]:
     try:
         settings.data.mkdir(parents=True, exist_ok=True)
         # Also what an earlier version has made, or somebody else.
-        settings.data.chmod(0o700)
+        for folder in (FOLDER, FOLDER.parent) if settings.data == FOLDER else (settings.data,):
+            folder.chmod(0o700)
         file = settings.lock_file.open("a+")
     except OSError as error:
         raise CanNotStart(_said(error, settings)) from error

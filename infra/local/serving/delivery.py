@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from infra.local.serving.journal import Entry, Journal
@@ -22,6 +22,9 @@ _OLD_SECONDS = 10.0
 _OLDEST_SECONDS = 30.0
 """Age at which there is no rest, so that at the highest load rows are less than a minute old."""
 _AFTER_FAILURE_SECONDS = 5.0
+_LONGEST_PAUSE_SECONDS = 60.0
+"""Between two attempts at a table that can not be written. What waits for it is written into the
+journal again each time, so that the pause grows."""
 
 
 class Delivery:
@@ -30,6 +33,8 @@ class Delivery:
     def __init__(self, journal: Journal, sink: PayloadSink) -> None:
         self._journal = journal
         self._sink = sink
+        self._pauses: dict[str, _Pause] = {}
+        """Of the tables that could not be written."""
 
     async def run(self) -> None:
         """Until cancelled. What is not delivered then is delivered after the next start."""
@@ -77,15 +82,30 @@ class Delivery:
         if batch.oldest is None:
             return 0.0
         for kind, entries in _by_kind(batch.entries).items():
+            pause = self._pauses.get(kind)
+            if pause is not None and (rest := pause.until - time.monotonic()) > 0:
+                self._put_back(entries, rest)
+                continue
             try:
                 self._deliver(entries)
             except Exception:
                 # One table that can not be written (dropped schema, say) must not stop the others.
-                _log.exception("Rows for %s could not be written; trying again later", kind)
-                for entry in entries:
-                    self._journal.append(entry, delay_seconds=_AFTER_FAILURE_SECONDS)
+                seconds = _AFTER_FAILURE_SECONDS
+                if pause is not None:
+                    seconds = min(2 * pause.seconds, _LONGEST_PAUSE_SECONDS)
+                _log.exception(
+                    "Rows for %s could not be written; trying again in %g s", kind, seconds
+                )
+                self._pauses[kind] = _Pause(seconds, time.monotonic() + seconds)
+                self._put_back(entries, seconds)
+            else:
+                self._pauses.pop(kind, None)
         self._journal.forget(batch)
         return time.time() - batch.oldest
+
+    def _put_back(self, entries: list[Entry], seconds: float) -> None:
+        for entry in entries:
+            self._journal.append(entry, delay_seconds=seconds)
 
     def _deliver(self, entries: list[Entry]) -> None:
         """Entries of one kind: all of the same table."""
@@ -96,6 +116,12 @@ class Delivery:
             self._sink.deliver_usage(usage)
         if served := [entry.served_entity for entry in entries if entry.served_entity]:
             self._sink.deliver_served_entities(served)
+
+
+class _Pause(NamedTuple):
+    seconds: float
+    until: float
+    """Of the monotonic clock."""
 
 
 def rest_seconds(worked_seconds: float, age_seconds: float) -> float:

@@ -339,6 +339,30 @@ def test_a_table_that_can_not_be_written_keeps_its_rows_and_holds_up_no_other(
     assert [row.databricks_request_id for row in sink.payload["c.s.p_payload"]] == ["waits"]
 
 
+def test_a_table_that_can_not_be_written_is_tried_less_and_less_often(
+    journal: Callable[..., Journal],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("infra.local.serving.delivery._AFTER_FAILURE_SECONDS", 8)
+    now, passed = time.time(), [0.0]
+    monkeypatch.setattr(time, "time", lambda: now + passed[0])
+    monkeypatch.setattr(time, "monotonic", lambda: passed[0])
+    queue, sink = journal(), Rows()
+    sink.broken.add(TABLE.full_name)
+    queue.append(entry("waits"))
+    delivery = Delivery(queue, sink)
+    for _ in range(170):
+        delivery.deliver_due()
+        passed[0] += 1
+    said = [record.getMessage() for record in caplog.records]
+    assert [it.rpartition("in ")[2] for it in said] == ["8 s", "16 s", "32 s", "60 s", "60 s"]
+    sink.broken.clear()
+    passed[0] += 60
+    delivery.deliver_due()
+    assert [row.databricks_request_id for row in sink.payload[TABLE.full_name]] == ["waits"]
+
+
 def test_the_running_delivery_notices_new_entries(journal: Callable[..., Journal]) -> None:
     async def scenario() -> None:
         queue, sink = journal(), Rows()
