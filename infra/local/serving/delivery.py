@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 _BATCH = 2000
 _BATCH_BYTES = 32 * 1024 * 1024
 _COLLECT_SECONDS = 0.05
-_LEAST_SHARE = 0.05
+_LEAST_SHARE = 0.02
 """Of one core's time, while requests keep coming and no row is old."""
 _OLD_SECONDS = 10.0
 """Age of the oldest row from which on the share grows."""

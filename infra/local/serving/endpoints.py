@@ -60,6 +60,11 @@ class Live:
         """The inference table, made once: every answer is logged into it."""
         return self.endpoint.table
 
+    @functools.cached_property
+    def entity_ids(self) -> Mapping[str, str]:
+        """Of the served entities, by name."""
+        return {entity.spec.name: entity.id for entity in self.config.entities}
+
 
 class Endpoints:
     """The endpoints by name, and what runs for each. Raises Refusal for what cannot be done."""

@@ -122,9 +122,7 @@ class Invocations:
         status = answer.fields["status"]
         if gateway is None or status in UNLOGGED_STATUSES:
             return
-        entity = live.config.entity(name)
-        if entity is None:
-            raise AssertionError(f"{name} answered, but is not in the live config")
+        entity_id = live.entity_ids[name]
         payload = usage = request = response = None
         client_request_id = answer.fields["client_request_id"]
         table, config = live.table, gateway.inference_table_config
@@ -142,7 +140,7 @@ class Invocations:
                 sampling_fraction=fraction,
                 execution_duration_ms=round(answer.fields["execution_ms"]),
                 logging_error_codes=request_codes + response_codes,
-                served_entity_id=entity.id,
+                served_entity_id=entity_id,
                 requester=self._endpoints.creator,
             )
             self._endpoints.note_logged(live, table)
@@ -153,7 +151,7 @@ class Invocations:
                 requester=self._endpoints.creator,
                 status_code=status,
                 request_time=received,
-                served_entity_id=entity.id,
+                served_entity_id=entity_id,
             )
         if payload is None and usage is None:
             return

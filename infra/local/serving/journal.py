@@ -91,7 +91,9 @@ class Journal:
         self._writer = self._open_segment()
         self._written = 0
         self._writing = threading.Lock()
-        self._gathered: list[tuple[list[bytes], asyncio.Future[None]]] = []
+        self._gathered: list[list[bytes]] = []
+        self._turn: asyncio.Future[None] | None = None
+        """Done when what is gathered is written."""
         self._reported: set[_Position] = set()
         self.appends = 0
         """How many entries this run has appended."""
@@ -100,12 +102,12 @@ class Journal:
 
     async def commit(self, entry: Entry) -> None:
         """As `append`, with what else is answered in this turn of the event loop."""
-        loop = asyncio.get_running_loop()
-        written: asyncio.Future[None] = loop.create_future()
-        if not self._gathered:
+        if self._turn is None:
+            loop = asyncio.get_running_loop()
+            self._turn = loop.create_future()
             loop.call_soon(self._write_gathered)
-        self._gathered.append((_encode(entry, self._delay), written))
-        await written
+        self._gathered.append(_encode(entry, self._delay))
+        await self._turn
 
     def append(self, entry: Entry, *, delay_seconds: float | None = None) -> None:
         """Return when the record is safe from the end of this process; `OSError` if it is not."""
@@ -153,18 +155,17 @@ class Journal:
 
     def _write_gathered(self) -> None:
         gathered, self._gathered = self._gathered, []
-        if not gathered:
+        turn, self._turn = self._turn, None
+        if turn is None:
             return
         try:
-            self._append([buffers for buffers, _ in gathered])
+            self._append(gathered)
         except OSError as error:
-            for _, written in gathered:
-                if not written.done():
-                    written.set_exception(error)
-            return
-        for _, written in gathered:
-            if not written.done():  # its request may have been given up
-                written.set_result(None)
+            if not turn.done():
+                turn.set_exception(error)
+        else:
+            if not turn.done():  # the server's end may have cancelled those who wait
+                turn.set_result(None)
 
     def _append(self, records: list[list[bytes]]) -> None:
         with self._writing:

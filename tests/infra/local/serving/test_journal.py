@@ -266,7 +266,7 @@ def test_a_full_disk_fails_every_answer_of_the_turn_and_keeps_none_of_them(
 def test_delivery_rests_the_less_the_older_its_rows_are() -> None:
     rests = [rest_seconds(1, age) for age in (-3600, 0, 10, 15, 20, 30, 3600)]
     assert rests == sorted(rests, reverse=True)
-    assert rests[0] == pytest.approx(19)
+    assert rests[0] == pytest.approx(49)
     assert rests[-2:] == [0, 0]
 
 
