@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,10 +16,13 @@ _log = logging.getLogger(__name__)
 _BATCH = 2000
 _BATCH_BYTES = 32 * 1024 * 1024
 _COLLECT_SECONDS = 0.05
+_BUSY = 5
+"""Answers within `_COLLECT_SECONDS` from which on requests count as coming without a pause."""
 _LEAST_SHARE = 0.02
-"""Of one core's time, while requests keep coming and no row is old."""
+"""Of one core's time, while they keep coming."""
 _OLD_SECONDS = 10.0
-"""Age of the oldest row from which on the share grows."""
+"""Age of the oldest row up to which none is delivered while they keep coming; then the share grows
+with the age."""
 _OLDEST_SECONDS = 30.0
 """Age at which there is no rest, so that at the highest load rows are less than a minute old."""
 _AFTER_FAILURE_SECONDS = 5.0
@@ -35,6 +39,8 @@ class Delivery:
         self._sink = sink
         self._pauses: dict[str, _Pause] = {}
         """Of the tables that could not be written."""
+        self._worked_seconds = 0.0
+        """For which the last delivery worked."""
 
     async def run(self) -> None:
         """Until cancelled. What is not delivered then is delivered after the next start."""
@@ -53,34 +59,33 @@ class Delivery:
             return
         # A short collection time makes one delivery of what comes at the same time.
         await asyncio.sleep(max(wait, _COLLECT_SECONDS))
+        await self._give_way()
         begun = time.monotonic()
         delivering = asyncio.create_task(asyncio.to_thread(self.deliver_due))
         try:
-            age = await asyncio.shield(delivering)
+            await asyncio.shield(delivering)
         except asyncio.CancelledError:
             await delivering  # a thread can not be cancelled, and what it uses is closed next
             raise
-        await self._give_way(time.monotonic() - begun, age)
+        self._worked_seconds = time.monotonic() - begun
 
-    async def _give_way(self, worked_seconds: float, age_seconds: float) -> None:
-        """Rest as long as requests keep coming: they need the machine more than their rows do."""
+    async def _give_way(self) -> None:
+        """Rest while requests keep coming: they need the machine more than their rows do."""
+        age = await asyncio.to_thread(self._journal.oldest_seconds)
         begun = time.monotonic()
         while (rested := time.monotonic() - begun) < rest_seconds(
-            worked_seconds, age_seconds + rested
+            self._worked_seconds, age + rested
         ):
             before = self._journal.appends
             await asyncio.sleep(_COLLECT_SECONDS)
-            if self._journal.appends == before:
+            if self._journal.appends - before < _BUSY:
                 return
 
-    def deliver_due(self) -> float:
-        """Deliver a batch of what is due; what the sink does not take is tried again later.
-
-        Returns the age of its oldest row, in seconds.
-        """
+    def deliver_due(self) -> None:
+        """Deliver a batch of what is due; what the sink does not take is tried again later."""
         batch = self._journal.read(_BATCH, limit_bytes=_BATCH_BYTES)
-        if batch.oldest is None:
-            return 0.0
+        if not batch.entries:
+            return
         for kind, entries in _by_kind(batch.entries).items():
             pause = self._pauses.get(kind)
             if pause is not None and (rest := pause.until - time.monotonic()) > 0:
@@ -101,7 +106,6 @@ class Delivery:
             else:
                 self._pauses.pop(kind, None)
         self._journal.forget(batch)
-        return time.time() - batch.oldest
 
     def _put_back(self, entries: list[Entry], seconds: float) -> None:
         for entry in entries:
@@ -125,7 +129,9 @@ class _Pause(NamedTuple):
 
 
 def rest_seconds(worked_seconds: float, age_seconds: float) -> float:
-    """How long a delivery rests that has worked so long, while its oldest row is so old."""
+    """How long a delivery rests that has worked so long last, while its oldest row is so old."""
+    if age_seconds < _OLD_SECONDS:
+        return math.inf
     grown = (age_seconds - _OLD_SECONDS) / (_OLDEST_SECONDS - _OLD_SECONDS)
     share = min(max(grown, _LEAST_SHARE), 1.0)
     return worked_seconds / share - worked_seconds

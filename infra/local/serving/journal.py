@@ -122,21 +122,25 @@ class Journal:
         place = self._place
         entries: list[Entry] = []
         size = 0
-        oldest = None
         for record in self._records(place):
             size += record.size
             if not record.is_due() or len(entries) == limit or (entries and size > limit_bytes):
                 break
-            oldest = record.written if oldest is None else oldest
             entries.append(record.entry())
             place = record.end
-        return Batch(entries=entries, end=place, oldest=oldest)
+        return Batch(entries=entries, end=place)
 
     def next_due_in(self) -> float | None:
         """Seconds until the next entry is due; None if there is no entry."""
         for record in self._records(self._place):
             return 0.0 if record.is_due() else record.due - time.time()
         return None
+
+    def oldest_seconds(self) -> float:
+        """For how long the oldest entry has been there; 0 if there is none."""
+        for record in self._records(self._place):
+            return max(0.0, time.time() - record.written)
+        return 0.0
 
     def forget(self, batch: Batch) -> None:
         """Go on after the batch, also after a restart."""
@@ -274,8 +278,6 @@ class Batch:
 
     entries: list[Entry]
     end: _Position
-    oldest: float | None
-    """When the first of them was written, in seconds since 1970; None where there is none."""
 
 
 @dataclasses.dataclass(kw_only=True, slots=True)
