@@ -9,8 +9,9 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from infra.local.serving.journal import Entry, Journal
+    from infra.local.serving.journal import Journal
     from infra.local.serving.payload import PayloadSink
+    from infra.local.serving.record import Entry
 
 _log = logging.getLogger(__name__)
 _BATCH = 2000

@@ -14,12 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 
 from infra.local.refusal import Refusal, invalid
-from infra.local.serving.config import (
-    Gateway,
-    Route,
-    ServedEntity,
-    Tag,
-)
+from infra.local.serving.config import Gateway, Route, ServedEntity, Tag
 
 if TYPE_CHECKING:
     from infra.local.serving.config import ConfigSpec, CreateSpec

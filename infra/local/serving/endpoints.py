@@ -22,11 +22,12 @@ from infra.local.refusal import Refusal, invalid, missing
 from infra.local.serving import endpoint as states
 from infra.local.serving.endpoint import Deployment, Endpoint
 from infra.local.serving.entity import RunningEntity
-from infra.local.serving.journal import Entry, Journal
+from infra.local.serving.journal import Journal
 from infra.local.serving.metrics import EndpointMetrics
 from infra.local.serving.models import ModelSource, SecretSource
 from infra.local.serving.payload import ServedEntityRow
 from infra.local.serving.process import EntityFailed, Launch
+from infra.local.serving.record import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from infra.local.access import header
 from infra.local.bodies import read_body
 from infra.local.refusal import Refusal, missing
-from infra.local.serving.journal import Entry, Journal
+from infra.local.serving.journal import Journal
 from infra.local.serving.payload import (
     REQUEST_TOO_LARGE,
     RESPONSE_TOO_LARGE,
@@ -27,6 +27,7 @@ from infra.local.serving.payload import (
     UsageRow,
     loggable,
 )
+from infra.local.serving.record import Entry
 from infra.local.serving.traffic import draw
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.local.serving.delivery import Delivery, rest_seconds
-from infra.local.serving.journal import Entry, Journal
+from infra.local.serving.journal import Journal
 from infra.local.serving.payload import PayloadRow, PayloadTable, ServedEntityRow, UsageRow
+from infra.local.serving.record import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
