@@ -371,7 +371,7 @@ class TestWhatTheStateDoesNotKnow:
         (state,) = repository.root.glob(".local/**/terraform.platform-sandbox.tfstate")
         whole = json.loads(state.read_text())
         held = {f"{CATALOG}.bronze.xray_images", f"{CATALOG}.bronze.kaggle_xray_metadata"}
-        held |= {FEEDBACK}
+        held |= {f"{CATALOG}.gold.prediction_context", FEEDBACK}
 
         state.unlink()
         refused = apply()
