@@ -124,7 +124,7 @@ class Emulator:
         resolve_workspace_path("/Shared").mkdir(parents=True, exist_ok=True)
         # One workspace, one id: clients compare what a header and the metastore say of it.
         identity.FAKE_ORG_ID = str(unity_catalog.WORKSPACE_ID)
-        self.app: ASGIApp = Durable(_minilakes_app(), self.save)
+        self.app: ASGIApp = Durable(_taking_json(_minilakes_app()), self.save)
 
     def durable(self, routes: Iterable[Route]) -> list[Route]:
         """The routes, with what they change on disk before they answer."""
@@ -232,6 +232,19 @@ def _minilakes_app() -> ASGIApp:
     """It holds no state of its own, and FastAPI takes 0.1 s to prepare its routes."""
     app: ASGIApp = minilake.app.create_app()
     return app
+
+
+def _taking_json(app: ASGIApp) -> ASGIApp:
+    """`curl -d` calls its body a form; all that these APIs take is JSON."""
+    form = (b"content-type", b"application/x-www-form-urlencoded")
+
+    async def with_json(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and form in scope["headers"]:
+            headers = [it for it in scope["headers"] if it != form]
+            scope = {**scope, "headers": [*headers, (b"content-type", b"application/json")]}
+        await app(scope, receive, send)
+
+    return with_json
 
 
 class Durable:
