@@ -164,14 +164,15 @@ class TestCheck:
     ) -> list[str]:
         from infra.rollout import check
 
-        for part in (
+        parts = (
             "_models",
             "_signatures",
             "_grants",
             "_secrets",
             "check_existing",
             "_payload_table",
-        ):
+        )
+        for part in parts:
             monkeypatch.setattr(check, part, lambda *_: ())
         found = check_serving(
             Client(ab=[answer]),  # type: ignore[arg-type]
