@@ -267,9 +267,11 @@ def start(tmp_path: Path, registry: str) -> Iterator[Callable[[], RunningWorkspa
 def workspace_process(
     tmp_path_factory: pytest.TempPathFactory, registry: str
 ) -> Iterator[RunningWorkspace]:
-    """This worker's workspace, with a schema `local.gold`; tests use names of their own in it."""
+    """This worker's workspace, with schemas `local.gold` and, for the models that are registered,
+    `local.models`; tests use names of their own in it."""
     folder = tmp_path_factory.mktemp("workspace")
     with started(folder, registry, "--delivery-seconds", "0.1") as start:
         workspace = start()
-        workspace.create_schema("local", "gold")
+        for schema in ("gold", "models"):
+            workspace.create_schema("local", schema)
         yield workspace
