@@ -24,7 +24,7 @@ from infra.declared.platform import HOW_TO_DESTROY
 from infra.declared.state import LocalState
 from infra.local.terraform.existing import refuse_what_exists
 from infra.local.terraform.installation import Installation
-from infra.local.terraform.planned import refuse_what_is_destroyed
+from infra.local.terraform.planned import apply
 from infra.local.terraform.refusal import NotDeployed
 from infra.local.terraform.stack_folder import StackFolder, has_resources, move_state
 from infra.local.terraform.stand_in import VERSION
@@ -115,7 +115,7 @@ class Deployment:
                     )
             with self._attached(folder) as attached:
                 if command == "apply":
-                    refuse_what_is_destroyed(self._declared, attached)
+                    return apply(self._declared, attached, auto_approve=auto_approve)
                 return attached.run(command, *options)
 
     def has_resources(self) -> bool:
