@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from tests.ml.reading_room.chromium import AXE
+from tests.plugin.browser import AXE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Request
