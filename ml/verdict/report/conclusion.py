@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Final
 
 from rich.console import Console
-from rich.table import Column
-from rich.table import Table as Shown
 
 from ml.contract.decision import DECISION_FILE, JOURNAL_FILE, Decision, FindingRecord
 from ml.contract.errors import UserError
+from ml.terminal.tables import table as folding
 from ml.verdict.report.table import Table
 
 REPORT_FILE: Final = "report.html"
@@ -40,9 +39,7 @@ def write(
 def show(console: Console, made: Decision, found: Iterable[Table], *, remark: str = "") -> None:
     """Prints the tables, the verdict with its reason, and what the next steps take."""
     for table in found:
-        # Folded, not cut: what tells two names apart may be at their ends.
-        heads = (Column(head, overflow="fold") for head in table.heads)
-        shown = Shown(*heads, title=table.title, title_justify="left", caption=table.note)
+        shown = folding(*table.heads, title=table.title, caption=table.note)
         for row in table.rows:
             shown.add_row(*row)
         console.print(shown)
