@@ -97,4 +97,4 @@ provider-lock: synth ## Write infra/provider.lock.hcl for every platform; needs 
 
 .PHONY: clean
 clean: ## Remove what was built and trained; keep what set-up installed
-	@rm -rf cdktf.out .local .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@"$(PYTHON)" .ci/clean.py

@@ -29,7 +29,7 @@ from ml.data.preparation import UnreadableFilm, read
 from ml.prediction.context import Context
 from ml.prediction.image import require_image
 from ml.prediction.journal import DEFAULT_JOURNAL, Journal, Prediction, Sent, now
-from ml.workspace.endpoint import Answer, Endpoint, EndpointError
+from ml.workspace.endpoint import Answer, Endpoint, EndpointError, RequestRefused
 
 if TYPE_CHECKING:
     from ml.data.films import Images
@@ -63,6 +63,14 @@ class Answered:
 @dataclass(frozen=True, kw_only=True)
 class Unsent:
     """A film that cannot be read; nothing was sent."""
+
+    film: Film
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """A film that the endpoint does not take; it is asked about again next time."""
 
     film: Film
     reason: str
@@ -207,17 +215,19 @@ class PredictionClient:
 
     def predict_all(
         self, films: Iterable[Film], *, resume: bool = True
-    ) -> Iterator[Answered | Unsent]:
+    ) -> Iterator[Answered | Unsent | Refused]:
         """Asks about many films, in the order of their answers.
 
         With ``resume``, a film that this endpoint has answered before comes from the journal, and
-        one whose answer was lost is asked again under the same request id, which the views count
-        once. Raises EndpointError; what was answered until then is in the journal.
+        one whose answer was lost is asked again under the same request id. Another arm may answer
+        it then; the journal has that last answer, and of the answers to one id the views count the
+        last. A film that the endpoint refuses keeps no other from being asked. Raises
+        EndpointError; what was answered until then is in the journal.
         """
         known = self.journal.latest(self.endpoint.url) if resume else {}
         asked: dict[str, Future[Prediction]] = {}
         waiting, taking = iter(films), threading.Lock()
-        outcomes: SimpleQueue[Answered | Unsent | BaseException | None] = SimpleQueue()
+        outcomes: SimpleQueue[Answered | Unsent | Refused | BaseException | None] = SimpleQueue()
         stopped = threading.Event()
 
         def take() -> Film | None:
@@ -271,7 +281,7 @@ class PredictionClient:
         film: Film,
         known: Mapping[str, Prediction | Sent],
         asked: dict[str, Future[Prediction]],
-    ) -> Answered | Unsent:
+    ) -> Answered | Unsent | Refused:
         try:
             content = film.read()
             image_id = image_id_of(content)
@@ -283,20 +293,23 @@ class PredictionClient:
         except (UnreadableFilm, InvalidData) as error:
             return Unsent(film=film, reason=str(error))
         own: Future[Prediction] = Future()
-        if (copy := asked.setdefault(image_id, own)) is not own:
-            return Answered(film=film, prediction=copy.result(), from_journal=True)
         try:
-            own.set_result(
-                self.ask(
-                    image_id,
-                    image,
-                    request_id=before.request_id if before else None,
-                    context=self._context(film.name, content),
+            if (copy := asked.setdefault(image_id, own)) is not own:
+                return Answered(film=film, prediction=copy.result(), from_journal=True)
+            try:
+                own.set_result(
+                    self.ask(
+                        image_id,
+                        image,
+                        request_id=before.request_id if before else None,
+                        context=self._context(film.name, content),
+                    )
                 )
-            )
-        except BaseException as error:
-            own.set_exception(error)
-            raise
+            except BaseException as error:
+                own.set_exception(error)
+                raise
+        except RequestRefused as error:
+            return Refused(film=film, reason=str(error))
         return Answered(film=film, prediction=own.result())
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ml.contract.decision import DIGITS
 from ml.contract.errors import UserError
-from ml.terminal.command import Options, run, whole_number
+from ml.terminal.command import Options, require_writable, run, whole_number
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -116,6 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sensitivity=tuple(given.sensitivity or believed.sensitivity),
         specificity=tuple(given.specificity or believed.specificity),
     )
+    folder = given.output or Path(".local", "plans", experiment.name)
+    require_writable(folder, "--output")
     with status(console, f"Running the experiment {given.runs} times"):
         ways = list(
             plans(
@@ -136,7 +138,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             runs=min(given.runs, _RAMPS),
             seed=given.seed,
         )
-    folder = given.output or Path(".local", "plans", experiment.name)
     _write(folder, experiment, truth, given, ways, steps)
     _show(console, experiment, truth, [plan for plan, _ in ways], given)
     _show_ramp(console, experiment, steps, given)

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from ml.prediction.patient_key import PatientKeys
 
 LEFT_OUT = 3
-"""The exit status of a run that asked about all it could and could not read some films."""
+"""The exit status of a run that asked about all it could, where some films could not be read or
+were refused."""
 
 MOST_CONNECTIONS = 64
 
@@ -42,8 +43,8 @@ arm answered is shown with --show-arm only: whoever reads the film should not kn
 
 A film of a folder, or of image ids, that this endpoint has answered before is not asked again, so
 that the same command goes on where it was stopped; --again asks anew. One single film is always
-asked. Exit status: 0, every film was answered; {LEFT_OUT}, some could not be read; 1, the run could
-not be completed.
+asked. Exit status: 0, every film was answered; {LEFT_OUT}, some could not be read, or the endpoint
+refused them; 1, the run could not be completed.
 
 Research and education software. Not a medical device, not for diagnosis.
 """
@@ -269,30 +270,37 @@ def _ingested(
 def _ask(
     client: "PredictionClient", films: "list[Film]", given: argparse.Namespace, *, resume: bool
 ) -> int:
-    from ml.client import Unsent
+    from ml.client import Answered, Refused, Unsent
 
     # Answers go to stdout, perhaps a file; how far the run is goes to the terminal.
     shown = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     unsent: list[Unsent] = []
+    refused: list[Refused] = []
     known = 0
     with bar(shown, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
         task = progress.add_task("Asking", total=len(films))
         for outcome in client.predict_all(films, resume=resume):
             progress.advance(task)
-            if isinstance(outcome, Unsent):
-                unsent.append(outcome)
-                continue
-            known += outcome.from_journal
-            print(_line(outcome, given.threshold, show_arm=given.show_arm))
-    for it in unsent:
-        shown.print(f"{it.film.name}: {it.reason}; not sent")
+            match outcome:
+                case Unsent():
+                    unsent.append(outcome)
+                case Refused():
+                    refused.append(outcome)
+                case Answered():
+                    known += outcome.from_journal
+                    print(_line(outcome, given.threshold, show_arm=given.show_arm))
+    for unread in unsent:
+        shown.print(f"{unread.film.name}: {unread.reason}; not sent")
+    for sent in refused:
+        shown.print(f"{sent.film.name}: {sent.reason}")
     asked = len(films) - len(unsent) - known
     before = f", {known} were answered before (--again asks anew)" if known else ""
     if client.contexts:
         shown.print(_remark(client.contexts.unknown))
     left = f", {len(unsent)} could not be read" if unsent else ""
+    left += f", {len(refused)} were refused" if refused else ""
     shown.print(f"{client.endpoint.name}: {asked} films asked{before}{left}.")
-    return LEFT_OUT if unsent else 0
+    return LEFT_OUT if unsent or refused else 0
 
 
 def _remark(unknown: "Mapping[str, int]") -> str:

@@ -17,6 +17,7 @@ from ml.terminal.command import (
     Options,
     add_environment_option,
     add_no_report_option,
+    require_writable,
     run,
     whole_number,
 )
@@ -114,6 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, markup=False)
     experiment = load(given.experiment)
     folder = given.output or Path(".local", "replays", experiment.name)
+    require_writable(folder, "--output")
     if given.answers is not None:
         answers, source = answers_file.read(given.answers), given.answers.name
     else:

@@ -322,6 +322,13 @@ def load(name_or_path: str | Path) -> Experiment:
     return experiment
 
 
+def splits_of(name_or_path: str | Path) -> Path:
+    """Where the changes of an experiment's split are recorded, beside its file; whether or not
+    there are any. Raises InvalidExperiment where there is no such experiment."""
+    file = named_file(name_or_path, EXPERIMENTS, InvalidExperiment)
+    return file.parent / SPLITS / file.name
+
+
 def splits(experiment: Experiment, file: Path | None = None) -> tuple[Split, ...]:
     """How the traffic was split, oldest first: the experiment's own split, then every change of
     it that the file records (default: `experiments/splits/<name>.toml`, if there is one).

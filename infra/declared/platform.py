@@ -155,6 +155,7 @@ class Tables(Declaration):
     """The tables, by their names."""
 
     kaggle_xray_metadata: Held = Held()
+    prediction_context: Held = Held()
     prediction_feedback: Held = Held()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import duckdb
 from minilake.services import identity
 from starlette.routing import Route
 
@@ -19,10 +20,11 @@ from infra.local.catalog.models import RegisteredModels
 from infra.local.catalog.namespaces import Namespaces
 from infra.local.catalog.tables import Tables
 from infra.local.emulator import Emulator, state_of
-from infra.local.objects import clusters, jobs, permissions, queries, secrets, warehouses
+from infra.local.objects import clusters, files, jobs, permissions, queries, secrets, warehouses
 from infra.local.objects.dashboards import DashboardsApi
 from infra.local.refusal import not_emulated
 from infra.local.serving.inference_tables import LakePayloadSink
+from infra.local.settings import CanNotStart
 from infra.local.sql import statements_api
 from infra.local.sql.engine import Engine
 from infra.local.sql.statements import Statements
@@ -47,9 +49,16 @@ class Lake:
         data = data.resolve()
         data.mkdir(parents=True, exist_ok=True)
         self.user = user
+        self._uploads = data / "uploads"
         self.database = Database(data)
         try:
             self._emulator = Emulator(self.database, data)
+        except duckdb.Error as error:
+            self.database.close()
+            raise CanNotStart(
+                f"{data}: the tables of a catalog can not be opened: {error}. Put back a copy of "
+                "the file, or give --data another/directory."
+            ) from error
         except BaseException:
             self.database.close()
             raise
@@ -80,6 +89,7 @@ class Lake:
             *statements_api.routes(self.statements),
             *tables_api.TablesApi(self.tables, self.namespaces).routes(),
             *model_files.routes(self.models),
+            *files.routes(self._uploads),
             *emulator.durable(
                 [
                     *models.routes(),

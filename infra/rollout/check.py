@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from infra.declared.endpoint import Endpoint, InferenceTable
 from infra.declared.environment import Environment
-from infra.declared.holdings import created, holdings, is_adoptable
+from infra.declared.holdings import created, holdings, is_adoptable, models
 from infra.declared.naming import payload_table
 from infra.declared.secret import is_reference
 from infra.rollout import settings
@@ -14,9 +14,11 @@ from infra.rollout.endpoints import (
     FAILED,
     UPDATING,
     Document,
+    arms_are_as_declared,
     as_deployed,
     endpoints_of,
     live,
+    not_serving,
     update_of,
 )
 from infra.rollout.existing import check_existing
@@ -44,13 +46,16 @@ def check_platform(
         Finding(
             subject=holding.name,
             problem=holding.problem(state.unread),
-            heal=(f"adopt = true under {holding.key} of {file}, or " * is_adoptable(commands))
+            heal=(
+                f"adopt = true under {holding.key} of {file}, or " * is_adoptable(holding, commands)
+            )
             + f"{state.before}, then "
             + ", then ".join(f"{state.terraform} {command}" for command in commands)
             + f"; create = false under {holding.key}, if something else takes care of it; if it "
             "is not ours, choose another catalog",
         )
-        for holding, commands in created(environment, state.known)
+        for declared in (holdings, models)
+        for holding, commands in created(environment, state.known, declared)
         if exists(client, holding.kind, holding.name)
     ]
     known = {it.address for it in state.known}
@@ -78,7 +83,7 @@ def check_serving(
     findings = [*models, *(() if models else _signatures(registry, environment))]
     findings += _grants(client, environment)
     findings += _secrets(client, environment)
-    for endpoint in endpoints_of(environment):
+    for endpoint in as_deployed(environment, client):
         document = documents[endpoint.endpoint]
         findings += check_existing(client, environment, endpoint, document, state)
         findings += _payload_table(client, environment, endpoint, document)
@@ -248,7 +253,9 @@ def _update(
             problem="it is being updated, and a second update is refused meanwhile.",
             heal=f"{wait}: progress and build logs",
         )
-    elif update in FAILED:
+    elif update in FAILED and not (
+        arms_are_as_declared(environment, endpoint, document) and not not_serving(document)
+    ):
         yield Finding(
             subject=endpoint.endpoint,
             problem=f"its last update ended as {update}; the configuration before it serves.",

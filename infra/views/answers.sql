@@ -2,12 +2,12 @@
 -- it failed, or was too large. `probability` is NULL where there is none.
 -- The id is the client's where it gave one and was answered; behind the first image of a request,
 -- '#' and the image's position follow. A client that sends an id twice gets two answers, perhaps of
--- two arms; `answer_number` counts them.
+-- two arms; it has the last one, and `answer_number` counts from there.
 SELECT
   prediction_id,
   row_number() OVER (
     PARTITION BY prediction_id, probability IS NULL
-    ORDER BY request_time, databricks_request_id
+    ORDER BY request_time DESC, databricks_request_id DESC
   ) AS answer_number,
   databricks_request_id,
   client_request_id,

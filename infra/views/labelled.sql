@@ -2,8 +2,8 @@
 -- and one with `blind` false for what the reader said when the models' answer had been shown.
 -- INDETERMINATE is a reading, but no label: it has no outcome, and takes the place of an earlier
 -- label. A reading that came before its prediction was logged joins as soon as that is there.
--- A client that sent the same id twice has two predictions of that id; the first answer counts,
--- because it is the one that the client had asked for.
+-- A client that sent the same id twice has two predictions of that id; the last answer counts,
+-- because it is the one that the client has.
 SELECT
   prediction.prediction_id,
   prediction.databricks_request_id,

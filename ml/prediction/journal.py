@@ -91,11 +91,12 @@ class Journal:
         self.file = file
         self._lock = threading.Lock()
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file.touch(mode=0o600)  # which the files that SQLite puts beside it have as well
         except OSError as error:
             raise JournalError(
-                f"{file.parent}: cannot be made for the journal: {error.strerror}. Name another "
-                "file with --journal."
+                f"{file}: cannot be made for the journal: {error.strerror}. Name another file with "
+                "--journal."
             ) from error
         with self._explained():
             self._database = sqlite3.connect(

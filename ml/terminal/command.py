@@ -1,14 +1,14 @@
 """What every command of `ml` has in common: how it fails, and its common options."""
 
 import argparse
+import errno
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from ml.contract.errors import UserError
-
-DEFAULT_ENVIRONMENT = "dev"
 
 NOTHING_REGISTERED = "interrupted; nothing was registered"
 """What a command that registers a version says where it is interrupted."""
@@ -78,6 +78,24 @@ def confirm(what: str, option: str) -> None:
         raise UserError(f"nothing was done. {option} says yes beforehand.")
 
 
+def require_writable(folder: Path, option: str) -> None:
+    """Refuses before the work what could not be written after it. Makes nothing.
+
+    Raises UserError.
+    """
+    there = next(it for it in (folder, *folder.absolute().parents) if it.exists())
+    code = 0
+    if not there.is_dir():
+        code = errno.ENOTDIR
+    elif not os.access(there, os.W_OK | os.X_OK):
+        code = errno.EACCES
+    if code:
+        raise UserError(
+            f"{option} {folder}: cannot be written: {there}: {os.strerror(code)}. Choose another "
+            "folder."
+        )
+
+
 def whole_number(lowest: int, highest: int) -> Callable[[str], int]:
     """An argparse type: a whole number in a range."""
 
@@ -111,9 +129,11 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
 
 def add_environment_option(parser: argparse.ArgumentParser, meaning: str = "") -> None:
     """``meaning`` says what the environment is asked for."""
+    from infra.declared.default_environment import DEFAULT
+
     parser.add_argument(
         "--environment",
-        default=DEFAULT_ENVIRONMENT,
+        default=DEFAULT,
         metavar="NAME",
         help=f"{meaning}{': ' * bool(meaning)}a file in infra/environments, or a path to one "
         "(default: %(default)s)",

@@ -416,3 +416,39 @@ class TestWhatTheStateDoesNotKnow:
 
         assert again.returncode == 0, again.stdout + again.stderr
         assert query(workspace, READINGS, warehouse["id"]) == [["f"]]
+
+    def test_a_model_that_was_trained_before_the_platform_is_told_with_the_way_out(
+        self,
+        repository: Repository,
+        apply: Callable[[], subprocess.CompletedProcess[str]],
+        workspace: Workspace,
+        terraform_environment: dict[str, str],
+    ) -> None:
+        name = f"{CATALOG}.models.pneumonia_poc_classifier"
+        model = {"catalog_name": CATALOG, "schema_name": "models", "name": name.split(".")[2]}
+        workspace.client.post(f"{UNITY}/models", json=model).raise_for_status()
+
+        refused = apply()
+        checked = in_process(
+            rollout,
+            *("check", "--stack", "platform", "--environment", repository.file),
+            cwd=repository.root,
+            DATABRICKS_TOKEN=TOKEN,
+        )
+
+        assert refused.returncode == 1
+        assert f"{name}: this model exists" in refused.stderr
+        (command,) = re.findall(r"^  (terraform .*)$", refused.stderr, re.MULTILINE)
+        assert checked.returncode == 3
+        assert command in checked.stdout
+        run = subprocess.run(
+            shlex.split(command),
+            cwd=repository.root,
+            env=terraform_environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, run.stdout + run.stderr
+        done = apply()
+        assert done.returncode == 0, done.stdout + done.stderr

@@ -192,7 +192,8 @@ def test_the_comment_fits_into_githubs_limit_whatever_is_planned(tmp_path: Path)
             folder = tmp_path / f"{environment}-{part}"
             (folder / "report").mkdir(parents=True)
             (folder / "verified.txt").write_text(text)
-            for file in (f"platform-{environment}", f"serving-{environment}", "policy", "check"):
+            plans = (f"platform-{environment}", f"serving-{environment}")
+            for file in (*plans, "diff", "policy", "check"):
                 (folder / "report" / f"{file}.txt").write_text(text)
             (step,) = (it for it in workflow[job]["steps"] if it.get("name") == name)
             _run(step, folder, ENVIRONMENT=environment, GITHUB_STEP_SUMMARY="summary")
@@ -210,7 +211,7 @@ def test_the_comment_fits_into_githubs_limit_whatever_is_planned(tmp_path: Path)
     assert len(comment) <= GITHUBS_LIMIT
     assert comment.count("````") % 2 == 0  # nothing ends in the middle of a block
     assert [it for it in comment.splitlines() if it.startswith("## ")] == ["## pilot", "## prod"]
-    assert comment.count("cut here") == 8
+    assert comment.count("cut here") == 10
     assert comment.count("not reached") == 2  # the status, which was not there
 
 

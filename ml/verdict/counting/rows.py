@@ -98,7 +98,7 @@ COLUMNS: Final = (
     RowColumn(
         name="answer_number",
         type="INT",
-        meaning="counts the answers to one request id; the first is judged",
+        meaning="counts the answers to one request id from the last, which is judged",
         default="1",
     ),
     RowColumn(

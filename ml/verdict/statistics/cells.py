@@ -100,10 +100,12 @@ class Cells:
             return evidence(moments, look, self.n, looks)
         units, first, unit = np.unique(self.unit, return_index=True, return_inverse=True)
         share = self.within / self.size
+        bound = np.zeros(units.size)
+        np.maximum.at(bound, unit, moments.bound)
         of_units = Moments(
             u=_sums(moments.u * share, unit, units.size),
             v=_sums(moments.v * share, unit, units.size),
-            bound=np.full(units.size, moments.bound.max(initial=1.0)),
+            bound=bound,
         )
         return evidence(of_units, look[first], (self.n / self.within)[first], looks)
 

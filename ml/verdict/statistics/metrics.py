@@ -50,7 +50,7 @@ def of_arm(
         v = weight * _concerned(metric, sick)
         return v * (films.called == sick), v
 
-    return _read_or_foretold(films, metric, says, smallest_sampling, belief)
+    return _read_or_foretold(films, metric, says, np.ones(weight.size), smallest_sampling, belief)
 
 
 def difference(films: Cells, metric: Metric, belief: Belief, smallest_sampling: float) -> Moments:
@@ -67,22 +67,24 @@ def difference(films: Cells, metric: Metric, belief: Belief, smallest_sampling: 
             concerned * p * (1 - p),
         )
 
-    return _read_or_foretold(films, metric, says, smallest_sampling, belief)
+    # Of |u - x v| for -1 <= x <= 1; the same for both arms, whose films so weigh alike.
+    most = np.maximum(centre, 1 - centre) * np.maximum(p, 1 - p) + p * (1 - p)
+    return _read_or_foretold(films, metric, says, most, smallest_sampling, belief)
 
 
 def _read_or_foretold(
     films: Cells,
     metric: Metric,
     says: Callable[[NDArray[np.bool_]], tuple[Floats, Floats]],
+    most: Floats,
     smallest_sampling: float,
     belief: Belief | None,
 ) -> Moments:
-    """`says` is what a film says of the estimand at a propensity of its own, if it is sick or not:
-    |u - x v| <= 1 for every x that can be, whatever the propensity is."""
+    """`says` is what a film says of the estimand, if it is sick or not, of at most ``most`` [i]."""
     read = films.labelled / films.sampling
     u, v = (read * value for value in says(films.sick))
     if belief is None or smallest_sampling == 1:
-        return Moments(u=u, v=v, bound=np.full(u.size, 1 / smallest_sampling))
+        return Moments(u=u, v=v, bound=most / smallest_sampling)
     sick = belief.sick_among(films.arm, films.called)
     everybody = np.ones_like(films.sick)
     if_sick, if_not = says(everybody), says(~everybody)
@@ -95,7 +97,7 @@ def _read_or_foretold(
         u=u + (known - read) * foretold_u,
         v=v + (known - read) * foretold_v,
         # Of accuracy both classes speak, and against each other.
-        bound=np.full(u.size, (2 if metric == "accuracy" else 1) / smallest_sampling),
+        bound=most * (2 if metric == "accuracy" else 1) / smallest_sampling,
     )
 
 

@@ -148,7 +148,7 @@ class Sandbox(Repository):
         return self._stack().plan()
 
     def cdktf(self, command: str, *, process: bool = False) -> str:
-        """`python -m infra.local.terraform`, which runs `cdktf deploy`: as its user does.
+        """`python -m infra.local.terraform`, as its user types it.
 
         In this process, if not in one of its own.
         """

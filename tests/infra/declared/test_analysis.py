@@ -110,7 +110,7 @@ class TestPredictions:
 
         assert [it["arm"] for it in ab_test.read("predictions")] == ["keras-1"]
 
-    def test_an_id_that_is_sent_twice_has_a_first_and_a_second_answer(
+    def test_of_an_id_that_is_sent_twice_the_last_answer_counts_which_its_client_has(
         self, ab_test: ABTestBed
     ) -> None:
         ab_test.answer(CHALLENGER, 0.2, id="film-1", minutes=5)
@@ -120,8 +120,8 @@ class TestPredictions:
         answers = ab_test.read("predictions", "answer_number")
 
         assert [(it["answer_number"], it["arm"]) for it in answers] == [
-            (1, "keras-1"),
-            (2, "torch-2"),
+            (1, "torch-2"),
+            (2, "keras-1"),
         ]
 
 
@@ -302,13 +302,13 @@ class TestLabelled:
             ("study#1", "TP")
         ]
 
-    def test_only_the_first_answer_to_an_id_is_judged(self, ab_test: ABTestBed) -> None:
+    def test_only_the_last_answer_to_an_id_is_judged(self, ab_test: ABTestBed) -> None:
         ab_test.answer(CHAMPION, 0.9, id="film-1", minutes=1)
         ab_test.answer(CHALLENGER, 0.1, id="film-1", minutes=2)
         ab_test.judge("film-1", "PNEUMONIA")
         ab_test.create_views()
 
-        assert [it["arm"] for it in ab_test.read("labelled")] == ["keras-1"]
+        assert [it["arm"] for it in ab_test.read("labelled")] == ["torch-2"]
 
     def test_a_verdict_on_nothing_is_not_counted(self, ab_test: ABTestBed) -> None:
         ab_test.answer(CHAMPION, 0.9, id="film-1")

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.declared.environment import ENVIRONMENTS, load
-from infra.declared.holdings import created, held, holdings, is_adoptable, known, left_alone
+from infra.declared.holdings import (
+    created,
+    held,
+    holdings,
+    is_adoptable,
+    known,
+    left_alone,
+    models,
+)
 from infra.declared.tables import TABLES, VOLUMES
 
 if TYPE_CHECKING:
@@ -115,6 +123,26 @@ def test_a_table_that_is_only_looked_up_is_not_known(
     assert list(commands(environment, resources)) == [FEEDBACK]
 
 
+class TestModels:
+    """Registered models hold nothing that an apply would erase; it would stop at them."""
+
+    def test_one_that_the_state_does_not_know_is_imported(self, environment: Environment) -> None:
+        found = dict(created(environment, (), models))
+
+        assert {it.kind for it in found} == {"model"}
+        name = environment.full_model_name("feedback_processor")
+        address = "databricks_registered_model.feedback_processor"
+        assert (f"import {address} {name}",) in found.values()
+        assert not any(is_adoptable(*it) for it in found.items())
+        assert {it.key for it in found} == {"[platform.models]"}
+
+    def test_one_of_somebody_else_is_created_by_nobody(self, environment: Environment) -> None:
+        platform = environment.platform.model_copy(
+            update={"models": environment.platform.models.model_copy(update={"create": False})}
+        )
+        assert models(environment.model_copy(update={"platform": platform})) == ()
+
+
 class TestWhatTheFileSaysAboutOne:
     KEY = "[platform.tables.prediction_feedback]"
 
@@ -155,15 +183,10 @@ class TestWhatTheFileSaysAboutOne:
         instance: dict[str, Any],
     ) -> None:
         adopting = write(f"{self.KEY}\nadopt = true")
-        (found,) = (
-            it
-            for where, it in commands(
-                adopting, [resource(TABLE, address, feedback, **instance)]
-            ).items()
-            if where == FEEDBACK
-        )
+        state = {"resources": [resource(TABLE, address, feedback, **instance)]}
+        (found,) = (it for it in created(adopting, known(state)) if it[0].address == FEEDBACK)
 
-        assert not is_adoptable(found)
+        assert not is_adoptable(*found)
 
     def test_what_is_referred_to_is_neither_created_nor_destroyed(
         self, write: Callable[[str], Environment]

@@ -43,6 +43,19 @@ def test_a_field_of_the_wrong_type_is_named(
     assert mentioned in answer.json()["message"]
 
 
+def test_what_curl_sends_without_a_content_type_is_read_as_json(shared_workspace: Any) -> None:
+    client = shared_workspace.client
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for path, body in (
+        ("scopes/create", '{"scope": "by-curl"}'),
+        ("put", '{"scope": "by-curl", "key": "k", "string_value": "v"}'),
+    ):
+        answer = client.post(f"/api/2.0/secrets/{path}", content=body, headers=form)
+        assert answer.status_code == 200, answer.text
+    listed = client.get("/api/2.0/secrets/list", params={"scope": "by-curl"}).json()
+    assert [it["key"] for it in listed["secrets"]] == ["k"]
+
+
 def test_an_unknown_warehouse_cannot_be_edited(shared_workspace: Any) -> None:
     answer = shared_workspace.client.post("/api/2.0/sql/warehouses/none/edit", json={"name": "x"})
     assert answer.status_code == 404

@@ -9,7 +9,7 @@ import numpy as np
 
 
 def dicom_film(shade: int = 0, **tags: Any) -> bytes:
-    """A grey film of 28 x 28; tags by their keywords, as a device may write them."""
+    """A film of 28 x 28, another one for each shade up to 50; tags as a device may write them."""
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
@@ -24,7 +24,7 @@ def dicom_film(shade: int = 0, **tags: Any) -> bytes:
     dataset.PhotometricInterpretation = "MONOCHROME2"
     dataset.BitsAllocated = dataset.BitsStored = 8
     dataset.HighBit, dataset.PixelRepresentation = 7, 0
-    dataset.PixelData = np.full((28, 28), shade, np.uint8).tobytes()
+    dataset.PixelData = (np.arange(28 * 28) % 200 + shade).astype(np.uint8).tobytes()
     for name, value in tags.items():
         _set(dataset, name, value)
     file = io.BytesIO()

@@ -301,6 +301,13 @@ class RoomProcess(OpenRoom):
 
     process: subprocess.Popen[str]
     log: Path
+    link: str
+    """As the command printed it, with the secret."""
+
+    def client(self, reader: str | None = None) -> Reader:
+        client = super().client(reader)
+        assert client.http.get(self.link, follow_redirects=True).status_code == 200
+        return client
 
     def kill(self) -> None:
         self.process.kill()
@@ -396,10 +403,10 @@ def started(file: Path, journal: Path, token: str) -> Iterator[RoomProcess]:
         )
     try:
         eventually(lambda: "closes it" in log.read_text() or process.poll() is not None)
-        address = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
-        assert address, log.read_text()
+        link = re.search(r"(http://127\.0\.0\.1:\d+)/\?key=\S+", log.read_text())
+        assert link, log.read_text()
         with contextlib.ExitStack() as readers:
-            yield RoomProcess(url=address[0], readers=readers, process=process, log=log)
+            yield RoomProcess(url=link[1], readers=readers, process=process, log=log, link=link[0])
     finally:
         process.terminate()
         process.wait(120)

@@ -10,6 +10,7 @@ import pytest
 from ml.verdict.paired import Answers, judge_pairs
 from ml.verdict.readers import agree, reader_errors, reader_errors_of_pairs
 from ml.verdict.statistics.betting import Interval
+from ml.verdict.statistics.cells import NORMAL, PNEUMONIA, Cells
 from ml.verdict.statistics.truth import Truth
 from tests.simulations.declared import declared
 
@@ -161,7 +162,17 @@ class TestAReplay:
         shares = np.repeat([1 - error, error], pairs.n.size)
         said = replace(type(pairs)(**both), n=both["n"] * shares * 20_000)
 
-        found = reader_errors_of_pairs(declared(), said, 1.0).gains[error]
+        films = Cells(
+            look=np.zeros(said.n.size, np.intp),
+            arm=np.zeros(said.n.size, np.int8),
+            propensity=np.full(said.n.size, 0.5),
+            called=said.champion_called,
+            truth=np.where(said.sick, PNEUMONIA, NORMAL).astype(np.int8),
+            sampling=said.sampling,
+            n=said.n,
+        )
+
+        found = reader_errors_of_pairs(declared(), said, films, 1.0, final=False).gains[error]
 
         assert found["sensitivity"].value == pytest.approx(0.03, abs=1e-9)
         assert found["specificity"].value == pytest.approx(0.01, abs=1e-9)

@@ -472,7 +472,7 @@ class TestOrphans:
 
 
 class TestWhatIsCompared:
-    def test_the_first_image_of_a_request_and_the_first_answer_to_an_id(
+    def test_the_first_image_of_a_request_and_the_last_answer_to_an_id(
         self, compare, experiment, log
     ):
         log.film(CHAMPION, 0.9, "PNEUMONIA", image_index=0, answer_number=1)

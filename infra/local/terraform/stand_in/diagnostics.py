@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from typing import Final
 
 from infra.local.terraform.stand_in.calls import CallError, WaitError
 from infra.local.terraform.stand_in.resources.resource import ProviderPanic, Refused
+
+_SECRET: Final = re.compile(r"\{\{secrets/(?P<scope>[^/{}]+)/(?P<key>[^/{}]+)\}\}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,8 +66,22 @@ def _ways_out(type_: str, operation: str, problem: CallError) -> list[str]:
             " `adopt = true` for the environment and deploy again, or run `terraform import`."
         ]
     if operation in {"create", "update"} and problem.is_missing:
+        return _ways_to(problem.message)
+    return []
+
+
+def _ways_to(missing: str) -> list[str]:
+    """What brings about that which a served entity lacks, by what the answer says of it."""
+    if secret := _SECRET.search(missing):
+        return [
+            f"Way out: databricks secrets put-secret {secret['scope']} {secret['key']}, then apply"
+            " again. The platform stack makes the scope."
+        ]
+    if "model" in missing.lower():
         return [
             "Way out: train and register the model first, or pin `version` of the served entity to"
             " one that exists."
         ]
+    if "endpoint" in missing.lower():
+        return ["Way out: it was deleted meanwhile; apply again, which creates it anew."]
     return []

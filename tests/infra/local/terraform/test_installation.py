@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from infra.local.terraform import for_cdktf
+from infra.local.terraform.__main__ import main
 from infra.local.terraform.installation import Installation, NotInstalled
 from tests.infra.local.terraform.server import Server
 from tests.infra.local.terraform.terraform import Terraform
@@ -120,6 +123,65 @@ def test_a_missing_package_is_named_with_the_way_out(
     monkeypatch.setitem(sys.modules, "tf", None)
     with pytest.raises(NotInstalled, match=r"uv pip sync requirements\.lock"):
         Installation(root=tmp_path).write()
+
+
+def test_a_shell_gets_what_plain_cdktf_and_terraform_commands_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    assert main(["install"]) == 0
+    script = capsys.readouterr().out + "printenv TF_CLI_CONFIG_FILE TERRAFORM_BINARY_NAME"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    configuration, terraform = done.stdout.splitlines()
+    assert configuration == str(folder / ".local/terraform/stand-in.tfrc")
+    assert os.access(terraform, os.X_OK)
+
+
+class TestTerraformForCdktf:
+    """What stands between cdktf-cli and Terraform with the stand-in."""
+
+    @pytest.fixture
+    def called(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+        """The commands of Terraform, which succeed, in the folder of a stack."""
+        called: list[list[str]] = []
+
+        def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+            called.append(command)
+            return subprocess.CompletedProcess(command, 0)
+
+        folder = tmp_path / "cdktf.out" / "stacks" / "serving-local"
+        folder.mkdir(parents=True)
+        backend = {"terraform": {"backend": {"local": {"path": "elsewhere"}}}}
+        (folder / "cdk.tf.json").write_text(json.dumps(backend))
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(for_cdktf.subprocess, "run", run)
+        return called
+
+    def test_the_provider_out_of_a_folder_is_not_locked(
+        self, called: list[list[str]], tmp_path: Path
+    ) -> None:
+        assert for_cdktf.main([str(tmp_path), str(tmp_path), "providers", "lock", "-x"]) == 0
+        assert called == []
+
+    def test_it_finds_what_our_own_commands_deployed(
+        self, called: list[list[str]], tmp_path: Path
+    ) -> None:
+        states, name = tmp_path / "states", "terraform.serving-local.tfstate"
+        (tmp_path / name).write_text('{"resources": [{"mode": "managed"}]}')
+
+        assert for_cdktf.main([str(states), str(tmp_path), "init", "-input=false"]) == 0
+
+        assert called == [
+            ["terraform", "init", "-input=false", "-reconfigure",
+             f"-backend-config=path={states / name}"],
+        ]  # fmt: skip
+        assert (states / name).exists()
+
+    def test_any_other_command_is_terraforms(self, called: list[list[str]], tmp_path: Path) -> None:
+        for_cdktf.main([str(tmp_path), str(tmp_path), "plan", "-out", "a plan"])
+        assert called == [["terraform", "plan", "-out", "a plan"]]
 
 
 @pytest.mark.programs
