@@ -31,12 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     environment = load(given.environment)
 
     from rich.console import Console
-    from rich.table import Table
 
     from ml.registration.registry import Registry
+    from ml.terminal.tables import table as folding
 
     registry = Registry(given.registry)
-    table = Table("arm", "model", "version", "AUC", "sensitivity", "specificity", "traffic")
+    table = folding("arm", "model", "version", "AUC", "sensitivity", "specificity", "traffic")
     test = environment.ab_test
     names = ("champion", *("challenger" for _ in test.challengers))
     for arm, served, route in zip(names, test.served_models, test.split.routes, strict=True):

@@ -133,9 +133,8 @@ def _write(judged: "Report", folder: Path) -> None:
 
 
 def _show(judged: "Report", folder: Path, console: "Console") -> None:
-    from rich.table import Table
-
     from ml.evaluation.report import exclusions, rows
+    from ml.terminal.tables import table as folding
 
     evaluation = judged.evaluation
     console.print(
@@ -148,7 +147,7 @@ def _show(judged: "Report", folder: Path, console: "Console") -> None:
         console.print("These are training films: if the model saw them, it knows them by heart.")
     for line in (*evaluation.undefined, *judged.data.remarks, *exclusions(judged.data)):
         console.print(f"  {line}", soft_wrap=True)
-    table = Table("figure", "value", "95 % interval", "films")
+    table = folding("figure", "value", "95 % interval", "films")
     for row in rows(evaluation):
         table.add_row(*row)
     console.print(table)

@@ -166,9 +166,9 @@ def _show(
     if outcome.refusals:
         counts = Counter(refusal.category for refusal in outcome.refusals)
         summary = Table(title="Left out", title_justify="left")
-        summary.add_column("category")
+        summary.add_column("category", overflow="fold")
         summary.add_column("files", justify="right")
-        summary.add_column("what it means")
+        summary.add_column("what it means", overflow="fold")
         for category in Category:
             if count := counts[category]:
                 suffix = " (accepted)" if category in accepted else ""

@@ -206,7 +206,7 @@ def _show(
     plans: "Sequence[Plan]",
     given: argparse.Namespace,
 ) -> None:
-    from rich.table import Table
+    from ml.terminal.tables import table as folding
 
     console.print(
         f"Champion and challenger: sensitivity {truth.sensitivity[0]:g} and "
@@ -222,7 +222,7 @@ def _show(
             f'declared: "{experiment.benefit}".',
             soft_wrap=True,
         )
-    table = Table("", *(plan.way for plan in plans))
+    table = folding("", *(plan.way for plan in plans))
     rows: list[tuple[str, Callable[[Plan], str]]] = [
         (
             f"promoted within {experiment.maximum_labels} labels",
@@ -263,12 +263,11 @@ def _show_ramp(
     steps: "Sequence[Step]",
     given: argparse.Namespace,
 ) -> None:
-    from rich.table import Table
-
     from infra.declared.ramp import RAMP
+    from ml.terminal.tables import table as folding
 
     chance = f"{given.power:.0%}"
-    table = Table(
+    table = folding(
         f"from {RAMP[0]} percent to",
         "asks for",
         "reached",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from infra.rollout.status import Status
 from infra.rollout.terraform_state import TerraformState
@@ -15,7 +15,9 @@ def show_status(statuses: Sequence[Status], state: TerraformState) -> None:
     for status in statuses:
         console.print(f"{status.endpoint}: {status.ready}, {status.update}", style="bold")
         if status.arms:
-            table = Table("arm", "version", "traffic", "deployment")
+            # Folded, not cut: two arms' names may differ at their ends alone.
+            heads = ("arm", "version", "traffic", "deployment")
+            table = Table(*(Column(head, overflow="fold") for head in heads))
             for arm in status.arms:
                 table.add_row(arm.served_entity, arm.version, f"{arm.percent} %", arm.deployment)
             console.print(table)

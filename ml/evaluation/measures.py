@@ -54,6 +54,9 @@ class CalibrationBin:
 
     mean_predicted: float
     observed: float
+    low: float
+    high: float
+    """Wilson's interval of the observed share."""
     n: int
 
 
@@ -150,14 +153,20 @@ def _wilson(count: int, n: int) -> Proportion | None:
 def _calibration(scores: Probabilities, sick: NDArray[np.bool_]) -> tuple[CalibrationBin, ...]:
     """The bins that have films."""
     index = bins_of(scores)
-    return tuple(
-        CalibrationBin(
-            mean_predicted=float(scores[inside].mean()),
-            observed=float(sick[inside].mean()),
-            n=int(inside.sum()),
-        )
-        for inside in (index == bin_ for bin_ in np.unique(index))
-    )
+    found = []
+    for bin_ in np.unique(index):
+        inside = index == bin_
+        if share := _wilson(int(sick[inside].sum()), int(inside.sum())):
+            found.append(
+                CalibrationBin(
+                    mean_predicted=float(scores[inside].mean()),
+                    observed=share.value,
+                    low=share.low,
+                    high=share.high,
+                    n=share.n,
+                )
+            )
+    return tuple(found)
 
 
 def _calibration_error(bins: tuple[CalibrationBin, ...]) -> float:

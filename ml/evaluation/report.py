@@ -108,13 +108,34 @@ class Report:
             _say(axes, self.evaluation.undefined)
             return figure
         bins = self.evaluation.calibration
-        axes.plot([bin_.mean_predicted for bin_ in bins], [bin_.observed for bin_ in bins], "o-")
+        # No line: it would join bins of four films as if they said as much as the others.
+        axes.errorbar(
+            [bin_.mean_predicted for bin_ in bins],
+            [bin_.observed for bin_ in bins],
+            [
+                [max(0.0, bin_.observed - bin_.low) for bin_ in bins],
+                [max(0.0, bin_.high - bin_.observed) for bin_ in bins],
+            ],
+            fmt="o",
+            capsize=2,
+        )
         for bin_ in bins:
-            axes.annotate(f" {bin_.n}", (bin_.mean_predicted, bin_.observed), fontsize=8, va="top")
+            # Above the plot, where no interval is.
+            place = (bin_.mean_predicted, 1)
+            axes.annotate(
+                str(bin_.n),
+                place,
+                xycoords=("data", "axes fraction"),
+                xytext=(0, 3),
+                textcoords="offset points",
+                fontsize=8,
+                ha="center",
+            )
         axes.set_title(
-            f"Calibration, expected error {self.evaluation.calibration_error:.3f} "
-            "(films per bin beside it)",
+            f"Calibration, expected error {self.evaluation.calibration_error:.3f}\n"
+            f"{_PERCENT} intervals; on top, the films of each point",
             fontsize=10,
+            pad=14,
         )
         return figure
 

@@ -21,6 +21,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
 from infra.declared.local_workspace import LOOPBACK_NAMES
+from ml.contract.serving import DECISION_THRESHOLD
 from ml.feedback.reading import CONFIDENCES, GROUND_TRUTHS, LONGEST_NOTES, InvalidReading
 from ml.reading_room.films import NoPicture
 from ml.reading_room.identity import Identity, UnknownReader
@@ -145,6 +146,7 @@ class Pages:
                 "verdicts": GROUND_TRUTHS,
                 "confidences": CONFIDENCES,
                 "longest_notes": LONGEST_NOTES,
+                "threshold": DECISION_THRESHOLD,
             },
         )
 

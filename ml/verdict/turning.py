@@ -113,9 +113,12 @@ def _recent(found: Evidence, by_day: Floats, since: int, limit: float, level: fl
         return log_evidence(found, gain) + float(np.log(level))
 
     high = brentq(excess, -1.0, limit) if excess(-1.0) < 0 else -1.0
+    # The upper end is of the worst of the last days, which may be fewer: where the loss still
+    # grows it can lie below the lower end of them all.
+    lowest = min(float(low[-1]), float(high))
     return Interval(
-        value=float(np.clip(value, low[-1], high)),
-        low=float(low[-1]),
+        value=float(np.clip(value, lowest, high)),
+        low=lowest,
         high=float(high),
         n=int(recent.counts[-1][recent.v != 0].sum()),
     )

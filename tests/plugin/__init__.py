@@ -15,5 +15,6 @@ pytest_plugins = [
     "tests.plugin.ingestion",
     "tests.plugin.prediction",
     "tests.plugin.readings",
+    "tests.plugin.browser",
     "tests.plugin.terraform",
 ]

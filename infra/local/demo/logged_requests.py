@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from infra.declared.analysis import Analysis
 from infra.declared.naming import payload_table
@@ -52,7 +52,7 @@ class Book:
             JOIN (SELECT DISTINCT served_entity_id, served_entity_name
                   FROM system.serving.served_entities) USING (served_entity_id)
             ORDER BY request_time DESC LIMIT 5"""  # noqa: S608 - names from a checked file
-        table = Table("client_request_id", "arm", "status", "ms", "P(PNEUMONIA)")
+        table = _folding("client_request_id", "arm", "status", "ms", "P(PNEUMONIA)")
         self._show(self._payload, table, statement)
 
     def _logged(self, asked: str) -> int:
@@ -73,13 +73,13 @@ class Book:
         statement = f"""
             SELECT arm, sum(requests), round(sum(requests) / sum(sum(requests)) OVER (), 3)
             FROM {view} GROUP BY arm ORDER BY arm"""  # noqa: S608 - as above
-        self._show(view, Table("arm", "requests", "share"), statement)
+        self._show(view, _folding("arm", "requests", "share"), statement)
 
     def show_outcomes(self) -> None:
         """How often each arm was right by the readings, with Wilson intervals."""
         view = self._analysis.full_name("outcomes")
         rows = self._warehouse.execute(f"SELECT * FROM {view} ORDER BY arm")  # noqa: S608 - as above
-        table = Table("arm", "n", "sensitivity (95 %)", "specificity (95 %)")
+        table = _folding("arm", "n", "sensitivity (95 %)", "specificity (95 %)")
         for row in rows:
             hits, misses, passes, alarms = (
                 int(row[f"{outcome}s"] or 0)
@@ -99,6 +99,11 @@ class Book:
             table.add_row(*map(str, row.values()))
         console.print(f"  {title}")
         console.print(table)
+
+
+def _folding(*heads: str) -> Table:
+    """Cuts no id and no name: two of them may differ at their ends alone."""
+    return Table(*(Column(head, overflow="fold") for head in heads))
 
 
 def _share(right: int, wrong: int) -> str:

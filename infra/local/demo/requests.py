@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.progress import track
-from rich.table import Table
+from rich.table import Column, Table
 
 from infra.local.demo.commands import console, deploy
 from ml.client import PredictionClient
@@ -117,7 +117,7 @@ def _films(count: int) -> list[tuple[Images, int]]:
 
 def show_answers(answers: Sequence[Answer]) -> None:
     """A line for each arm: how many answers, how fast, how often as labelled."""
-    table = Table("arm", "n", "p50 ms", "p95 ms", "as labelled")
+    table = Table(Column("arm", overflow="fold"), "n", "p50 ms", "p95 ms", "as labelled")
     for arm in sorted({answer.arm for answer in answers}):
         own = [answer for answer in answers if answer.arm == arm]
         milliseconds = np.percentile([1000 * answer.seconds for answer in own], [50, 95])

@@ -34,7 +34,8 @@ _NOT_THE_CHEST: Final = ("SPINE", "VERTEBRA", "LUMB")
 """The thoracic spine is not what a chest film is taken of."""
 
 _RESEARCH: Final = (
-    "For research, --any-modality (in Python any_modality=True) takes it all the same"
+    "For research, ml.predict and ml.ingest take it all the same with --any-modality (in Python "
+    "any_modality=True), and training takes what was ingested"
 )
 
 _PREAMBLE: Final = 128

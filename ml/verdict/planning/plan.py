@@ -77,13 +77,16 @@ def plans(
 
 
 def chances(way: str, runs: Runs) -> tuple[Curve, Curve]:
-    """The chance of a promotion by the median of labels: at any look, and at one look alone."""
-    labels = np.median(runs.labels, axis=0)
-    days = np.arange(runs.labels.shape[1])
+    """The chance of a promotion by the median of labels: at any look, and at one look alone.
+
+    Up to the day on which the first run ends: a run that has ended has no more looks.
+    """
+    days = np.arange(runs.running.all(axis=0).sum())
+    labels = np.median(runs.labels[:, days], axis=0)
     promoted = np.asarray((runs.promotion_day[:, None] <= days).mean(axis=0))
     return (
         (way, labels, promoted),
-        (f"{way}: one look only", labels, runs.fixed_sample.mean(axis=0)),
+        (f"{way}: one look only", labels, runs.fixed_sample[:, days].mean(axis=0)),
     )
 
 

@@ -52,6 +52,8 @@ class Runs:
     """Whether it says ROLLBACK, or KEEP."""
     rolled_back: NDArray[np.bool_]
     labels: Floats
+    running: NDArray[np.bool_]
+    """Until the day on which the labels are spent, that day included."""
     fixed_sample: NDArray[np.bool_]
     """Whether a test for one look, at the same level, says PROMOTE on that day."""
 
@@ -127,6 +129,7 @@ def simulate(
         stopped=(rolled_back | kept).reshape(shape) & running,
         rolled_back=rolled_back.reshape(shape) & running,
         labels=total,
+        running=running,
         fixed_sample=wald_exceeds(evidence, promotion_limits(experiment), experiment.alpha).reshape(
             shape
         )

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Final
 
 from rich.console import Console
-from rich.table import Table as Shown
 
-from ml.contract.decision import DECISION_FILE, JOURNAL_FILE, Decision
+from ml.contract.decision import DECISION_FILE, JOURNAL_FILE, Decision, FindingRecord
 from ml.contract.errors import UserError
+from ml.terminal.tables import table as folding
 from ml.verdict.report.table import Table
 
 REPORT_FILE: Final = "report.html"
@@ -37,9 +37,9 @@ def write(
 
 
 def show(console: Console, made: Decision, found: Iterable[Table], *, remark: str = "") -> None:
-    """Prints the tables, the verdict with its reason, and what the next step takes."""
+    """Prints the tables, the verdict with its reason, and what the next steps take."""
     for table in found:
-        shown = Shown(*table.heads, title=table.title, title_justify="left", caption=table.note)
+        shown = folding(*table.heads, title=table.title, caption=table.note)
         for row in table.rows:
             shown.add_row(*row)
         console.print(shown)
@@ -50,3 +50,11 @@ def show(console: Console, made: Decision, found: Iterable[Table], *, remark: st
     console.print(f"\n{made.verdict}: {made.reason}", style="bold", soft_wrap=True)
     if remark:
         console.print(remark, soft_wrap=True)
+    if made.early_step is not None:
+        console.print(on_early_step(made.early_step), soft_wrap=True)
+
+
+def on_early_step(found: FindingRecord) -> str:
+    """Whether an early step of the ramp may rest on a decision, in a sentence."""
+    may = "may" if found.holds else "may not"
+    return f"An early step ({found.condition}) {may} rest on this: {found.because}"

@@ -1,19 +1,26 @@
 """The report for people: one HTML file that needs nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ml.contract.decision import Decision
 from ml.verdict.counting.tally import ARMS, Tally
 from ml.verdict.judgement import Judgement
-from ml.verdict.report.table import Table
-from ml.verdict.report.tabular import needed, tables
+from ml.verdict.report.conclusion import on_early_step
+from ml.verdict.report.safeguards import BREACHED
+from ml.verdict.report.table import BETTER, WORSE, Section
+from ml.verdict.report.tabular import EACH_ARM, GAINS, ROWS, needed, sections
 from ml.verdict.rule import promotion_limits
 from ml.verdict.statistics.cells import CHALLENGER, CHAMPION
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment
+
+CALIBRATION: Final = (
+    "Calibration: the share of pneumonia by predicted probability, with its interval; below, how "
+    "many films each point has."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,38 +58,36 @@ def report(experiment: "Experiment", judgement: Judgement, tally: Tally, decisio
         for path in judgement.paths
         if path.metric in wanted
     ]
+    of_each = [
+        Plot(
+            svg=plots.roc(
+                [tally.scores(arm) for arm in ARMS],
+                [arm.figures.get("auc") for arm in judgement.arms],
+                names,
+            ),
+            caption="ROC curves of the mature films that have a truth.",
+        ),
+        Plot(
+            svg=plots.calibration([arm.calibration for arm in judgement.arms], names),
+            caption=CALIBRATION,
+        ),
+    ]
+    coverage = Plot(
+        svg=plots.coverage(judgement.coverage, names),
+        caption="Mature answers: with a truth (coloured), and without one (grey).",
+    )
+    traffic = Plot(
+        svg=plots.traffic(
+            [tally.daily_requests(arm) for arm in (CHAMPION, CHALLENGER)],
+            tally.daily_propensity(),
+            days,
+        ),
+        caption="Requests by day, and the split that they were drawn by.",
+    )
     return page(
         decision,
-        list(tables(judgement)),
-        [
-            *([path] for path in paths),
-            [
-                Plot(
-                    svg=plots.roc([tally.scores(arm) for arm in ARMS], names),
-                    caption="ROC curves of the mature films that have a truth.",
-                ),
-                Plot(
-                    svg=plots.calibration([arm.calibration for arm in judgement.arms], names),
-                    caption="Calibration: the share of pneumonia by predicted probability.",
-                ),
-            ],
-            [
-                Plot(
-                    svg=plots.traffic(
-                        [tally.daily_requests(arm) for arm in (CHAMPION, CHALLENGER)],
-                        tally.daily_propensity(),
-                        days,
-                    ),
-                    caption="Requests by day, and the split that they were drawn by.",
-                )
-            ],
-            [
-                Plot(
-                    svg=plots.coverage(judgement.coverage, names),
-                    caption="What readers have given a truth, of all mature answers (grey).",
-                )
-            ],
-        ],
+        list(sections(judgement)),
+        {GAINS: [paths], EACH_ARM: [of_each], ROWS: [[coverage, traffic]]},
         remark=remark(judgement),
     )
 
@@ -96,12 +101,12 @@ def remark(judgement: Judgement) -> str:
 
 def page(
     decision: Decision,
-    found: Sequence[Table],
-    shown: Sequence[Sequence[Plot]],
+    sections: Sequence[Section],
+    plots: Mapping[str, Sequence[Sequence[Plot]]],
     *,
     remark: str,
 ) -> str:
-    """The page around tables and rows of plots."""
+    """The page around sections; `plots` has rows of plots by the title of their section."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     templates = Environment(
@@ -109,10 +114,39 @@ def page(
         autoescape=True,
         undefined=StrictUndefined,
     )
+    templates.filters |= {"unbroken": _unbroken, "in_page": _in_page}
     return templates.get_template("report.html").render(
         decision=decision,
-        tables=found,
-        plots=shown,
+        sections=sections,
+        plots=plots,
         needed=remark,
+        early_step=on_early_step(decision.early_step) if decision.early_step else "",
         percent=f"{1 - float(decision.method['alpha']):.0%}",
+        said={BETTER: "good", WORSE: "bad", BREACHED: "bad"},
     )
+
+
+def _unbroken(cell: str) -> str:
+    """Without a line's end within an interval."""
+    return cell.replace(" to ", "\u00a0to\u00a0").replace("n = ", "n\u00a0=\u00a0")
+
+
+def _in_page(plot: Plot) -> str:
+    """The SVG in the colours of the page, which are others in the dark, and with a name."""
+    from markupsafe import Markup, escape
+
+    from ml.verdict.report.plots import CHALLENGER_COLOUR, CHAMPION_COLOUR
+
+    colours = {
+        CHAMPION_COLOUR: "var(--champion)",
+        CHALLENGER_COLOUR: "var(--challenger)",
+        "#000000": "currentColor",
+        "#ffffff": "var(--ground)",
+        "#4d4d4d": "var(--quiet)",
+        "#b3b3b3": "var(--line)",
+        "#d9d9d9": "var(--line)",
+    }
+    svg = plot.svg.replace("<svg", f'<svg role="img" aria-label="{escape(plot.caption)}"', 1)
+    for colour, variable in colours.items():
+        svg = svg.replace(f": {colour}", f": {variable}")
+    return Markup(svg)  # noqa: S704 - drawn here; matplotlib escapes the names in it

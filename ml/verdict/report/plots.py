@@ -8,12 +8,14 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ml.contract.serving import LABELS
 from ml.evaluation.discrimination import Scores, curve
 from ml.verdict.gates import Coverage
 from ml.verdict.judgement import Path
-from ml.verdict.statistics.betting import Floats
+from ml.verdict.report.table import text
+from ml.verdict.statistics.betting import Floats, Interval
 from ml.verdict.statistics.calibration import Calibration
 
 CHAMPION_COLOUR: Final = "#1f5a99"
@@ -21,6 +23,16 @@ CHALLENGER_COLOUR: Final = "#c2571a"
 COLOURS: Final = (CHAMPION_COLOUR, CHALLENGER_COLOUR)
 _MOST_POINTS: Final = 500
 """Of a curve; more would not be seen."""
+_FEWEST_FOR_A_BAND: Final = 3
+"""Looks. A band of one has no width."""
+_LARGEST_GAIN: Final = 1.05
+"""A gain is a difference of shares; and some room."""
+_WIDE: Final = (5.6, 3.2)
+"""Inches. Its texts can be read on a phone that is 60 mm wide."""
+_SHARES: Final = (-0.03, 1.03)
+_APART: Final = 0.012
+"""Of both arms' points."""
+_INTERVAL: Final = "interval, all looks together"
 _STYLE: Final[Any] = {
     "svg.hashsalt": "champion-challenger",  # else ids are random
     "svg.fonttype": "none",
@@ -33,54 +45,72 @@ _STYLE: Final[Any] = {
 
 def intervals(path: Path, step: float, unit: str, limits: Sequence[tuple[float, str]]) -> str:
     """A gain at each look, `step` units apart, and what it has to be shown above."""
-    figure, axes = _axes(7.2, 3.2)
-    x = step * np.arange(1, path.estimates.size + 1)
-    axes.fill_between(
-        x,
-        path.low,
-        path.high,
-        color=CHALLENGER_COLOUR,
-        alpha=0.25,
-        linewidth=0,
-        label="confidence sequence",
-    )
+    figure, axes = _axes(*_WIDE)
+    looks = path.estimates.size
+    x = step * np.arange(1, looks + 1)
+    if looks < _FEWEST_FOR_A_BAND:
+        axes.vlines(
+            x, path.low, path.high, color=CHALLENGER_COLOUR, alpha=0.4, linewidth=6, label=_INTERVAL
+        )
+    else:
+        axes.fill_between(
+            x,
+            path.low,
+            path.high,
+            color=CHALLENGER_COLOUR,
+            alpha=0.25,
+            linewidth=0,
+            label=_INTERVAL,
+        )
     axes.plot(x, path.estimates, color=CHALLENGER_COLOUR, marker=".", label="estimate")
-    for limit, name in limits:
+    # Beside the data, where nothing else is, and apart from each other.
+    for place, (limit, name) in zip(("bottom", "top"), sorted(limits, reverse=True), strict=False):
         axes.axhline(limit, color="0.3", linewidth=1, linestyle="--" if limit else "-")
         axes.annotate(
-            name,
-            (x[-1], limit),
-            xytext=(0, 2),
+            f"{name} {limit:+g}" if limit else name,
+            (1, limit),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, 1 if place == "bottom" else -1),
             textcoords="offset points",
             fontsize=8,
-            ha="right",
+            va=place,
         )
-    finite = path.high[np.isfinite(path.high)]
-    reach = max(0.1, float(np.abs(finite[-1:]).max(initial=0.1)) * 4)
+    last = np.abs([path.low[-1], path.high[-1], *(limit for limit, _ in limits)])
+    reach = min(_LARGEST_GAIN, max(0.1, 2 * float(last[np.isfinite(last)].max())))
     axes.set(ylim=(-reach, reach), xlabel=unit, ylabel=f"gain in {path.metric}")
-    axes.legend(loc="upper right", frameon=False)
+    _whole_steps(axes, step, looks)
+    _legend(axes, columns=2)
     return _svg(figure)
 
 
-def roc(scores: Sequence[Scores], names: Sequence[str]) -> str:
-    """Both arms' ROC curves."""
+def roc(scores: Sequence[Scores], areas: Sequence[Interval | None], names: Sequence[str]) -> str:
+    """Both arms' ROC curves, with the areas under them."""
     figure, axes = _axes(4.2, 4.0)
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
-    for arm, name, colour in zip(scores, names, COLOURS, strict=True):
+    for arm, auc, name, colour in zip(scores, areas, names, COLOURS, strict=True):
+        label = f"{name}: AUC {text(auc)}" if auc else f"{name}: no AUC, n = {arm.n.sum():.0f}"
         if arm.sick.any() and not arm.sick.all():
             false_positive, true_positive = curve(arm)
             at = _some(false_positive.size)
-            axes.plot(false_positive[at], true_positive[at], color=colour, label=name)
+            axes.plot(false_positive[at], true_positive[at], color=colour, label=label)
+        else:
+            axes.plot([], [], color=colour, label=label)
+    if not any(areas):
+        _say(axes, "No arm has films of both classes\nwith a truth yet.")
     axes.set(xlabel="1 − specificity", ylabel="sensitivity", aspect="equal")
     _legend(axes)
     return _svg(figure)
 
 
 def calibration(found: Sequence[Calibration | None], names: Sequence[str]) -> str:
-    """The observed share of pneumonia by predicted probability, with its interval."""
-    figure, axes = _axes(4.2, 4.0)
+    """The observed share of pneumonia by predicted probability, with its interval and films."""
+    figure, (axes, below) = _two(4.2, 4.6, height_ratios=(9, 1))
+    below.set_axis_off()
+    below.set_ylim(1.5, -0.5)
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
-    for arm, name, colour in zip(found, names, COLOURS, strict=True):
+    for row, (arm, name, colour) in enumerate(zip(found, names, COLOURS, strict=True)):
+        films = arm.error.n if arm else 0
+        axes.plot([], [], "o", color=colour, label=f"{name}, n = {films}")
         if arm is None:
             continue
         observed = [bin_.observed for bin_ in arm.bins]
@@ -88,39 +118,47 @@ def calibration(found: Sequence[Calibration | None], names: Sequence[str]) -> st
             [[it.value - it.low for it in observed], [it.high - it.value for it in observed]]
         )
         axes.errorbar(
-            [bin_.predicted for bin_ in arm.bins],
+            # Beside each other: both arms' points may have the same place.
+            [bin_.predicted + (row - 0.5) * _APART for bin_ in arm.bins],
             [it.value for it in observed],
             np.maximum(reach, 0),
             color=colour,
             marker="o",
+            linestyle="none",
             capsize=2,
-            label=name,
         )
-    axes.set(xlabel="predicted probability", ylabel="observed share", aspect="equal")
+        for bin_ in arm.bins:
+            below.text(
+                bin_.predicted, row, str(bin_.observed.n), color=colour, fontsize=8, ha="center"
+            )
+    if not any(found):
+        _say(axes, "No film has a truth yet.")
+    axes.set(xlabel="predicted probability", ylabel="observed share", xlim=_SHARES, ylim=_SHARES)
+    axes.tick_params(labelbottom=True)
     _legend(axes)
     return _svg(figure)
 
 
 def traffic(daily: Sequence[Floats], promised: Floats, days: Sequence[str]) -> str:
     """Requests by day, and the challenger's share beside what the split promised."""
-    figure = _figure(7.2, 3.6)
-    above, below = figure.subplots(2, 1, sharex=True)
+    figure, (above, below) = _two(*_WIDE)
     x = np.arange(1, len(days) + 1)
     above.bar(x, daily[0], color=CHAMPION_COLOUR, label="champion")
     above.bar(x, daily[1], bottom=daily[0], color=CHALLENGER_COLOUR, label="challenger")
     total = daily[0] + daily[1]
-    above.set(ylabel="requests", ylim=(0, 1.5 * total.max()))
-    _legend(above)
+    above.set(ylabel="requests")
+    _legend(above, columns=2)
     below.plot(x, daily[1] / total, ".-", color=CHALLENGER_COLOUR, label="challenger's share")
     below.step(x, promised, where="mid", color="0.3", linewidth=1, label="split in force")
     below.set(ylim=(0, 1), ylabel="share", xlabel=f"day ({days[0]} is 1)")
-    _legend(below)
+    _whole_steps(below, 1, len(days))
+    _legend(below, columns=2)
     return _svg(figure)
 
 
 def coverage(found: Sequence[Coverage], names: Sequence[str]) -> str:
     """What readers have resolved of each arm's answers, beside all of them."""
-    figure, axes = _axes(7.2, 2.6)
+    figure, axes = _axes(*_WIDE)
     rows = [f"{names[it.arm]}: {LABELS[it.called]}" for it in found]
     axes.barh(rows, [it.films for it in found], color="0.85", label="mature answers")
     axes.barh(
@@ -146,6 +184,22 @@ def chances(
     axes.axvline(maximum, color="0.3", linewidth=1, linestyle="--")
     axes.axhline(target, color="0.3", linewidth=1, linestyle="--")
     axes.set(xlabel=x, ylabel="chance of a promotion", ylim=(0, 1.02), xlim=(0, None))
+    axes.annotate(
+        f"maximum_labels\n{maximum:g}",
+        (maximum, 0),
+        xytext=(3, 3),
+        textcoords="offset points",
+        fontsize=8,
+    )
+    axes.annotate(
+        f"wanted: {target:.0%}",
+        (1, target),
+        xycoords=("axes fraction", "data"),
+        xytext=(4, 0),
+        textcoords="offset points",
+        fontsize=8,
+        va="center",
+    )
     _legend(axes)
     return _svg(figure)
 
@@ -161,9 +215,36 @@ def _axes(width: float, height: float) -> tuple[Figure, Axes]:
         return figure, figure.add_subplot()
 
 
-def _legend(axes: Axes) -> None:
+def _two(width: float, height: float, **given: Any) -> tuple[Figure, tuple[Axes, Axes]]:
+    """One above the other."""
+    figure = _figure(width, height)
+    with mpl.rc_context(_STYLE):
+        above, below = figure.subplots(2, 1, sharex=True, **given)
+    return figure, (above, below)
+
+
+def _legend(axes: Axes, columns: int = 1) -> None:
+    """Above the plot: inside, it would cover what some data show."""
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False)
+        axes.legend(
+            frameon=False,
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            borderaxespad=0.2,
+            ncols=columns,
+            fontsize=9,
+        )
+
+
+def _whole_steps(axes: Axes, step: float, steps: int) -> None:
+    """Room around one day, too, and ticks at whole numbers."""
+    axes.set_xlim(0.4 * step, (max(steps, 5) + 0.6) * step)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _say(axes: Axes, why: str) -> None:
+    """Why there is nothing to see."""
+    axes.text(0.5, 0.2, why, ha="center", va="center", transform=axes.transAxes)
 
 
 def _some(size: int) -> Floats:

@@ -1,6 +1,6 @@
 """A replay for machines and for people: its decision, its tables, its report."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,10 @@ from ml.verdict.report.decision_record import (
     method,
     software,
 )
-from ml.verdict.report.html_report import Plot, page
+from ml.verdict.report.html_report import CALIBRATION, Plot, page
 from ml.verdict.report.safeguards import reader_errors
-from ml.verdict.report.table import Table, parts, text
-from ml.verdict.report.tabular import not_estimable
+from ml.verdict.report.table import Section, Table, compared, name_of, parts, text
+from ml.verdict.report.tabular import EACH_ARM, GAINS, RELIANCE, not_estimable
 from ml.verdict.rule import promotion_limits
 from ml.verdict.statistics.cells import CHALLENGER, CHAMPION
 
@@ -63,8 +63,13 @@ def decision(
     )
 
 
-def tables(experiment: "Experiment", judgement: PairedJudgement) -> list[Table]:
+def tables(experiment: "Experiment", judgement: PairedJudgement) -> Iterator[Table]:
     """What people read of a replay."""
+    for section in _sections(experiment, judgement):
+        yield from section.tables
+
+
+def _sections(experiment: "Experiment", judgement: PairedJudgement) -> list[Section]:
     names = (
         experiment.champion.served_entity_name,
         experiment.challenger.served_entity_name,
@@ -74,14 +79,15 @@ def tables(experiment: "Experiment", judgement: PairedJudgement) -> list[Table]:
     }
     if judgement.auc_p is not None:
         p_values["auc"] = judgement.auc_p
-    return [
+    of_both = [
         Table(
             title="Challenger minus champion, film by film",
-            heads=("figure", "gain", "interval", "n", "p for one look"),
+            heads=("figure", "gain", "interval", "n", "challenger is", "p for one look"),
             rows=[
                 (
-                    name,
+                    name_of(name),
                     *parts(value, signed=True),
+                    compared(name, value),
                     f"{p_values[name]:.2g}" if name in p_values else "",
                 )
                 for name, value in judgement.gains.items()
@@ -97,16 +103,20 @@ def tables(experiment: "Experiment", judgement: PairedJudgement) -> list[Table]:
                 for metric, it in judgement.discordance.items()
             ],
         ),
-        Table(
-            title="The arms",
-            heads=("figure", *names),
-            rows=[
-                (name, *(text(arm[name]) for arm in judgement.figures))
-                for name in judgement.figures[CHAMPION]
-            ],
-            note=not_estimable(dict(zip(names, judgement.recalibrations, strict=True))),
-        ),
-        reader_errors(judgement.reader_errors),
+    ]
+    of_each = Table(
+        title="The arms",
+        heads=("figure", *names),
+        rows=[
+            (name_of(name), *(text(arm[name]) for arm in judgement.figures))
+            for name in judgement.figures[CHAMPION]
+        ],
+        note=not_estimable(dict(zip(names, judgement.recalibrations, strict=True))),
+    )
+    return [
+        Section(title=GAINS, tables=of_both),
+        Section(title=EACH_ARM, tables=[of_each]),
+        Section(title=RELIANCE, tables=[reader_errors(judgement.reader_errors)]),
     ]
 
 
@@ -136,40 +146,42 @@ def report(
 
     names = [made.champion.served_entity, made.challenger.served_entity]
     margins = experiment.margins.model_dump()
-    shown: list[Sequence[Plot]] = [
-        [
-            Plot(
-                svg=plots.intervals(
-                    path,
-                    judgement.films / path.estimates.size,
-                    "films",
-                    [
-                        (0.0, "no difference"),
-                        *(
-                            [(-margins[path.metric], "non-inferiority margin")]
-                            if path.metric in margins
-                            else []
-                        ),
-                    ],
-                ),
-                caption=f"The gain in {path.metric} as the films come in, in a random order.",
-            )
-        ]
+    paths = [
+        Plot(
+            svg=plots.intervals(
+                path,
+                judgement.films / path.estimates.size,
+                "films",
+                [
+                    (0.0, "no difference"),
+                    *(
+                        [(-margins[path.metric], "non-inferiority margin")]
+                        if path.metric in margins
+                        else []
+                    ),
+                ],
+            ),
+            caption=f"The gain in {path.metric} as the films come in, in a random order.",
+        )
         for path in _paths(experiment, judgement)
     ]
-    shown.append(
-        [
-            Plot(
-                svg=plots.roc([answers.scores(arm) for arm in (CHAMPION, CHALLENGER)], names),
-                caption="ROC curves of the same films.",
+    both = [
+        Plot(
+            svg=plots.roc(
+                [answers.scores(arm) for arm in (CHAMPION, CHALLENGER)],
+                [arm["auc"] for arm in judgement.figures],
+                names,
             ),
-            Plot(
-                svg=plots.calibration(judgement.calibrations, names),
-                caption="Calibration: the share of pneumonia by predicted probability.",
-            ),
-        ]
+            caption="ROC curves of the same films.",
+        ),
+        Plot(svg=plots.calibration(judgement.calibrations, names), caption=CALIBRATION),
+    ]
+    return page(
+        made,
+        _sections(experiment, judgement),
+        {GAINS: [paths], EACH_ARM: [both]},
+        remark=remark(judgement),
     )
-    return page(made, tables(experiment, judgement), shown, remark=remark(judgement))
 
 
 def remark(judgement: PairedJudgement) -> str:

@@ -1,6 +1,7 @@
 """What people read of the safeguards: limits, effects that turned, readers who err, subgroups."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from ml.verdict.guardrails import Guardrail
 from ml.verdict.readers import ReaderErrors
@@ -8,18 +9,20 @@ from ml.verdict.report.table import Table, parts, text
 from ml.verdict.subgroups import Subgroup, SubgroupFigure
 from ml.verdict.turning import Turn
 
+BREACHED: Final = "BREACHED"
+
 
 def guardrails(found: Sequence[Guardrail]) -> Table:
     """The declared limits."""
     return Table(
         title="Limits that no gain makes up for",
-        heads=("figure", "value", "interval", "n", "limit", ""),
+        heads=("figure", "value", "interval", "n", "limit", "the limit is"),
         rows=[
             (
                 it.name,
                 *parts(it.figure, signed=it.two_sided),
                 f"{'±' if it.two_sided else ''}{it.limit:g}",
-                "BREACHED" if it.breached else "not shown to be breached",
+                BREACHED if it.breached else "not shown to be breached",
             )
             for it in found
         ],

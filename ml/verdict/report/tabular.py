@@ -10,39 +10,71 @@ from ml.verdict.judgement import Judgement, Needed
 from ml.verdict.missing import MissingTruth
 from ml.verdict.planning.futility import UNLIKELY
 from ml.verdict.report.safeguards import guardrails, reader_errors, subgroup, turned
-from ml.verdict.report.table import Table, parts, text
+from ml.verdict.report.table import Section, Table, compared, name_of, parts, text
 from ml.verdict.statistics.betting import Interval
 from ml.verdict.statistics.recalibration import Recalibration
 
 ARMS = ("champion", "challenger")
 
 
-def tables(judgement: Judgement) -> Iterator[Table]:
+GAINS, RELIANCE, EACH_ARM, ROWS = (
+    "The gains",
+    "How far the gains can be relied on",
+    "Each arm",
+    "Readers and requests",
+)
+"""The sections that every judgement has."""
+
+
+def sections(judgement: Judgement) -> Iterator[Section]:
     """Everything that was found, the most important first."""
-    yield gains(judgement.gains, judgement)
-    if judgement.missing.scenarios:
-        yield without_truth(judgement.missing)
-    yield arms(judgement)
-    yield verification(judgement)
-    yield remains(judgement)
-    if judgement.guardrails:
-        yield guardrails(judgement.guardrails)
-    if judgement.turns:
-        yield turned(judgement.turns)
-    yield reader_errors(judgement.reader_errors)
-    for column, values in judgement.subgroups.items():
-        yield subgroup(column, values)
+    yield Section(
+        title=GAINS,
+        tables=[
+            gains(judgement.gains, judgement),
+            *([guardrails(judgement.guardrails)] if judgement.guardrails else []),
+            *([turned(judgement.turns)] if judgement.turns else []),
+        ],
+    )
+    yield Section(
+        title=RELIANCE,
+        tables=[
+            *([without_truth(judgement.missing)] if judgement.missing.scenarios else []),
+            reader_errors(judgement.reader_errors),
+        ],
+    )
+    yield Section(title=EACH_ARM, tables=[arms(judgement)])
+    if judgement.subgroups:
+        yield Section(
+            title="Subgroups",
+            tables=[subgroup(column, values) for column, values in judgement.subgroups.items()],
+        )
+    yield Section(title=ROWS, tables=[verification(judgement), remains(judgement)])
+
+
+def tables(judgement: Judgement) -> Iterator[Table]:
+    """The tables of all sections."""
+    for section in sections(judgement):
+        yield from section.tables
 
 
 def gains(values: Mapping[str, Interval | None], judgement: Judgement) -> Table:
     """Challenger minus champion."""
     return Table(
         title="Challenger minus champion",
-        heads=("figure", "gain", "interval", "n", "at worst and best of the unknown"),
+        heads=(
+            "figure",
+            "gain",
+            "interval",
+            "n",
+            "challenger is",
+            "at worst and best of the unknown",
+        ),
         rows=[
             (
-                name,
+                name_of(name),
                 *parts(value, signed=True),
+                compared(name, value),
                 f"{bounds.low:+.3f} to {bounds.high:+.3f}"
                 if (bounds := judgement.bounds.get(name))
                 else "",
@@ -65,7 +97,7 @@ def without_truth(missing: MissingTruth) -> Table:
             (
                 scenario.assumed,
                 *(
-                    "{} ({})".format(*parts(scenario.gains[metric], signed=True))
+                    text(scenario.gains[metric], signed=True).partition(", n = ")[0]
                     for metric in ("sensitivity", "specificity")
                 ),
             )
@@ -98,7 +130,7 @@ def arms(judgement: Judgement) -> Table:
     ]
     names = list(dict.fromkeys([*champion.figures, *challenger.figures]))
     rows += [
-        (name, text(champion.figures.get(name)), text(challenger.figures.get(name)))
+        (name_of(name), text(champion.figures.get(name)), text(challenger.figures.get(name)))
         for name in names
     ]
     rows.append(
@@ -203,8 +235,13 @@ def _more(found: Needed, labels: int) -> str:
         )
     if found.as_expected is not None:
         more = max(0, found.as_expected - labels)
+        seen = (
+            "What was seen so far would never lead to a promotion"
+            if labels
+            else "No film has a truth yet"
+        )
         return (
-            "What was seen so far would never lead to a promotion. If the arms are as the "
-            f"experiment expects, it takes about {more} more labels."
+            f"{seen}. If the arms are as the experiment expects, a promotion takes about {more} "
+            "more labels."
         )
     return "No number of labels leads to a promotion if the arms are as the experiment expects."

@@ -66,7 +66,7 @@ def test_another_subject_is_refused_with_its_tag_and_taken_for_research(
 ) -> None:
     content = dicom(film(8), bits=8, **tags)
 
-    with pytest.raises(UnreadableFilm, match=f"{said}.*--any-modality") as refusal:
+    with pytest.raises(UnreadableFilm, match=f"{said}.*ml.ingest .*--any-modality") as refusal:
         opened(content)
     assert refusal.value.fault == Fault.NO_CHEST_FILM
     assert opened(content, any_modality=True).width == 70

@@ -113,6 +113,10 @@ def test_calibration_error_is_the_gap_between_predicted_and_observed():
 
     assert evaluation.calibration_error == pytest.approx(0.4 * 0.25 + 0.6 * 0.05)
     assert [bin_.n for bin_ in evaluation.calibration] == [4, 6]
+    assert [(bin_.low, bin_.high) for bin_ in evaluation.calibration] == [
+        pytest.approx((0.1500, 0.8500), abs=1e-4),  # Wilson's, of two of four
+        pytest.approx((0.6097, 1.0), abs=1e-4),
+    ]
 
 
 def test_the_threshold_itself_calls_pneumonia():

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.declared.environment import load
-from tests.ml.reading_room.chromium import NoChromium, executable
 from tests.ml.reading_room.clinic import deployed, opened, started
 
 if TYPE_CHECKING:
@@ -62,23 +61,6 @@ def start_room(clinic: Clinic, tmp_path: Path) -> Iterator[StartRoom]:
             return stack.enter_context(started(file, journal, clinic.workspace.token))
 
         yield start_one
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium; without one the tests of the page are skipped, and say so.
-
-    For one file: as long as it runs, this thread cannot run a loop of asyncio of its own.
-    """
-    from playwright.sync_api import Error, sync_playwright
-
-    with sync_playwright() as playwright:
-        try:
-            started = playwright.chromium.launch(executable_path=executable())
-        except (NoChromium, Error) as error:
-            pytest.skip(f"THE PAGE IS NOT TESTED, no Chromium starts here: {error}")
-        yield started
-        started.close()
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from playwright.sync_api import sync_playwright
 
 from infra.declared.environment import load
 from ml.data.loading import BUNDLED
-from tests.ml.reading_room.chromium import ROOT, executable
 from tests.ml.reading_room.clinic import deployed, opened
+from tests.plugin.browser import ROOT, executable
 from tests.plugin.models import register, registry_uri
 from tests.plugin.workspaces import started
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from tests.ml.reading_room.chromium import AXE
+from tests.ml.reading_room.clinic import film
+from tests.plugin.browser import AXE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Request
@@ -56,10 +57,9 @@ def test_a_film_is_read_by_keyboard_alone(
     enter(page, open_room().url)
     press = page.keyboard.press
 
-    for _ in range(20):  # to the first verdict, past the buttons of the picture
-        press("Tab")
-        if page.evaluate("document.activeElement.name") == "ground_truth":
-            break
+    press("Tab")  # the buttons of the picture are one stop
+    press("Tab")
+    assert page.evaluate("document.activeElement.name") == "ground_truth"
     press("Space")
     press("ArrowDown")  # PNEUMONIA
     press("Tab")
@@ -81,6 +81,107 @@ def test_a_film_is_read_by_keyboard_alone(
     assert (first["ground_truth"], first["confidence"]) == ("PNEUMONIA", "HIGH")
     assert first["notes"] == "lower lobe"
     assert record["output_shown_at"] is not None
+
+
+def test_a_film_is_read_with_three_keys(
+    clinic: Clinic, open_room: OpenRoomWith, page: Page
+) -> None:
+    """And what has been read does not wait any more, at once."""
+    clinic.predict("request-1", 0.9)
+    clinic.predict("request-2", 0.9)
+    clinic.logged(2)
+    enter(page, open_room().url)
+    assert page.get_by_text("Films that wait for you: 2.").is_visible()
+
+    for key in ("1", "2", "6", "Enter"):  # the second thought counts
+        page.keyboard.press(key)
+    page.get_by_text("Saved. PNEUMONIA, HIGH.").wait_for()
+
+    assert page.get_by_text("Films that wait for you: 1.").is_visible()
+    [row] = clinic.readings()
+    assert (row["ground_truth"], row["confidence"]) == ("PNEUMONIA", "HIGH")
+    page.get_by_role("button", name="Correct this reading").click()
+    page.keyboard.press("3")
+    save(page)
+    page.get_by_text("Saved. INDETERMINATE, HIGH.").wait_for()
+    assert page.get_by_text("Films that wait for you: 1.").is_visible()
+
+
+def test_the_arrows_lead_from_button_to_button_of_the_picture(
+    clinic: Clinic, open_room: OpenRoomWith, page: Page
+) -> None:
+    clinic.predict("request-1", 0.9)
+    clinic.logged(1)
+    enter(page, open_room().url)
+    press = page.keyboard.press
+
+    press("Tab")
+    press("ArrowLeft")  # around the end
+    assert page.evaluate("document.activeElement.textContent") == "Reset"
+    press("ArrowLeft")
+    press("Enter")
+    assert "inverted" in (page.locator("#view").text_content() or "")
+    press("Shift+Tab")
+    press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Invert"
+
+
+def test_what_the_models_said_is_explained(
+    clinic: Clinic, open_room: OpenRoomWith, page: Page
+) -> None:
+    twice = film(0.9)
+    clinic.predict("request-1", twice)
+    clinic.predict("request-2", twice)
+    clinic.logged(2)
+    enter(page, open_room().url)
+    fill(page)
+    save(page)
+    page.get_by_role("button", name="Show the models' probability").click()
+
+    page.get_by_text("Answer 1 of 2. Probability of PNEUMONIA: 0.900, called PNEUMONIA.").wait_for()
+    assert page.get_by_text("Answer 2 of 2. Probability of PNEUMONIA: 0.900").is_visible()
+    explained = page.get_by_text("This film was sent 2 times").text_content() or ""
+    for said in ("at least 0.5 is called PNEUMONIA", "Which model", "stays as you saved it"):
+        assert said in explained
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_film_and_reading_are_on_the_screen_together(
+    clinic: Clinic, open_room: OpenRoomWith, page: Page, width: int, height: int
+) -> None:
+    clinic.predict("request-1", 0.9)
+    clinic.logged(1)
+    page.set_viewport_size({"width": width, "height": height})
+    enter(page, open_room().url)
+
+    for part in (page.get_by_role("img"), page.get_by_role("button", name="Save the reading")):
+        box = part.bounding_box()
+        assert box is not None
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= height
+        assert box["x"] + box["width"] <= width
+    page.mouse.wheel(0, 2000)
+    page.wait_for_timeout(100)
+    shown = page.get_by_role("img").bounding_box()
+    assert shown is not None
+    assert shown["y"] > -shown["height"] / 2  # it stays while the page scrolls
+
+
+def test_the_magnification_is_that_of_the_films_pixels(
+    clinic: Clinic, open_room: OpenRoomWith, page: Page
+) -> None:
+    clinic.predict("request-1", 0.9)
+    clinic.logged(1)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    enter(page, open_room().url)
+    view = page.locator("#view")
+    box = page.get_by_role("img").bounding_box()
+    assert box is not None
+
+    times = min(box["height"], box["width"]) / 28
+    assert f"28 × 28 pixels, magnified {times:.0f} ×, the whole film" in (view.text_content() or "")
+    page.get_by_role("img").press("+")
+    assert f"magnified {1.25 * times:.0f} ×, zoomed 1.25 ×" in (view.text_content() or "")
 
 
 def test_the_focus_is_always_somewhere_that_can_be_seen(
@@ -230,9 +331,10 @@ def test_keys_in_the_notes_are_text(clinic: Clinic, open_room: OpenRoomWith, pag
     enter(page, open_room().url)
     before = page.locator("#view").text_content()
 
-    page.get_by_label("Notes").press_sequentially("wide+0i")
+    page.get_by_label("Notes").press_sequentially("wide+0i12")
 
-    assert page.get_by_label("Notes").input_value() == "wide+0i"
+    assert page.get_by_label("Notes").input_value() == "wide+0i12"
+    assert page.locator(":checked").count() == 0
     assert page.locator("#view").text_content() == before
 
 

@@ -94,10 +94,8 @@ def test_people_read_which_benefit_was_declared(some_films, experiment, command,
 
     declared = "a benefit was declared before the test"
     assert f"yes {declared}: it needs <half> the time" in capsys.readouterr().out
-    assert (
-        f"<td>{declared}</td><td>yes</td><td>it needs &lt;half&gt; the time</td>"
-        in (folder / "report.html").read_text()
-    )
+    row = f"{declared}</th>.*>yes</td><td>it needs &lt;half&gt; the time</td>"
+    assert re.search(row, (folder / "report.html").read_text())
 
 
 def test_it_says_how_many_more_labels_it_takes(some_films, experiment, command, capsys):

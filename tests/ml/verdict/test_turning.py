@@ -66,6 +66,12 @@ def test_one_that_turns_is_named_with_its_first_day_and_its_size(trial):
     assert turn.gain.low < -0.15 < turn.gain.high < turn.limit == -0.05
 
 
+def test_where_the_loss_still_grows_its_interval_has_its_ends_in_order(trial):
+    [turn] = judged(trial, of_gains(*[-0.1] * 20, *[-0.2] * 5))
+
+    assert turn.gain.low <= turn.gain.value <= turn.gain.high
+
+
 def test_the_running_mean_is_above_its_margin_by_then(trial):
     turning = of_gains(*[0.09] * 60, *[-0.15] * 30)
 

@@ -1,5 +1,6 @@
 // One reader at the desk: a film, a reading, and then, on request, what the models said.
 
+import { toolbar } from "./toolbar.js";
 import { Viewer } from "./viewer.js";
 
 const part = (id) => document.getElementById(id);
@@ -8,6 +9,8 @@ const viewer = new Viewer(part("film"), part("view"));
 
 let film = null; // what the server calls the film
 let entryId = null; // of the reading that is being entered; the same when it is sent again
+let counted = null; // the film of this page that no longer counts among those that wait
+let turn = null; // what the server said last
 let busy = false;
 
 class Refused extends Error {}
@@ -87,12 +90,17 @@ function startReading() {
   part("output").replaceChildren();
 }
 
-async function next() {
-  const turn = await ask("/next");
+function count() {
+  const waiting = turn.waiting - (counted === film && film !== null ? 1 : 0);
   const unavailable = turn.unavailable ? ` ${turn.unavailable} cannot be shown: please report it.` : "";
   const unsent = turn.unsent ? ` ${turn.unsent} of your readings wait to be sent.` : "";
-  part("waiting").textContent = `Films that wait for you: ${turn.waiting}.${unavailable}${unsent}`;
+  part("waiting").textContent = `Films that wait for you: ${waiting}.${unavailable}${unsent}`;
+}
+
+async function next() {
+  turn = await ask("/next");
   film = turn.film;
+  count();
   viewer.clear();
   startReading();
   if (film === null) {
@@ -126,6 +134,8 @@ async function save() {
     throw new Refused(`Not saved: ${error.message} Your reading is still on this page; save it again.`);
   }
   sessionStorage.removeItem("draft");
+  counted = film;
+  count();
   part("saved").textContent = `${answer.said} ${entered.ground_truth}, ${entered.confidence}.`;
   say(answer.said);
   form.hidden = true;
@@ -136,15 +146,25 @@ async function save() {
 
 async function reveal() {
   const { output } = await ask("/probability", { film });
+  const several = output.length > 1;
+  const lines = output.map(({ probability, label }, number) => {
+    const which = several ? `Answer ${number + 1} of ${output.length}. ` : "";
+    return `${which}Probability of PNEUMONIA: ${probability.toFixed(3)}, called ${label}.`;
+  });
+  const meaning =
+    (several ? `This film was sent ${output.length} times, and each line is the answer to one of them. ` : "") +
+    `A probability of at least ${part("output").dataset.threshold} is called PNEUMONIA. ` +
+    "Which model has answered is not shown while the models are compared. Your reading stays as you saved it.";
   part("output").replaceChildren(
-    ...output.map(({ probability, label }) => {
+    ...[...lines, meaning].map((text, number) => {
       const line = document.createElement("p");
-      line.textContent = `Probability of PNEUMONIA: ${probability.toFixed(3)}, called ${label}`;
+      line.textContent = text;
+      line.className = number < lines.length ? "answer" : "keys";
       return line;
     }),
   );
   part("reveal").hidden = true;
-  say(part("output").textContent);
+  say("The models' probability is shown under your reading.");
   part("next").focus();
 }
 
@@ -157,6 +177,20 @@ function correct() {
   (form.querySelector(`[value="${entered.get("ground_truth")}"]`) ?? part("save")).focus();
 }
 
+// A key chooses where nothing can be typed: on the film, and in the choices themselves.
+function chooseByKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target !== part("film") && event.target.type !== "radio") return;
+  const choice = form.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+  if (!choice || form.hidden) return;
+  event.preventDefault();
+  choice.checked = true;
+  choice.focus();
+  keepDraft();
+}
+
+part("desk").addEventListener("keydown", chooseByKey);
+toolbar(part("picture"));
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   doing("Saving …", save);

@@ -26,6 +26,9 @@ const CHANGES = Object.freeze({
   reset: () => WHOLE,
 });
 
+// Two digits that count, and no more than a reader can tell.
+const figure = (value) => (value >= 10 ? value.toFixed(0) : value.toPrecision(2));
+
 export class Viewer {
   #canvas;
   #said;
@@ -74,10 +77,15 @@ export class Viewer {
     this.#view.y = Math.max(-reach, Math.min(reach, this.#view.y));
     this.#window();
     this.#draw();
+  }
+
+  // In pixels of the page: that is what a reader sees, whatever the screen's density.
+  #say(magnification) {
     const { zoom, window, level, inverted } = this.#view;
+    const part = zoom > 1 ? `, zoomed ${zoom.toFixed(2)} ×` : ", the whole film";
     this.#said.textContent =
-      `${this.#film.width} × ${this.#film.height} pixels, zoom ${zoom.toFixed(2)}, window ${window}, ` +
-      `level ${level}${inverted ? ", inverted" : ""}`;
+      `${this.#film.width} × ${this.#film.height} pixels, magnified ${figure(magnification)} ×${part}, ` +
+      `window ${window}, level ${level}${inverted ? ", inverted" : ""}`;
   }
 
   #window() {
@@ -107,6 +115,7 @@ export class Viewer {
     if (this.#greys === null) return;
     const { zoom, x, y } = this.#view;
     const scale = zoom * Math.min(width / this.#film.width, height / this.#film.height);
+    this.#say(scale / density);
     const [shownWidth, shownHeight] = [this.#film.width * scale, this.#film.height * scale];
     context.imageSmoothingQuality = "high";
     context.drawImage(

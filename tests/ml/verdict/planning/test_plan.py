@@ -34,6 +34,22 @@ def test_it_plans_live_traffic_and_a_replay(plan, tmp_path):
     assert (tmp_path / "plan" / "plan.svg").read_text().startswith("<svg")
 
 
+def test_the_plot_names_its_lines_and_no_curve_falls_where_runs_end(plan, tmp_path, monkeypatch):
+    from ml.verdict.report import plots
+
+    drawn = []
+    draw = plots.chances
+    monkeypatch.setattr(plots, "chances", lambda it, *rest: drawn.extend(it) or draw(it, *rest))
+    plan("--prevalence", "0.45")
+
+    assert len(drawn) == 4
+    for name, _, chance in drawn:
+        assert chance[-1] >= chance.max() - 0.05, name
+    picture = (tmp_path / "plan" / "plan.svg").read_text()
+    assert "wanted: 80%" in picture
+    assert "maximum_labels" in picture
+
+
 def test_a_smaller_difference_takes_more_labels(plan):
     much, _ = plan("--sensitivity", "0.8", "0.95")
     little, _ = plan("--sensitivity", "0.8", "0.88")

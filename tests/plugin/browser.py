@@ -6,9 +6,16 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-ROOT: Final = Path(__file__).parents[3]
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+ROOT: Final = Path(__file__).parents[2]
 AXE: Final = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 
 _ON_PATH: Final = ("chromium", "chromium-browser", "google-chrome")
@@ -46,3 +53,20 @@ def executable() -> str:
     if done.returncode:
         raise NoChromium(f"{_PACKAGE} cannot be unpacked: {done.stderr.strip()[:400]}")
     return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium; without one the tests of pages are skipped, and say so.
+
+    For one file: as long as it runs, this thread cannot run a loop of asyncio of its own.
+    """
+    from playwright.sync_api import Error, sync_playwright
+
+    with sync_playwright() as playwright:
+        try:
+            started = playwright.chromium.launch(executable_path=executable())
+        except (NoChromium, Error) as error:
+            pytest.skip(f"PAGES ARE NOT TESTED, no Chromium starts here: {error}")
+        yield started
+        started.close()
