@@ -8,15 +8,18 @@ import gc
 import sys
 from pathlib import Path
 
+from infra.constructs.node import require_node
 from infra.declared.environment import InvalidEnvironment, load_all
+from ml.contract.errors import UserError
 
 
 def main() -> None:
     """Environments -> stacks -> Terraform JSON."""
     try:
         environments = load_all()
-    except InvalidEnvironment as invalid:
-        sys.exit(str(invalid))
+        require_node()
+    except (InvalidEnvironment, UserError) as problem:
+        sys.exit(str(problem))
 
     print(f"Synthesizing {', '.join(it.name for it in environments)} ...", flush=True)
 

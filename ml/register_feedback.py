@@ -24,6 +24,7 @@ _ML: Final = Path(__file__).parent
 MODULES: Final = (
     "__init__.py",
     "contract/__init__.py",
+    "contract/active.py",
     "contract/errors.py",
     "contract/serving.py",
     "contract/tables.py",

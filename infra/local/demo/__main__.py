@@ -222,7 +222,8 @@ def _copy_of(
 def _show_how_to_go_on(file: Path) -> None:
     step("Go on")
     console.print(
-        f"""  make workspace                                 start the workspace again
+        f"""  source ./activate                              once a shell: python and cdktf on PATH
+  make workspace                                 start the workspace again
   edit {file}                  change the split, a version, ...
   python -m {DEPLOY} apply --environment {file}
   python -m {DEPLOY} destroy --environment {file}
