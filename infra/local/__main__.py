@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from infra.declared.local_workspace import forget_other_workspaces
 from infra.local.settings import InvalidSettings, Settings
 from infra.local.workspace import open_workspace
 
@@ -39,6 +40,7 @@ class CanNotStart(RuntimeError):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status when the workspace has stopped."""
+    forget_other_workspaces()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         settings = _settings(arguments)

@@ -21,7 +21,7 @@ import tomlkit
 from databricks.sdk import WorkspaceClient
 
 from infra.declared.environment import ENVIRONMENTS, Environment, load
-from infra.declared.local_workspace import HOST, PORT, token_file
+from infra.declared.local_workspace import HOST, PORT, forget_other_workspaces, token_file
 from infra.local.demo import experiment, readers, requests
 from infra.local.demo.commands import (
     DEPLOY,
@@ -54,6 +54,7 @@ def main() -> int:
     parser.add_argument("--films", type=int, default=FILMS, help="X-rays to send")
     parser.add_argument("--epochs", type=int, help="of the training; default: those of the recipe")
     arguments = parser.parse_args()
+    forget_other_workspaces()
     started = time.monotonic()
     try:
         with _workspace() as client:

@@ -66,6 +66,9 @@ def _install(root: Path) -> None:
     installation.write()
     print("# Plain terraform uses the stand-in provider, for the local workspace only, with:")
     print(f"export TF_CLI_CONFIG_FILE={installation.cli_config}")
+    # The real provider refuses two ways to authenticate.
+    print("unset DATABRICKS_CONFIG_PROFILE DATABRICKS_CLIENT_ID DATABRICKS_CLIENT_SECRET")
+    print("unset DATABRICKS_AUTH_TYPE DATABRICKS_HOST")
     print('export DATABRICKS_TOKEN="$(cat .local/workspace/token)"')
 
 
