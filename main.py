@@ -11,8 +11,10 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from infra.constructs.node import require_node
 from infra.declared.environment import Environment, InvalidEnvironment, load, load_all
 from infra.progress import progress
+from ml.contract.errors import UserError
 
 
 def main() -> None:
@@ -30,8 +32,9 @@ def main() -> None:
     named = parser.parse_args().environments
     try:
         environments = tuple(map(load, named)) or load_all()
-    except InvalidEnvironment as invalid:
-        sys.exit(str(invalid))
+        require_node()
+    except (InvalidEnvironment, UserError) as problem:
+        sys.exit(str(problem))
 
     print(f"Synthesizing {', '.join(it.name for it in environments)} ...", flush=True)
     # cdktf-cli takes whatever comes on standard error for an error.

@@ -34,8 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from ml.registration.registry import Registry
     from ml.terminal.tables import table as folding
+    from ml.workspace.connection import is_local
 
-    registry = Registry(given.registry)
+    registry = Registry(given.registry, local=is_local(environment))
     table = folding("arm", "model", "version", "AUC", "sensitivity", "specificity", "traffic")
     test = environment.ab_test
     names = ("champion", *("challenger" for _ in test.challengers))

@@ -72,7 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = options().parse_args(arguments)
     from infra.declared.environment import load
 
-    name = _full_name(given.model, load(given.environment).full_model_name)
+    environment = load(given.environment)
+    name = _full_name(given.model, environment.full_model_name)
     path = given.data or loading.BUNDLED
     loading.require(path)
     require_writable(given.output or Path(".local"), "--output")
@@ -82,10 +83,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from ml.evaluation.report import report
     from ml.registration.registry import LOCAL_FOLDER, Registry, image_size
     from ml.terminal.progress import silenced_natives, status
+    from ml.workspace.connection import is_local
 
     console = Console(highlight=False)
     with status(console, f"Loading {name} version {given.version}"), silenced_natives():
-        model = Registry(given.registry).load(name, given.version)
+        model = Registry(given.registry, local=is_local(environment)).load(name, given.version)
     with status(console, f"Reading {path}"):
         data = loading.load(path, image_size(model, name))
     part = loading.part_to_judge(data, given.part)

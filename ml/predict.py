@@ -38,7 +38,8 @@ MOST_UNASKED = 1000
 """Films; more of them are sent only after a question, or with --yes."""
 
 _EPILOG = f"""\
-Prints the film, the probability of PNEUMONIA and the call at the threshold, a film a line. Which
+Prints the film, the probability of PNEUMONIA, the call at the threshold and the request's id, which
+ml.feedback --prediction takes, a film a line with tabs between, under a line of names. Which
 arm answered is shown with --show-arm only: whoever reads the film should not know.
 
 A film of a folder, or of image ids, that this endpoint has answered before is not asked again, so
@@ -277,6 +278,8 @@ def _ask(
     unsent: list[Unsent] = []
     refused: list[Refused] = []
     known = 0
+    arm = ["arm"] if given.show_arm else []
+    print("\t".join(["film", "probability", "call", *arm, "request_id"]))
     with bar(shown, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
         task = progress.add_task("Asking", total=len(films))
         for outcome in client.predict_all(films, resume=resume):
@@ -316,6 +319,7 @@ def _line(outcome: "Answered", threshold: float, *, show_arm: bool) -> str:
         f"{prediction.probability:.4f}",
         prediction.call(threshold),
         *([prediction.arm] if show_arm else []),
+        prediction.request_id,
     ]
     return "\t".join(columns)
 

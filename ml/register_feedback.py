@@ -24,6 +24,7 @@ _ML: Final = Path(__file__).parent
 MODULES: Final = (
     "__init__.py",
     "contract/__init__.py",
+    "contract/active.py",
     "contract/errors.py",
     "contract/serving.py",
     "contract/tables.py",
@@ -56,12 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from infra.declared.environment import load
     from ml.registration.registry import Registry
     from ml.terminal.progress import silenced_natives, status
+    from ml.workspace.connection import is_local
 
     environment = load(given.environment)
     name = environment.full_model_name(FEEDBACK_MODEL)
     console = Console(highlight=False)
     with status(console, "Opening the registry"):
-        registry = Registry(given.registry)
+        registry = Registry(given.registry, local=is_local(environment))
     identity = _identity(environment)
     if given.skip_if_registered and (existing := registry.existing(name, identity)):
         console.print(f"{name}: the same code gave a version already")

@@ -1,7 +1,14 @@
-"""Where the local workspace is found: its address, its folder, its token; standard library only."""
+"""Where the local workspace is found: its address, its folder, its token; standard library only.
 
+A shell that is set up for a workspace elsewhere changes nothing about it.
+"""
+
+import contextlib
 import ipaddress
+import os
+import re
 import urllib.parse
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Final
 
@@ -32,3 +39,40 @@ def is_loopback(name: str) -> bool:
 def is_on_this_machine(url: str) -> bool:
     """Whether `scheme://host[:port]` is an address of this machine."""
     return is_loopback(urllib.parse.urlsplit(url).hostname or "")
+
+
+def tokens(variables: Mapping[str, str], folder: Path = FOLDER) -> list[str]:
+    """The tokens to try, in this order: the file's, and DATABRICKS_TOKEN, for a workspace whose
+    data are elsewhere, unless DATABRICKS_HOST says that it is another machine's."""
+    found = []
+    with contextlib.suppress(OSError):  # never started from here
+        found.append(token_file(folder).read_text().strip())
+    host, token = variables.get("DATABRICKS_HOST"), variables.get("DATABRICKS_TOKEN")
+    if token and (not host or is_on_this_machine(host if "://" in host else f"//{host}")):
+        found.append(token)
+    return [*dict.fromkeys(found)]
+
+
+_OF_OTHER_WORKSPACES: Final = re.compile("(DATABRICKS|MLFLOW|AWS|ARM|AZURE|GOOGLE)_.*")
+
+
+def without_other_workspaces(variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a shell without those that lead to a workspace, a registry or a cloud."""
+    return {name: it for name, it in variables.items() if not _OF_OTHER_WORKSPACES.fullmatch(name)}
+
+
+def forget_other_workspaces() -> None:
+    """For a process that works here alone: neither it nor what it starts knows of any other."""
+    kept = without_other_workspaces(os.environ)
+    os.environ.clear()
+    os.environ.update(kept)
+    pass_by_proxies(os.environ)
+
+
+def pass_by_proxies(variables: MutableMapping[str, str]) -> None:
+    """This machine is reached directly, whatever proxy is set for others."""
+    for name in ("NO_PROXY", "no_proxy"):
+        known = [it for it in variables.get(name, "").split(",") if it.strip()]
+        missing = [it for it in (*LOOPBACK_NAMES, "::1") if it not in known]
+        if missing and "*" not in known:
+            variables[name] = ",".join([*known, *missing])

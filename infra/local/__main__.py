@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from infra.declared.local_workspace import FOLDER
+from infra.declared.local_workspace import FOLDER, forget_other_workspaces
 from infra.local.protocol import Http11
 from infra.local.settings import CanNotStart, InvalidSettings, Settings
 from infra.local.workspace import open_workspace
@@ -37,6 +37,7 @@ _KEEP_ALIVE_SECONDS = 120
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status when the workspace has stopped."""
+    forget_other_workspaces()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     # Tokens, secrets and films are in what the workspace and its processes write.
     before = os.umask(0o077)

@@ -35,6 +35,8 @@ _PATIENCE = {
 }
 
 
+_OF_ANOTHER_RUN = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_DEFAULT_ARTIFACT_ROOT")
+
 _SECONDS_TO_ANSWER = 15
 
 
@@ -54,11 +56,14 @@ class Registration:
 class Registry:
     """A connection that has been tried."""
 
-    def __init__(self, uri: str | None = None) -> None:
+    def __init__(self, uri: str | None = None, *, local: bool = False) -> None:
         """``uri`` None takes MLFLOW_REGISTRY_URI and MLFLOW_TRACKING_URI, or else the local file.
 
-        Raises RegistryError.
+        ``local`` takes nothing of the shell that leads off this machine: for an environment whose
+        workspace is here. Raises RegistryError.
         """
+        if local and uri is None:
+            _stay_here()
         for name, value in _PATIENCE.items():
             os.environ.setdefault(name, value)
         self.tracking_uri, self.uri = _addresses(uri)
@@ -197,6 +202,15 @@ def _addresses(uri: str | None) -> tuple[str, str]:
         # A version in Unity Catalog links to its run, which Databricks must know then.
         tracking = DATABRICKS_TRACKING_URI if on_databricks else LOCAL_TRACKING_URI
     return tracking, registry or tracking
+
+
+def _stay_here() -> None:
+    """Forgets MLflow's variables but those that name a file of this machine."""
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        is_address = name.endswith("_URI")
+        is_here = os.environ[name].startswith(("sqlite:", "file:", "/", "."))
+        if name in _OF_ANOTHER_RUN or (is_address and not is_here):
+            del os.environ[name]
 
 
 def _make_local_folder() -> None:

@@ -101,6 +101,7 @@ def train(arm: Arm, arguments: Sequence[str] | None) -> int:
 
     from ml.registration.registry import Registry
     from ml.terminal.progress import silenced_natives, status
+    from ml.workspace.connection import is_local
 
     console = Console(highlight=False)
     with status(console, f"Reading {path}"):
@@ -108,7 +109,7 @@ def train(arm: Arm, arguments: Sequence[str] | None) -> int:
     loading.require_for_training(data)
     _show_data(data, console)
     with status(console, "Opening the registry"):
-        registry = Registry(given.registry)
+        registry = Registry(given.registry, local=is_local(environment))
     identity = _identity(arm, data, epochs=given.epochs, seed=given.seed)
     if given.skip_if_registered and (existing := registry.existing(name, identity)):
         console.print(f"{name}: the same films, code and options gave a version already")

@@ -1,7 +1,8 @@
 """The connection to an environment's workspace: the local one or Databricks, by the same code.
 
 Authentication is the SDK's unified one: DATABRICKS_* variables, a profile, or what a job runs as.
-Only the local workspace adds something, the token file that it writes when it starts.
+The local workspace's is the token file that it writes when it starts, whatever else the shell is
+set up for.
 """
 
 import logging
@@ -37,22 +38,35 @@ def connect(
 
     # It warns before it raises, and what it raises is said in our words.
     logging.getLogger("databricks.sdk").setLevel(logging.ERROR)
+    if is_local(environment):
+        token = _local_token(environment)
+        config = _local_config(environment, token, retry_timeout_seconds)
+        return WorkspaceClient(config=config)
     first = _config(environment, retry_timeout_seconds=_FIRST_ANSWER_SECONDS)
-    with explained(first.host):
-        WorkspaceClient(config=first).current_user.me()
+    _try(first)
     return WorkspaceClient(config=_config(environment, retry_timeout_seconds))
+
+
+def is_local(environment: "Environment") -> bool:
+    """Whether an environment's workspace is the one of this machine."""
+    return _is_local(environment.workspace.host)
+
+
+def _try(config: "Config") -> None:
+    from databricks.sdk import WorkspaceClient
+
+    with explained(config.host):
+        WorkspaceClient(config=config).current_user.me()
 
 
 def _config(environment: "Environment", retry_timeout_seconds: int | None = None) -> "Config":
     from databricks.sdk.core import Config
 
     workspace = environment.workspace
-    token = _local_token() if _is_local(workspace.host) else None
     try:
         return Config(
             host=workspace.host,
             profile=workspace.profile,
-            token=token,
             retry_timeout_seconds=retry_timeout_seconds,
         )
     except ValueError as error:
@@ -68,20 +82,62 @@ def _is_local(host: str | None) -> bool:
     return host is not None and host.startswith("http://")
 
 
-def _local_token() -> str:
-    # Not at the top: a served version, which has this module in its container, has no `infra`.
-    from infra.declared.local_workspace import token_file
+def _local_config(
+    environment: "Environment", token: str, retry_timeout_seconds: int | None
+) -> "Config":
+    from databricks.sdk.core import Config
 
-    if token := os.environ.get("DATABRICKS_TOKEN"):
-        return token
-    file = token_file()
+    # Not at the top: a served version, which has this module in its container, has no `infra`.
+    from infra.declared.local_workspace import pass_by_proxies
+
+    pass_by_proxies(os.environ)
+    with _nothing_of_the_shell():
+        return Config(
+            host=environment.workspace.host,
+            token=token,
+            auth_type="pat",
+            retry_timeout_seconds=retry_timeout_seconds,
+        )
+
+
+@contextmanager
+def _nothing_of_the_shell() -> Iterator[None]:
+    """The SDK reads what it was not told from variables and a profile that they name."""
+    from databricks.sdk.core import Config
+
+    taken = {}
+    for attribute in Config.attributes():
+        for name in (attribute.env, *attribute.env_aliases):
+            if name and name in os.environ:
+                taken[name] = os.environ.pop(name)
     try:
-        return file.read_text().strip()
-    except OSError as error:
-        raise WorkspaceError(
-            f"{file}: the local workspace's token cannot be read: {error.strerror}. Start the "
-            "workspace in another terminal, from the repository's root: python -m infra.local"
-        ) from error
+        yield
+    finally:
+        os.environ.update(taken)
+
+
+def _local_token(environment: "Environment") -> str:
+    """The first token that the workspace knows."""
+    from infra.declared.local_workspace import token_file, tokens
+
+    refused: WorkspaceError | None = None
+    for token in tokens(os.environ):
+        try:
+            _try(_local_config(environment, token, _FIRST_ANSWER_SECONDS))
+        except Refused as error:
+            refused = error
+        else:
+            return token
+    if refused:
+        raise refused
+    raise WorkspaceError(
+        f"{token_file()}: the local workspace's token cannot be read. Start the "
+        "workspace in another terminal, from the repository's root: python -m infra.local"
+    )
+
+
+class Refused(WorkspaceError):
+    """The workspace does not know who asks, or does not allow it."""
 
 
 @contextmanager
@@ -94,12 +150,12 @@ def explained(host: str | None) -> Iterator[None]:
     try:
         yield
     except Unauthenticated as error:
-        raise WorkspaceError(
+        raise Refused(
             f"{host} does not know the token: {_first_line(error)}. Set DATABRICKS_TOKEN anew; for "
             "the local workspace unset it, so that its own token file is read."
         ) from error
     except PermissionDenied as error:
-        raise WorkspaceError(
+        raise Refused(
             f"{host} refuses: {_first_line(error)}. Ask for the right, or authenticate as somebody "
             "who has it."
         ) from error

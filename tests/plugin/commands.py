@@ -28,8 +28,8 @@ class Run:
 
     @property
     def table(self) -> list[list[str]]:
-        """What went to stdout, by lines and columns."""
-        return [line.split("\t") for line in self.out.splitlines()]
+        """What went to stdout below the line of names, by lines and columns."""
+        return [line.split("\t") for line in self.out.splitlines()[1:]]
 
     @property
     def imported(self) -> set[str]:

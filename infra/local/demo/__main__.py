@@ -23,7 +23,7 @@ import tomlkit
 from databricks.sdk import WorkspaceClient
 
 from infra.declared.environment import Environment, load
-from infra.declared.local_workspace import token_file
+from infra.declared.local_workspace import forget_other_workspaces, token_file
 from infra.local.demo import experiment, readers, requests
 from infra.local.demo.commands import (
     DEPLOY,
@@ -64,6 +64,7 @@ def main() -> int:
     parser.add_argument("--films", type=int, default=FILMS, help="X-rays to send")
     parser.add_argument("--epochs", type=int, help="of the training; default: those of the recipe")
     arguments = parser.parse_args()
+    forget_other_workspaces()
     started = time.monotonic()
     try:
         prepare(ROOT / FOLDER)
@@ -239,6 +240,7 @@ def _show_how_to_go_on(environment: Environment) -> None:
         f"""  Workspace, registry, state, environment and experiments of the demo are in {FOLDER}.
   README's commands, on the environment local, start from nothing and leave it alone.
   To look into it, and to go on with it:
+  source ./activate                   once a shell: python and cdktf on PATH
   cd {FOLDER}
   python -m infra.local --port {httpx.URL(HOST).port}        its workspace, in another terminal
   edit {environment_file()}

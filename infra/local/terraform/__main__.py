@@ -124,6 +124,9 @@ def _install(root: Path, environment: Environment) -> None:
     )
     for name, value in installation.shell_variables().items():
         print(f"export {name}={shlex.quote(value)}")
+    # The real provider refuses two ways to authenticate.
+    print("unset DATABRICKS_CONFIG_PROFILE DATABRICKS_CLIENT_ID DATABRICKS_CLIENT_SECRET")
+    print("unset DATABRICKS_AUTH_TYPE DATABRICKS_HOST")
     print(f'export DATABRICKS_TOKEN="$(cat {token_file()})"')
 
 

@@ -19,7 +19,14 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Final
 
-from infra.declared.local_workspace import is_on_this_machine, token_file
+from infra.declared.local_workspace import (
+    FOLDER,
+    is_on_this_machine,
+    pass_by_proxies,
+    token_file,
+    tokens,
+    without_other_workspaces,
+)
 from infra.declared.platform import HOW_TO_DESTROY
 from infra.declared.state import LocalState
 from infra.local.terraform.existing import refuse_what_exists
@@ -78,8 +85,9 @@ class Deployment:
         tools = os.pathsep.join(
             [str(root / "node_modules" / ".bin"), str(root / ".venv" / "bin"), os.environ["PATH"]]
         )
+        inherited = without_other_workspaces(os.environ) if self._is_local else os.environ
         self._environment = {
-            **os.environ,
+            **inherited,
             "PATH": tools,
             "CHECKPOINT_DISABLE": "1",
             "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
@@ -159,8 +167,9 @@ class Deployment:
 
     def _sign_in(self) -> None:
         if self._is_local:
+            pass_by_proxies(self._environment)
+            self._environment["DATABRICKS_HOST"] = self._host
             self._environment["DATABRICKS_TOKEN"] = self._token()
-            self._check_workspace()
 
     @contextlib.contextmanager
     def _opened(self, said: object) -> Iterator[StackFolder]:
@@ -188,23 +197,28 @@ class Deployment:
             yield dataclasses.replace(folder, environment=environment)
 
     def _token(self) -> str:
-        token = os.environ.get("DATABRICKS_TOKEN")
-        if token:
-            return token
-        file = self._root / token_file()
-        try:
-            return file.read_text().strip()
-        except FileNotFoundError as missing:
-            raise NotDeployed(
-                f"{file.relative_to(self._root)} does not exist: start the local workspace first"
-                " (make workspace), or set DATABRICKS_TOKEN."
-            ) from missing
+        """The first token that the workspace knows; without one the provider would try again for
+        five minutes."""
+        refused: NotDeployed | None = None
+        for token in tokens(os.environ, self._root / FOLDER):
+            try:
+                self._check_workspace(token)
+            except NotDeployed as problem:
+                refused = problem
+            else:
+                return token
+        if refused:
+            raise refused
+        raise NotDeployed(
+            f"{token_file()} does not exist: start the local workspace first"
+            " (make workspace), or set DATABRICKS_TOKEN."
+        )
 
-    def _check_workspace(self) -> None:
-        """Ask who we are: without an answer the provider would try again for five minutes."""
+    def _check_workspace(self, token: str) -> None:
+        """Ask who we are."""
         request = urllib.request.Request(  # noqa: S310 - http(s), by the environment file
             f"{self._host.rstrip('/')}/api/2.0/preview/scim/v2/Me",
-            headers={"Authorization": f"Bearer {self._environment['DATABRICKS_TOKEN']}"},
+            headers={"Authorization": f"Bearer {token}"},
         )
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
@@ -319,6 +333,7 @@ class Deployment:
 def _process_environment(variables: Mapping[str, str]) -> Iterator[None]:
     """This process has the variables, for what it starts inside."""
     before = dict(os.environ)
+    os.environ.clear()
     os.environ.update(variables)
     try:
         yield

@@ -27,7 +27,13 @@ _STAMP: Final = "synthesized.sha256"
 
 
 def synthesize(kind: str, environment: Environment, output: Path) -> None:
-    """Write the platform, the serving or the analysis stack to the folder `output`."""
+    """Write the platform, the serving or the analysis stack to the folder `output`.
+
+    Raises UserError without Node.js.
+    """
+    from infra.constructs.node import require_node
+
+    require_node()
     # Here, because it takes seconds and starts Node.js.
     from cdktf import App
 

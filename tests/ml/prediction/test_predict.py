@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ml.data.image_id import image_id_of
 from tests.plugin.dicom_files import dicom, film
 from tests.plugin.prediction import ENDPOINT, SIZE
 from tests.plugin.workspaces import ENDPOINTS, REPOSITORY, eventually
@@ -97,7 +98,9 @@ class TestOneFilm:
 
         run = predict(film)
 
-        ((name, probability, call),) = run.table
+        ((name, probability, call, request_id),) = run.table
+        assert run.out.startswith("film\tprobability\tcall\trequest_id\n")
+        assert request_id.startswith(image_id_of(film.read_bytes()))  # as ml.feedback takes it
         assert (run.status, name) == (0, str(film))
         assert call == ("PNEUMONIA" if float(probability) >= 0.5 else "NORMAL")
         assert "keras" not in run.err
@@ -192,7 +195,7 @@ class TestAFolder:
         run = predict(folder)
 
         assert "3 films asked, 1 were answered before" in run.err
-        probabilities = {Path(name).name: probability for name, probability, _ in run.table}
+        probabilities = {Path(name).name: probability for name, probability, *_ in run.table}
         assert probabilities["copy.png"] == probabilities["film-0000.png"]
 
     def test_again_asks_anew(self, predict: Call, films: Callable[[int], Path]) -> None:
@@ -445,7 +448,7 @@ class TestIngestedFilms:
         by_file = predict(tmp_path / "films", "--served-entity", "torch-1", "--again")
 
         assert [line[0] for line in by_id.table] == [image_id]
-        assert by_id.table[0][1:] == by_file.table[0][1:]
+        assert by_id.table[0][1:3] == by_file.table[0][1:3]
 
         unknown = predict("0" * 32)
 
