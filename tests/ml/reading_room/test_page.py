@@ -394,7 +394,7 @@ def test_while_the_server_is_away_the_reading_stays_on_the_page(
     clinic.predict("request-1", 0.9)
     clinic.logged(1)
     room = start_room()
-    enter(page, room.url)
+    enter(page, room.link)
     fill(page, "INDETERMINATE", "LOW", notes="rotated")
     room.kill()
 
