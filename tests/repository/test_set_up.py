@@ -29,7 +29,7 @@ def test_a_second_set_up_has_nothing_to_do_and_takes_less_than_two_seconds() -> 
 
 def test_a_python_that_is_too_old_is_refused_with_the_way_out() -> None:
     pretend = (
-        "import sys, runpy; sys.version_info = (3, 9, 18, 'final', 0);"
+        "import sys, runpy; sys.version_info = (3, 8, 18, 'final', 0);"
         " runpy.run_path('.ci/set_up.py', run_name='__main__')"
     )
 
@@ -38,7 +38,7 @@ def test_a_python_that_is_too_old_is_refused_with_the_way_out() -> None:
     )
 
     assert refused.returncode == 1
-    assert "Python 3.9" in refused.stderr
+    assert "Python 3.8" in refused.stderr
     assert "make PYTHON=python3.13" in refused.stderr
     assert "Traceback" not in refused.stderr
 

@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -252,7 +253,8 @@ class Deployment:
         document = json.loads(_stack_file(self._registry_output, self._stack).read_text())
         if "local" not in document.get("terraform", {}).get("backend", {}):
             return {}
-        return {"TF_CLI_ARGS_init": f"-backend-config=path={state}"}
+        # Terraform takes the value apart as a shell does.
+        return {"TF_CLI_ARGS_init": shlex.quote(f"-backend-config=path={state}")}
 
     def _is_real_provider_ready(self) -> bool:
         """Whether `terraform init` finds the real provider. Other failures of it are final."""
