@@ -162,8 +162,9 @@ def bring_python(way_out: str) -> None:
     """Makes the environment of a Python that the packages support: one of this machine, or else
     one that uv downloads."""
     print(
-        "set-up: Python {}.{} is not one that the locked packages support; uv brings {}".format(
-            *sys.version_info[:2], MANAGED
+        "set-up: Python {}.{} is not one that the locked packages support; "
+        "uv finds or downloads one from {}.{} to {}.{}".format(
+            *sys.version_info[:2], *OLDEST, *NEWEST
         ),
         flush=True,
     )

