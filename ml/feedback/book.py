@@ -6,7 +6,7 @@ Every value goes to the warehouse inside named parameters; the statements are co
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, Self
 
@@ -69,6 +69,7 @@ _KNOWN_REQUESTS: Final = "\nUNION ALL\n".join(
     f"""
 SELECT
   asked.request_id,
+  COALESCE(logged.client_request_id, logged.databricks_request_id) AS named,
   size(from_json(logged.response, 'predictions ARRAY<ARRAY<DOUBLE>>').predictions) AS images
 FROM IDENTIFIER(:payload_table) AS logged
 JOIN (SELECT explode(from_json(:request_ids, 'ARRAY<STRING>')) AS request_id) AS asked
@@ -97,6 +98,13 @@ class _Known:
             prediction_id=reading.prediction_id,
             reading=reading,
         )
+
+    def under(self, names: Mapping[str, str]) -> "_Known":
+        """The same by the id that its prediction has: it may have been written before the request
+        was logged, by Databricks' id of it."""
+        prediction_id = names.get(self.prediction_id, self.prediction_id)
+        reading = self.reading and replace(self.reading, prediction_id=prediction_id)
+        return replace(self, prediction_id=prediction_id, reading=reading)
 
     @classmethod
     def of_row(cls, row: Row) -> Self:
@@ -174,8 +182,19 @@ class ReadingBook:
         recorded = self._recorded(readings.values())
         outcomes: dict[int, Outcome] = {}
         arriving: dict[str, Reading] = {}
+        given, readings = (
+            readings,
+            {
+                index: replace(it, prediction_id=recorded.get(it.prediction_id, it.prediction_id))
+                for index, it in readings.items()
+            },
+        )
         for index, reading in readings.items():
-            is_recorded = reading.prediction_id in recorded
+            is_recorded = given[index].prediction_id in recorded
+            if is_recorded and (before := known.get(reading.feedback_id)):
+                known[reading.feedback_id] = before.under(recorded)
+            if is_recorded and reading.supersedes and (before := known.get(reading.supersedes)):
+                known[reading.supersedes] = before.under(recorded)
             if reason := self._objection(reading, known, recorded=is_recorded):
                 outcomes[index] = _refused(reading.feedback_id, reason)
                 continue
@@ -185,7 +204,8 @@ class ReadingBook:
             outcomes[index] = Outcome(
                 feedback_id=reading.feedback_id, status="written", pending=not is_recorded
             )
-        if arriving and self._insert(arriving.values(), recorded) != len(arriving):
+        names = {*recorded.values()}
+        if arriving and self._insert(arriving.values(), names) != len(arriving):
             # Somebody else has written some of these ids meanwhile: with the same readings?
             there = self._known_readings(arriving.values())
             for index, reading in readings.items():
@@ -242,11 +262,12 @@ class ReadingBook:
         )
         return {str(row["feedback_id"]): _Known.of_row(row) for row in rows}
 
-    def _recorded(self, readings: Iterable[Reading]) -> set[str]:
-        """Those of their predictions that the inference table has."""
+    def _recorded(self, readings: Iterable[Reading]) -> dict[str, str]:
+        """Those of their predictions that the inference table has, under the id that was given,
+        and by what the view of the predictions names them: the client's id where there is one."""
         predictions = {reading.prediction_id for reading in readings}
         if self._setting.payload_table is None:
-            return set()
+            return {}
         further = {it: found for it in predictions if (found := _FURTHER_IMAGE.fullmatch(it))}
         requests = predictions | {found["request"] for found in further.values()}
         try:
@@ -260,15 +281,16 @@ class ReadingBook:
                 raise
             rows = []  # serving creates the table with the first request that it logs
         images: dict[str, int] = {}
+        names: dict[str, str] = {}
         for row in rows:
             request = str(row["request_id"])
             images[request] = max(images.get(request, 0), int(row["images"] or 0))
-        return {
-            it
-            for it in predictions
-            if images.get(it, 0) > 0
-            or (it in further and images.get(further[it]["request"], 0) > int(further[it]["image"]))
-        }
+            names.setdefault(request, str(row["named"]))
+        known = {it: names[it] for it in predictions if images.get(it, 0) > 0}
+        for it, found in further.items():
+            if images.get(found["request"], 0) > int(found["image"]):
+                known.setdefault(it, f"{names[found['request']]}#{found['image']}")
+        return known
 
     def _insert(self, readings: Iterable[Reading], recorded: set[str]) -> int:
         rows = [

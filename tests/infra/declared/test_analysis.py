@@ -125,34 +125,6 @@ class TestPredictions:
         ]
 
 
-class TestEitherId:
-    def test_a_reading_by_databricks_id_is_of_the_prediction_with_the_clients(
-        self, ab_test: ABTestBed
-    ) -> None:
-        first = ab_test.answer(CHAMPION, 0.9, id="film-1")
-        study = ab_test.answer(CHAMPION, 0.1, 0.2, id="study")
-        ab_test.judge(first, "PNEUMONIA")
-        ab_test.judge(f"{study}#1", "NORMAL")
-        ab_test.create_views()
-
-        labelled = ab_test.read("labelled", "prediction_id")
-
-        assert [(it["prediction_id"], it["outcome"]) for it in labelled] == [
-            ("film-1", "TP"),
-            ("study#1", "TN"),
-        ]
-
-    def test_readings_by_both_ids_are_of_one_prediction(self, ab_test: ABTestBed) -> None:
-        by_databricks = ab_test.answer(CHAMPION, 0.9, id="film-1")
-        ab_test.judge(by_databricks, "NORMAL", minutes=60)
-        ab_test.judge("film-1", "PNEUMONIA", minutes=61)
-        ab_test.create_views()
-
-        (labelled,) = ab_test.read("labelled")
-
-        assert labelled["outcome"] == "TP"  # the reader's latest
-
-
 class TestAnswers:
     def test_a_request_without_an_answer_has_a_row_without_a_probability(
         self, ab_test: ABTestBed

@@ -234,6 +234,30 @@ class TestUnknownRequests:
 
         assert [(it.status, it.pending) for it in outcomes] == [("written", False)] * 2
 
+    def test_a_reading_by_databricks_id_is_written_by_the_predictions(
+        self, readings: Readings
+    ) -> None:
+        databricks_id = readings.log("request-1", 0.7, 0.2)
+        said = [row(prediction_id=databricks_id), row(prediction_id=f"{databricks_id}#1")]
+
+        outcomes = [readings.book("refuse").write(said) for _ in range(2)]
+
+        assert [(it.status, it.pending) for it in outcomes[0]] == [("written", False)] * 2
+        assert outcomes[1] == outcomes[0]
+        assert sorted(readings.written("prediction_id")) == [["request-1"], ["request-1#1"]]
+
+    def test_what_waited_by_databricks_id_is_sent_again_and_corrected_when_it_is_logged(
+        self, readings: Readings
+    ) -> None:
+        databricks_id = readings.log("request-1", 0.7)
+        early = row(prediction_id=databricks_id)
+        correction = row(prediction_id=databricks_id, supersedes=early["feedback_id"])
+        readings.book(payload_table=None).write([early])
+
+        outcomes = readings.book().write([early, correction])
+
+        assert statuses(outcomes) == ["written", "written"]
+
     def test_an_unknown_request_waits_where_the_environment_lets_it(
         self, readings: Readings
     ) -> None:
