@@ -6,6 +6,7 @@ Its own lifespan is not run: it would look for a Docker image, JupyterLab and th
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import functools
 import os
@@ -59,6 +60,7 @@ _CLUSTER_STATES: Final = {
 _Request = TypeVar("_Request", bound=BaseModel)
 
 _pristine: dict[str, Any] = {}
+_minilakes_execute = sql_statements._execute_sql_real
 
 
 class CatalogPool(DuckDBPool):  # type: ignore[misc] # minilake publishes no types
@@ -115,6 +117,25 @@ class Emulator:
         ensure_user_home()
         self.app: ASGIApp = Durable(_minilakes_app(), self.save)
 
+    def run_sql_by(self, execute: Callable[[str], tuple[list[str], list[list[Any]]]]) -> None:
+        """SQL of jobs and alerts goes through `execute`, on a thread: the loop serves meanwhile.
+
+        It answers names of columns and rows, or raises a `Refusal`. minilake's own way would hand
+        the text to DuckDB as it is.
+        """
+
+        async def executed(
+            _warehouse_id: str, sql: str, *_names: str | None
+        ) -> tuple[list[str], list[list[Any]]]:
+            try:
+                return await asyncio.to_thread(execute, sql)
+            except Refusal as error:
+                raise DatabricksError(
+                    error_code=error.error_code, message=error.message, status_code=error.status
+                ) from error
+
+        sql_statements._execute_sql_real = executed
+
     def durable(self, routes: Iterable[Route]) -> list[Route]:
         """The routes, with what they change on disk before they answer."""
         kept = list(routes)
@@ -155,6 +176,7 @@ class Emulator:
         """Save, and leave minilake as if it had never been opened."""
         self.save()
         minilake.app._duckdb_pool = None
+        sql_statements._execute_sql_real = _minilakes_execute
         self._reset_modules()
 
     def _reset_modules(self) -> None:

@@ -301,21 +301,3 @@ def test_a_window_function(
 @pytest.mark.parametrize(("query", "rows"), GENERATORS)
 def test_a_query_form(shared_workspace: Any, query: str, rows: list[list[str | None]]) -> None:
     assert shared_workspace.rows(query) == rows
-
-
-def test_every_function_that_is_let_through_is_tested_here() -> None:
-    from sqlglot import exp
-
-    from infra.local.sql.dialect import ANONYMOUS_FUNCTIONS, FUNCTIONS, parse
-
-    statements = [
-        *(select(expression, DOCUMENTS) for expression, *_ in SCALARS),
-        *(select(expression, ROWS) for expression, *_ in (*AGGREGATES, *WINDOWS)),
-        *(query for query, _ in GENERATORS),
-    ]
-    nodes = [node for text in statements for node in parse(text).walk()]
-    tested = {type(node) for node in nodes}
-    named = {node.name.upper() for node in nodes if isinstance(node, exp.Anonymous)}
-    assert sorted(function.__name__ for function in FUNCTIONS - tested) == []
-    # raise_error answers nothing: its test is in test_statements.
-    assert sorted(set(ANONYMOUS_FUNCTIONS) - named - {"RAISE_ERROR"}) == []
