@@ -17,9 +17,7 @@ from infra.local.sql import errors
 from infra.local.sql.errors import StatementError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from infra.local.sql.engine import Cancellation
+    from collections.abc import Callable, Iterator
 
 STATEMENT_BYTES: Final = 3 * 2**30
 """Of data beyond what the process had before; DuckDB's buffers have 2 GB of them."""
@@ -31,13 +29,13 @@ _running = 0
 
 
 @contextmanager
-def bounded(cancellation: Cancellation, seconds: float) -> Iterator[None]:
-    """Bounds what is done inside; StatementError when its time is over."""
+def bounded(interrupt: Callable[[], None], seconds: float) -> Iterator[None]:
+    """Bounds what is done inside, which `interrupt` stops; StatementError when its time is over."""
     over = threading.Event()
 
     def stop() -> None:
         over.set()
-        cancellation.request()
+        interrupt()
 
     timer = threading.Timer(seconds, stop)
     timer.daemon = True

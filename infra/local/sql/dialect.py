@@ -151,7 +151,10 @@ class Translator:
             for table in expression.find_all(exp.Table)
             if table.catalog and isinstance(table.this, exp.Identifier)
         }
-        found = {name: self._columns_of(TableName.of(*name)) for name in named}
+        found = {name: self._columns_of(TableName.of(*name)) for name in sorted(named)}
+        missing = next((name for name, columns in found.items() if not columns), None)
+        if missing is not None and isinstance(expression, exp.Query):
+            raise errors.table_not_found(TableName.of(*missing).full_name)
         return {name: columns for name, columns in found.items() if columns}
 
     def render(self, prepared: exp.Expr) -> Translation:

@@ -129,7 +129,7 @@ class Engine:
             expression.meta["query"] = query_text(text)
         connection = self._database.cursor()
         try:
-            with bounded(cancellation, self.seconds):
+            with bounded(cancellation.request, self.seconds):
                 cancellation.watch(connection)
                 return self._run(expression, statement, session, connection, cancellation)
         finally:

@@ -120,7 +120,7 @@ def same_rows(question: Question, rows: Any) -> bool:
 
 
 def _plain(type_text: str) -> str:
-    return type_text.lower().replace(" ", "")
+    return type_text.lower().replace(" ", "").replace("`", "")
 
 
 def _split(types: str) -> list[str]:
