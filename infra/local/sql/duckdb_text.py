@@ -44,8 +44,8 @@ class _Read(Databricks):
 
 def _get_json_object(operands: list[exp.Expr], dialect: Any) -> exp.Expr:
     path = operands[1] if len(operands) == 2 else None
-    if not isinstance(path, exp.Literal) or not path.name.startswith("$"):
-        raise not_emulated("get_json_object with a path that is no literal beginning with $")
+    if not isinstance(path, exp.Literal) or not re.fullmatch(r"\$[^*]*", path.name):
+        raise not_emulated("get_json_object with a path that is no literal from $ without *")
     parsed: exp.Expr = DatabricksParser.FUNCTIONS["GET_JSON_OBJECT"](operands, dialect=dialect)
     return parsed
 
