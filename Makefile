@@ -96,6 +96,13 @@ lock: set-up ## Resolve the dependencies of pyproject.toml again into the lock f
 	done
 	npm install --package-lock-only --ignore-scripts
 
+.PHONY: provider-lock
+provider-lock: synth ## Write infra/provider.lock.hcl for every platform; needs the registry of providers
+	@stack=cdktf.out/stacks/platform-dev
+	terraform -chdir="$$stack" providers lock \
+	  $(addprefix -platform=,linux_amd64 linux_arm64 darwin_amd64 darwin_arm64 windows_amd64)
+	cp "$$stack/.terraform.lock.hcl" infra/provider.lock.hcl
+
 .PHONY: clean
 clean: ## Remove what was built and trained; keep what set-up installed
-	@rm -rf cdktf.out .local .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@"$(PYTHON)" .ci/clean.py

@@ -3,22 +3,43 @@
 python main.py      or      cdktf synth      or      cdktf deploy platform-dev
 """
 
+import argparse
 import atexit
+import contextlib
 import gc
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 
-from infra.declared.environment import InvalidEnvironment, load_all
+from infra.declared.environment import Environment, InvalidEnvironment, load, load_all
+from infra.progress import progress
 
 
 def main() -> None:
     """Environments -> stacks -> Terraform JSON."""
+    parser = argparse.ArgumentParser(
+        prog="python main.py",
+        description="Synthesizes the three stacks of environments to Terraform JSON in cdktf.out.",
+    )
+    parser.add_argument(
+        "environments",
+        nargs="*",
+        metavar="ENVIRONMENT",
+        help="a file in infra/environments, or a path to one. Default: all in infra/environments",
+    )
+    named = parser.parse_args().environments
     try:
-        environments = load_all()
+        environments = tuple(map(load, named)) or load_all()
     except InvalidEnvironment as invalid:
         sys.exit(str(invalid))
 
     print(f"Synthesizing {', '.join(it.name for it in environments)} ...", flush=True)
+    # cdktf-cli takes whatever comes on standard error for an error.
+    with progress("  at work") if sys.stderr.isatty() else contextlib.nullcontext():
+        _synthesize(environments)
 
+
+def _synthesize(environments: Iterable[Environment]) -> None:
     # After the files are known to be good: importing cdktf takes seconds. It takes fewer without
     # the collector, which would walk the bindings' many thousand classes again and again, and
     # once more at the end of the process.
@@ -26,6 +47,7 @@ def main() -> None:
     atexit.register(gc.freeze)
     from cdktf import App
 
+    from infra.constructs.provider_lock import lock
     from infra.stacks import AnalysisStack, PlatformStack, ServingStack
 
     app = App(stack_traces=False)  # paths of this machine, in the manifest
@@ -34,6 +56,7 @@ def main() -> None:
         ServingStack(app, environment)
         AnalysisStack(app, environment)
     app.synth()
+    lock(Path(app.outdir, "stacks"))
 
 
 if __name__ == "__main__":

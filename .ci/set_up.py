@@ -45,7 +45,7 @@ INPUTS = (
 
 # jsii and cdktf-cli 0.21 run on these; https://nodejs.org/en/about/previous-releases
 NODE_MAJORS = (20, 22, 24)
-OLDEST_TERRAFORM = (1, 5)  # the first with the import blocks of `adopt = true`
+OLDEST_TERRAFORM = (1, 7)  # the first that forgets without destroying, for `create = false`
 
 # Third-party packages that the commands import: two processes, each as long as the other.
 IMPORTED = (

@@ -1,5 +1,7 @@
 """The stacks of an environment: what is deployed, and destroyed, together."""
 
+from typing import Final
+
 from cdktf import Annotations, TerraformOutput, TerraformResource, TerraformStack
 from cdktf_cdktf_provider_databricks.data_databricks_current_user import DataDatabricksCurrentUser
 from cdktf_cdktf_provider_databricks.permissions import Permissions
@@ -19,10 +21,18 @@ from infra.declared.endpoint import ABTest, Feedback
 from infra.declared.environment import Environment
 from infra.declared.feedback import feedback_variables
 from infra.declared.grants import Securable, endpoint_permissions, platform_grants, view_grants
+from infra.declared.holdings import left_alone
 from infra.declared.literal import literal, literals
+from infra.declared.local_workspace import is_on_this_machine
 from infra.declared.platform import HOW_TO_DESTROY, Jobs
 from infra.declared.principal import Principal
 from infra.declared.tables import FILM_FILES
+
+IN_A_CLOSED_NETWORK: Final = (
+    "Where `terraform init` cannot reach registry.terraform.io, plain cdktf commands need, once in "
+    'a shell: eval "$(python -m infra.local.terraform install)"'
+)
+"""What cdktf's commands say of a workspace on this machine; they cannot know the network."""
 
 
 class _EnvironmentStack(TerraformStack):
@@ -72,6 +82,14 @@ class PlatformStack(_EnvironmentStack):
         analysis = Analysis.of(environment)
         if analysis:
             self._dashboard(analysis, warehouse_id)
+        forgotten = [
+            {"from": address, "lifecycle": {"destroy": False}}
+            for address in left_alone(environment)
+        ]
+        if forgotten:
+            self.add_override("removed", forgotten)
+        if is_on_this_machine(environment.workspace.host or ""):
+            Annotations.of(self).add_info(IN_A_CLOSED_NETWORK)
         if environment.protected:
             Annotations.of(self).add_info(HOW_TO_DESTROY.format(name=environment.name))
 
@@ -94,9 +112,10 @@ class PlatformStack(_EnvironmentStack):
         warehouse = create_warehouse(self, self._environment)
         roles = self._environment.roles
         services = [it for it in (roles.endpoint_creator, roles.reading_room) if it]
+        callers = roles.callers if self._environment.context else ()
         self._permit(
             "warehouse-permissions",
-            [(it, "CAN_USE") for it in (*services, *roles.trainers, *roles.analysts)],
+            [(it, "CAN_USE") for it in (*services, *callers, *roles.trainers, *roles.analysts)],
             sql_endpoint_id=warehouse.id,
         )
         return warehouse.id

@@ -26,17 +26,17 @@ from ml.contract.errors import InvalidData
 from ml.contract.serving import DEFAULT_IMAGE_SIZE
 from ml.data.image_id import image_id_of, new_request_id
 from ml.data.preparation import UnreadableFilm, read
+from ml.prediction.context import Context
+from ml.prediction.image import require_image
 from ml.prediction.journal import DEFAULT_JOURNAL, Journal, Prediction, Sent, now
-from ml.workspace.endpoint import Answer, Endpoint, EndpointError
+from ml.workspace.endpoint import Answer, Endpoint, EndpointError, RequestRefused
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from ml.data.films import Images
+    from ml.prediction.contexts import Contexts
+    from ml.prediction.patient_key import PatientKeys
 
 DEFAULT_CONCURRENCY: Final = 8
-
-_EIGHT_BIT_WHITE: Final = 255
 
 
 class Film(Protocol):
@@ -68,13 +68,31 @@ class Unsent:
     reason: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """A film that the endpoint does not take; it is asked about again next time."""
+
+    film: Film
+    reason: str
+
+
 class PredictionClient:
     """One endpoint, asked with a journal. Thread-safe."""
 
-    def __init__(self, endpoint: Endpoint, journal: Journal, *, image_size: int) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        journal: Journal,
+        *,
+        image_size: int,
+        contexts: "Contexts | None" = None,
+        any_modality: bool = False,
+    ) -> None:
         self.endpoint = endpoint
         self.journal = journal
         self.image_size = image_size
+        self.contexts = contexts
+        self.any_modality = any_modality
 
     @classmethod
     def connect(
@@ -86,24 +104,42 @@ class PredictionClient:
         journal: Path = DEFAULT_JOURNAL,
         image_size: int | None = None,
         concurrency: int = DEFAULT_CONCURRENCY,
+        patient_keys: "PatientKeys | None" = None,
+        site: str | None = None,
+        any_modality: bool = False,
     ) -> Self:
         """Any endpoint of an environment; the A/B test's unless another is named.
 
-        ``image_size`` None takes the size that the endpoint says, or else DEFAULT_IMAGE_SIZE.
-        Raises WorkspaceError, InvalidEnvironment or JournalError.
+        ``image_size`` None takes the size that the endpoint says, or else DEFAULT_IMAGE_SIZE. With
+        ``patient_keys``, what is known of each film without naming anybody is written beside the
+        predictions; ``site`` is where all films are from. With ``any_modality``, for research, a
+        DICOM file may be of anything, not of a chest alone.
+        Raises WorkspaceError, InvalidEnvironment, JournalError, or UserError for the site.
         """
         from infra.declared.environment import load
         from ml.workspace.connection import connect
 
         loaded = load(environment)
+        workspace = connect(loaded)
         asked = Endpoint(
-            connect(loaded),
+            workspace,
             endpoint or loaded.ab_test.endpoint,
             served_entity=served_entity,
             connections=concurrency,
         )
         size = image_size or _size(asked.request_schema()) or DEFAULT_IMAGE_SIZE
-        return cls(asked, Journal(journal), image_size=size)
+        contexts = None
+        if patient_keys is not None:
+            from ml.prediction.contexts import Contexts
+
+            contexts = Contexts.connect(loaded, workspace, patient_keys, site=site)
+        return cls(
+            asked,
+            Journal(journal),
+            image_size=size,
+            contexts=contexts,
+            any_modality=any_modality,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -114,26 +150,44 @@ class PredictionClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.journal.close()
+        try:
+            if kind is None:
+                self.write_contexts()
+        finally:
+            self.journal.close()
 
-    def predict(self, film: "Path | bytes | Images") -> Prediction:
+    def predict(
+        self, film: "Path | bytes | Images", *, context: Context | None = None
+    ) -> Prediction:
         """Asks about one film: a file, its content, or an image [size, size, 1] of real numbers
         from 0, black, to 1, white.
 
-        Raises UnreadableFilm, InvalidData for an image of another range or shape, or EndpointError.
+        ``context`` goes before what the file's tags say. Raises UnreadableFilm, InvalidData for an
+        image of another range or shape, or EndpointError.
         """
         if isinstance(film, np.ndarray):
-            return self.ask(image_id_of(film.tobytes()), film)
+            return self.ask(image_id_of(film.tobytes()), film, context=context)
         content = film if isinstance(film, bytes) else film.read_bytes()
-        return self.ask(image_id_of(content), read(content, self.image_size))
+        return self.ask(
+            image_id_of(content),
+            read(content, self.image_size, any_modality=self.any_modality),
+            context=context or self._context("", content),
+        )
 
-    def ask(self, image_id: str, image: "Images", *, request_id: str | None = None) -> Prediction:
+    def ask(
+        self,
+        image_id: str,
+        image: "Images",
+        *,
+        request_id: str | None = None,
+        context: Context | None = None,
+    ) -> Prediction:
         """Sends one image as `predict` takes it; the journal has the request before it leaves.
 
-        ``request_id`` sends a request again whose answer was lost. Raises InvalidData or
-        EndpointError.
+        ``request_id`` sends a request again whose answer was lost; ``context`` is what is known of
+        the film. Raises InvalidData or EndpointError.
         """
-        _require_image(image, self.image_size)
+        require_image(image, self.image_size)
         sent = Sent(
             request_id=request_id or new_request_id(image_id), image_id=image_id, sent_at=now()
         )
@@ -145,6 +199,7 @@ class PredictionClient:
             option=orjson.OPT_SERIALIZE_NUMPY,
         )
         self.journal.sending(self.endpoint.url, sent)
+        self._note(sent.request_id, context)
         answer = self.endpoint.invoke(document)
         prediction = Prediction(
             request_id=sent.request_id,
@@ -160,17 +215,19 @@ class PredictionClient:
 
     def predict_all(
         self, films: Iterable[Film], *, resume: bool = True
-    ) -> Iterator[Answered | Unsent]:
+    ) -> Iterator[Answered | Unsent | Refused]:
         """Asks about many films, in the order of their answers.
 
         With ``resume``, a film that this endpoint has answered before comes from the journal, and
-        one whose answer was lost is asked again under the same request id, which the views count
-        once. Raises EndpointError; what was answered until then is in the journal.
+        one whose answer was lost is asked again under the same request id. Another arm may answer
+        it then; the journal has that last answer, and of the answers to one id the views count the
+        last. A film that the endpoint refuses keeps no other from being asked. Raises
+        EndpointError; what was answered until then is in the journal.
         """
         known = self.journal.latest(self.endpoint.url) if resume else {}
         asked: dict[str, Future[Prediction]] = {}
         waiting, taking = iter(films), threading.Lock()
-        outcomes: SimpleQueue[Answered | Unsent | BaseException | None] = SimpleQueue()
+        outcomes: SimpleQueue[Answered | Unsent | Refused | BaseException | None] = SimpleQueue()
         stopped = threading.Event()
 
         def take() -> Film | None:
@@ -203,79 +260,57 @@ class PredictionClient:
                 stopped.set()
         if failure is not None:
             raise failure
+        self.write_contexts()
+
+    def write_contexts(self) -> int:
+        """Writes the contexts that wait in the journal; returns how many. Raises WorkspaceError.
+
+        Happens at the end of `predict_all` and of a `with`; a service calls it now and then.
+        """
+        return self.contexts.write(self.journal) if self.contexts else 0
+
+    def _context(self, name: str, content: bytes) -> Context | None:
+        return self.contexts.of(name, content) if self.contexts else None
+
+    def _note(self, request_id: str, context: Context | None) -> None:
+        if self.contexts and context:
+            self.contexts.note(self.journal, request_id, context)
 
     def _settle(
         self,
         film: Film,
         known: Mapping[str, Prediction | Sent],
         asked: dict[str, Future[Prediction]],
-    ) -> Answered | Unsent:
+    ) -> Answered | Unsent | Refused:
         try:
             content = film.read()
             image_id = image_id_of(content)
             before = known.get(image_id)
             if isinstance(before, Prediction):
+                self._note(before.request_id, self._context(film.name, content))
                 return Answered(film=film, prediction=before, from_journal=True)
-            image = read(content, self.image_size)
+            image = read(content, self.image_size, any_modality=self.any_modality)
         except (UnreadableFilm, InvalidData) as error:
             return Unsent(film=film, reason=str(error))
         own: Future[Prediction] = Future()
-        if (copy := asked.setdefault(image_id, own)) is not own:
-            return Answered(film=film, prediction=copy.result(), from_journal=True)
         try:
-            own.set_result(
-                self.ask(image_id, image, request_id=before.request_id if before else None)
-            )
-        except BaseException as error:
-            own.set_exception(error)
-            raise
+            if (copy := asked.setdefault(image_id, own)) is not own:
+                return Answered(film=film, prediction=copy.result(), from_journal=True)
+            try:
+                own.set_result(
+                    self.ask(
+                        image_id,
+                        image,
+                        request_id=before.request_id if before else None,
+                        context=self._context(film.name, content),
+                    )
+                )
+            except BaseException as error:
+                own.set_exception(error)
+                raise
+        except RequestRefused as error:
+            return Refused(film=film, reason=str(error))
         return Answered(film=film, prediction=own.result())
-
-
-def _require_image(image: "NDArray[Any]", size: int) -> None:
-    """A model answers whatever it is sent; an image that is none of training's is stopped here."""
-    way_out = "Or give the film's file, which is prepared as in training: predict(Path(...))."
-    if image.shape != (size, size, 1):
-        raise InvalidData(
-            f"image of shape {list(image.shape)}: one grey image [{size}, {size}, 1] is asked "
-            f"about at a time. {_reshaped(image, size)} {way_out}"
-        )
-    if not np.issubdtype(image.dtype, np.floating):
-        raise InvalidData(
-            f"image of {image.dtype}: its values must be real numbers from 0, black, to 1, white. "
-            f"Divide by the type's white, such as image / 255 for uint8. {way_out}"
-        )
-    if not np.isfinite(image).all():
-        raise InvalidData(
-            f"image with {np.count_nonzero(~np.isfinite(image))} values that are NaN or infinite; "
-            f"they must be from 0, black, to 1, white. Look for what divides by zero. {way_out}"
-        )
-    lowest, highest = float(image.min()), float(image.max())
-    if lowest < 0 or highest > 1:
-        scaled = (
-            "(image + 1) / 2 makes that of -1 to 1"
-            if lowest < 0 and lowest >= -1 and highest <= 1
-            else "image / 255 makes that of 0 to 255"
-            if lowest >= 0 and highest <= _EIGHT_BIT_WHITE
-            else "Undo the normalisation, or subtract black and divide by white less black"
-        )
-        raise InvalidData(
-            f"image with values from {lowest:g} to {highest:g}: they must be from 0, black, to 1, "
-            f"white. {scaled}. {way_out}"
-        )
-
-
-def _reshaped(image: "NDArray[Any]", size: int) -> str:
-    match image.shape:
-        case (height, width) if height == width == size:
-            return "image[..., np.newaxis] has that shape."
-        case (1, height, width) if height == width == size:
-            return "image[0, ..., np.newaxis] has that shape."
-        case (_, height, width, 1) if height == width == size:
-            return "Ask about each of them: image[0] is the first."
-        case (height, width, 1) if height == width:
-            return f"Resize it, or name the models' size: connect(..., image_size={height})."
-    return "Make it so."
 
 
 def _probability(answer: Answer, url: str) -> float:

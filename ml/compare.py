@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 from ml.contract.decision import DECISION_FILE, JOURNAL_FILE
 from ml.contract.errors import UserError
-from ml.terminal.command import Options, add_environment_option, add_no_report_option, run
+from ml.terminal.command import (
+    Options,
+    add_environment_option,
+    add_no_report_option,
+    require_writable,
+    run,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,8 +78,8 @@ def options() -> argparse.ArgumentParser:
         "--splits",
         type=Path,
         metavar="FILE",
-        help="how the split has changed. Default: infra/experiments/splits/EXPERIMENT.toml, if it "
-        "is there",
+        help="how the split has changed. Default: splits/EXPERIMENT.toml beside the experiment's "
+        "file, if it is there",
     )
     parser.add_argument(
         "--as-of",
@@ -104,14 +110,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = options().parse_args(arguments)
     from rich.console import Console
 
-    from infra.declared.experiment import load, splits
+    from infra.declared.experiment import load, splits, splits_of
     from ml.terminal.progress import status
 
     console = Console(highlight=False, markup=False)
     experiment = load(given.experiment)
-    in_force = splits(experiment, given.splits)
+    recorded = splits_of(given.experiment)
+    in_force = splits(experiment, given.splits or (recorded if recorded.is_file() else None))
     if given.verify is not None:
         return _verify(given, experiment, in_force, console)
+    folder = given.output or Path(".local", "decisions", experiment.name)
+    require_writable(folder, "--output")
     with status(console, f"Judging {experiment.name}"):
         from ml.verdict.report.conclusion import show, write
         from ml.verdict.report.html_report import remark, report
@@ -123,7 +132,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if given.report
             else None
         )
-    folder = given.output or Path(".local", "decisions", experiment.name)
     journaled = found.tally.journaled
     written = write(folder, found.decision, page, journaled.text() if journaled else None)
     show(console, found.decision, tables(found.judgement), remark=remark(found.judgement))
@@ -150,6 +158,7 @@ def decide(
     journals: "Journals | None" = None,
 ) -> Found:
     """The decision on labelled rows. Raises UserError for rows that cannot be judged."""
+    from infra.declared.analysis import SIMULATED
     from ml.contract.decision import JOURNALS, NONE_GIVEN, DataRecord
     from ml.verdict.counting.counts import count
     from ml.verdict.counting.queries import Queries
@@ -157,7 +166,12 @@ def decide(
     from ml.verdict.judgement import judge
     from ml.verdict.report.decision_record import decision
 
-    queries = Queries(rows=rows.select, experiment=experiment, splits=in_force)
+    queries = Queries(
+        rows=rows.relations,
+        experiment=experiment,
+        splits=in_force,
+        simulations_count=environment in SIMULATED,
+    )
     counts = count(rows, queries, as_of)
     journaled = journals.compared(experiment, rows, queries, counts.as_of) if journals else None
     tally = Tally(counts=counts, journaled=journaled)

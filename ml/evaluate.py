@@ -13,7 +13,14 @@ from ml.contract.errors import UserError
 from ml.contract.serving import KERAS_MODEL
 from ml.data import loading
 from ml.data.films import PARTS, Images
-from ml.terminal.command import Options, add_data_option, add_registry_options, run, whole_number
+from ml.terminal.command import (
+    Options,
+    add_data_option,
+    add_registry_options,
+    require_writable,
+    run,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from mlflow.pyfunc import PyFuncModel
@@ -37,7 +44,13 @@ def options() -> argparse.ArgumentParser:
         metavar="NAME",
         help="the registered name; without catalog and schema, those of the environment",
     )
-    parser.add_argument("--version", required=True, type=whole_number(1, sys.maxsize), metavar="N")
+    parser.add_argument(
+        "--version",
+        required=True,
+        type=whole_number(1, sys.maxsize),
+        metavar="N",
+        help="its number, as registration printed it",
+    )
     add_data_option(parser)
     parser.add_argument(
         "--part",
@@ -62,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = _full_name(given.model, load(given.environment).full_model_name)
     path = given.data or loading.BUNDLED
     loading.require(path)
+    require_writable(given.output or Path(".local"), "--output")
 
     from rich.console import Console
 

@@ -15,7 +15,7 @@ from rich.progress import TaskProgressColumn
 
 from ml.contract.errors import UserError
 from ml.ingestion.refusal import Category, Refusal
-from ml.terminal.command import Options, add_environment_option, run
+from ml.terminal.command import Options, add_any_modality_option, add_environment_option, run
 from ml.terminal.progress import bar
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ def _options() -> argparse.ArgumentParser:
         "--data",
         type=Path,
         metavar="PATH",
-        help="a folder of the Kaggle layout (train|val|test/NORMAL|PNEUMONIA/*.jpeg), or an .npz "
-        "of the MedMNIST layout. Default: the bundled films",
+        help="a folder of the Kaggle layout (train|val|test/NORMAL|PNEUMONIA/*.jpeg; PNG and DICOM "
+        "are taken, too), or an .npz of the MedMNIST layout. Default: the bundled films",
     )
     add_environment_option(parser, "where to")
     parser.add_argument(
@@ -78,6 +78,7 @@ def _options() -> argparse.ArgumentParser:
         metavar="NAME",
         help="name or id of the SQL warehouse. Default: the environment's",
     )
+    add_any_modality_option(parser)
     parser.add_argument(
         "--accept",
         action="append",
@@ -111,7 +112,7 @@ def _ingest(given: argparse.Namespace, console: Console) -> tuple["Outcome", str
     store = FilmStore(client, warehouse, environment)
     store.require()
     with _Bars(console) as bars:
-        surveyed = survey(given.data or BUNDLED, bars)
+        surveyed = survey(given.data or BUNDLED, bars, any_modality=given.any_modality)
         return transfer(surveyed, store, uuid4().hex, bars), store.table
 
 
@@ -145,7 +146,7 @@ class _Bars:
 
 def _write_report(file: Path, refusals: Sequence[Refusal]) -> None:
     try:
-        with file.open("w", newline="") as stream:
+        with file.open("w", encoding="utf-8", newline="") as stream:
             rows = csv.writer(stream)
             rows.writerow(("file", "category", "reason"))
             rows.writerows((r.name, r.category, r.reason) for r in refusals)

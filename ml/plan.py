@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING
 
 from ml.contract.decision import DIGITS
 from ml.contract.errors import UserError
-from ml.terminal.command import Options, run, whole_number
+from ml.terminal.command import Options, require_writable, run, whole_number
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from infra.declared.experiment import Experiment
+    from ml.verdict.planning.climb import Step
     from ml.verdict.planning.plan import Plan
     from ml.verdict.planning.simulation import Runs
-    from ml.verdict.planning.truth import Truth
+    from ml.verdict.statistics.truth import Truth
 
 PLAN, PLOT = "plan.json", "plan.svg"
+
+_RAMPS = 300
+"""Of the runs at most: the days of a ramp need no more."""
 
 
 def options() -> argparse.ArgumentParser:
@@ -100,8 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from infra.declared.experiment import load
     from ml.terminal.progress import status
+    from ml.verdict.planning.climb import climb
     from ml.verdict.planning.plan import plans
-    from ml.verdict.planning.truth import Truth
+    from ml.verdict.statistics.truth import Truth
 
     console = Console(highlight=False, markup=False)
     experiment = _with_margins(load(given.experiment), given)
@@ -111,6 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sensitivity=tuple(given.sensitivity or believed.sensitivity),
         specificity=tuple(given.specificity or believed.specificity),
     )
+    folder = given.output or Path(".local", "plans", experiment.name)
+    require_writable(folder, "--output")
     with status(console, f"Running the experiment {given.runs} times"):
         ways = list(
             plans(
@@ -123,9 +130,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 seed=given.seed,
             )
         )
-    folder = given.output or Path(".local", "plans", experiment.name)
-    _write(folder, experiment, truth, given, ways)
-    _show(console, experiment, truth, [plan for plan, _ in ways], given, folder)
+        steps = climb(
+            experiment,
+            truth,
+            films_per_day=given.films_per_day,
+            power=given.power,
+            runs=min(given.runs, _RAMPS),
+            seed=given.seed,
+        )
+    _write(folder, experiment, truth, given, ways, steps)
+    _show(console, experiment, truth, [plan for plan, _ in ways], given)
+    _show_ramp(console, experiment, steps, given)
+    console.print(f"Written: {folder / PLAN}, {folder / PLOT}", soft_wrap=True)
     return 0
 
 
@@ -145,6 +161,7 @@ def _write(
     truth: "Truth",
     given: argparse.Namespace,
     ways: "Sequence[tuple[Plan, Runs]]",
+    steps: "Sequence[Step]",
 ) -> None:
     from ml.verdict.planning.plan import chances
     from ml.verdict.report import plots
@@ -168,6 +185,7 @@ def _write(
             }
             for plan, _ in ways
         ],
+        "ramp": [asdict(step) for step in steps],
     }
     curves = [curve for plan, runs in ways for curve in chances(plan.way, runs)]
     picture = plots.chances(curves, "labels", given.power, experiment.maximum_labels)
@@ -187,7 +205,6 @@ def _show(
     truth: "Truth",
     plans: "Sequence[Plan]",
     given: argparse.Namespace,
-    folder: Path,
 ) -> None:
     from rich.table import Table
 
@@ -238,7 +255,42 @@ def _show(
             f"{given.power:.0%}, for one way at least.",
             soft_wrap=True,
         )
-    console.print(f"Written: {folder / PLAN}, {folder / PLOT}", soft_wrap=True)
+
+
+def _show_ramp(
+    console: "Console",
+    experiment: "Experiment",
+    steps: "Sequence[Step]",
+    given: argparse.Namespace,
+) -> None:
+    from rich.table import Table
+
+    from infra.declared.ramp import RAMP
+
+    chance = f"{given.power:.0%}"
+    table = Table(
+        f"from {RAMP[0]} percent to",
+        "asks for",
+        "reached",
+        f"by day, for {chance}",
+        f"labels, for {chance}",
+        title=f"The ramp, at {given.films_per_day} films a day",
+    )
+    for step in steps:
+        table.add_row(
+            f"{step.percent}",
+            "no harm" if step.early else "PROMOTE",
+            f"{step.reached:.0%}",
+            "more than two years" if step.days is None else str(step.days),
+            "" if step.labels is None else str(step.labels),
+        )
+    console.print(table)
+    if not all(step.early for step in steps):
+        console.print(
+            f"Labels of the steps to no harm do not spend maximum_labels = "
+            f"{experiment.maximum_labels}.",
+            soft_wrap=True,
+        )
 
 
 def _or_more(labels: float | None, experiment: "Experiment") -> str:

@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,14 +12,25 @@ from rich.console import Console
 from ml.contract.errors import UserError
 from ml.contract.serving import DECISION_THRESHOLD
 from ml.prediction.journal import DEFAULT_JOURNAL
-from ml.terminal.command import Options, add_environment_option, confirm, run, whole_number
+from ml.prediction.patient_key import SECRET_VARIABLE
+from ml.terminal.command import (
+    Options,
+    add_any_modality_option,
+    add_environment_option,
+    confirm,
+    run,
+    whole_number,
+)
 from ml.terminal.progress import bar
 
 if TYPE_CHECKING:
     from ml.client import Answered, Film, PredictionClient
+    from ml.prediction.listed import Stated
+    from ml.prediction.patient_key import PatientKeys
 
 LEFT_OUT = 3
-"""The exit status of a run that asked about all it could and could not read some films."""
+"""The exit status of a run that asked about all it could, where some films could not be read or
+were refused."""
 
 MOST_CONNECTIONS = 64
 
@@ -32,8 +43,8 @@ arm answered is shown with --show-arm only: whoever reads the film should not kn
 
 A film of a folder, or of image ids, that this endpoint has answered before is not asked again, so
 that the same command goes on where it was stopped; --again asks anew. One single film is always
-asked. Exit status: 0, every film was answered; {LEFT_OUT}, some could not be read; 1, the run could
-not be completed.
+asked. Exit status: 0, every film was answered; {LEFT_OUT}, some could not be read, or the endpoint
+refused them; 1, the run could not be completed.
 
 Research and education software. Not a medical device, not for diagnosis.
 """
@@ -65,7 +76,9 @@ def _options() -> argparse.ArgumentParser:
         nargs="+",
         metavar="IMAGE|FOLDER|ID",
         help="a JPEG, PNG or DICOM file, a folder of them, or image ids of what was ingested; "
-        "@FILE takes them from a file, one a line; blank lines count for nothing",
+        "@FILE takes them from a file, one a line; blank lines count for nothing. With a head, "
+        "film,patient_id,site,device_maker,device_model,view,age,sex or some of them, it is a "
+        "sheet that says their context",
     )
     add_environment_option(parser)
     parser.add_argument(
@@ -83,6 +96,7 @@ def _options() -> argparse.ArgumentParser:
         metavar="P",
         help="a probability at or above it calls PNEUMONIA (default: %(default)s)",
     )
+    add_any_modality_option(parser)
     parser.add_argument("--show-arm", action="store_true", help="show which arm answered")
     parser.add_argument(
         "--again", action="store_true", help="ask about films that were answered before, too"
@@ -104,6 +118,24 @@ def _options() -> argparse.ArgumentParser:
         type=whole_number(1, 4096),
         metavar="PIXELS",
         help="height and width that the models take; default: as the endpoint says",
+    )
+    context = parser.add_argument_group(
+        "context: what is known of a film without naming anybody, for verdicts by patient and site"
+    )
+    context.add_argument(
+        "--context",
+        action="store_true",
+        help="write it beside each prediction, from the film's DICOM tags or from the sheet that "
+        "names it. A patient becomes a keyed hash",
+    )
+    context.add_argument(
+        "--patient-secret",
+        type=Path,
+        metavar="FILE",
+        help=f"whose text is the key of the hashes; default: the variable {SECRET_VARIABLE}",
+    )
+    context.add_argument(
+        "--site", metavar="CODE", help="where all the films are from, as the environment declares"
     )
     parser.add_argument(
         "--journal",
@@ -128,9 +160,11 @@ def _probability(text: str) -> float:
 def _predict(given: argparse.Namespace) -> int:
     from ml.client import PredictionClient
     from ml.data.image_id import DIGITS, is_image_id
+    from ml.prediction.listed import said_of
     from ml.prediction.unlabelled import on_this_machine
 
-    named = [*dict.fromkeys(_named(given.films))]
+    keys, sheets = _context(given)
+    named = [*dict.fromkeys(_named(given.films, sheets))]
     # Unlike Path.exists(), this takes whatever a line of a list may say for a name.
     absent = [name for name in named if not os.path.exists(name)]  # noqa: PTH110
     ids = [name for name in absent if is_image_id(name)]
@@ -142,9 +176,8 @@ def _predict(given: argparse.Namespace) -> int:
             "what was ingested."
         )
     ingested_ids = {*ids}
-    films: list[Film] = [
-        film for name in named if name not in ingested_ids for film in on_this_machine(Path(name))
-    ]
+    here = {name: on_this_machine(Path(name)) for name in named if name not in ingested_ids}
+    films: list[Film] = [film for found in here.values() for film in found]
     count = len(films) + len(ids)
     if count > MOST_UNASKED and not given.yes:
         confirm(f"{_said(named)}: {count:,} films would be sent to the endpoint", "--yes")
@@ -155,20 +188,52 @@ def _predict(given: argparse.Namespace) -> int:
         journal=given.journal,
         image_size=given.image_size,
         concurrency=given.concurrency,
+        patient_keys=keys,
+        site=given.site,
+        any_modality=given.any_modality,
     ) as client:
         films += _ingested(client, given.environment, ids)
+        if client.contexts:
+            client.contexts.state(said_of(films, here, sheets.values()))
         single = len(films) == 1
         return _ask(client, films, given, resume=not given.again and not single)
 
 
-def _named(arguments: Sequence[str]) -> Iterator[str]:
-    """What was named, with the lines of each list @FILE in its place. Raises UserError."""
+def _context(
+    given: argparse.Namespace,
+) -> "tuple[PatientKeys | None, dict[str, dict[str, Stated]]]":
+    """The patients' keys where a context is asked for, and what each sheet says of films.
+
+    Raises UserError.
+    """
+    from infra.declared.environment import load
+    from ml.prediction.listed import is_sheet, stated_in
+    from ml.prediction.patient_key import PatientKeys
+
+    lists = [it for it in given.films if it.startswith("@") and is_sheet(Path(it[1:]))]
+    if not lists and not given.context:
+        for option in ("site", "patient_secret"):
+            if getattr(given, option) is not None:
+                raise UserError(
+                    f"--{option.replace('_', '-')}: no context is written. Add --context."
+                )
+        return None, {}
+    keys = PatientKeys.found(given.patient_secret)
+    plan = load(given.environment).context
+    return keys, {it: stated_in(Path(it[1:]), plan) for it in lists}
+
+
+def _named(arguments: Sequence[str], sheets: "Mapping[str, Mapping[str, Stated]]") -> Iterator[str]:
+    """What was named, with the films of each list @FILE in its place. Raises UserError."""
     from ml.data.image_id import is_image_id
     from ml.data.text_file import lines_in
 
     for argument in arguments:
         if not argument.startswith("@"):
             yield argument
+            continue
+        if argument in sheets:
+            yield from sheets[argument]
             continue
         lines = lines_in(Path(argument[1:]))
         if not lines:
@@ -205,28 +270,43 @@ def _ingested(
 def _ask(
     client: "PredictionClient", films: "list[Film]", given: argparse.Namespace, *, resume: bool
 ) -> int:
-    from ml.client import Unsent
+    from ml.client import Answered, Refused, Unsent
 
     # Answers go to stdout, perhaps a file; how far the run is goes to the terminal.
     shown = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     unsent: list[Unsent] = []
+    refused: list[Refused] = []
     known = 0
     with bar(shown, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
         task = progress.add_task("Asking", total=len(films))
         for outcome in client.predict_all(films, resume=resume):
             progress.advance(task)
-            if isinstance(outcome, Unsent):
-                unsent.append(outcome)
-                continue
-            known += outcome.from_journal
-            print(_line(outcome, given.threshold, show_arm=given.show_arm))
-    for it in unsent:
-        shown.print(f"{it.film.name}: {it.reason}; not sent")
+            match outcome:
+                case Unsent():
+                    unsent.append(outcome)
+                case Refused():
+                    refused.append(outcome)
+                case Answered():
+                    known += outcome.from_journal
+                    print(_line(outcome, given.threshold, show_arm=given.show_arm))
+    for unread in unsent:
+        shown.print(f"{unread.film.name}: {unread.reason}; not sent")
+    for sent in refused:
+        shown.print(f"{sent.film.name}: {sent.reason}")
     asked = len(films) - len(unsent) - known
     before = f", {known} were answered before (--again asks anew)" if known else ""
+    if client.contexts:
+        shown.print(_remark(client.contexts.unknown))
     left = f", {len(unsent)} could not be read" if unsent else ""
+    left += f", {len(refused)} were refused" if refused else ""
     shown.print(f"{client.endpoint.name}: {asked} films asked{before}{left}.")
-    return LEFT_OUT if unsent else 0
+    return LEFT_OUT if unsent or refused else 0
+
+
+def _remark(unknown: "Mapping[str, int]") -> str:
+    """What is not known of how many films."""
+    lacking = ", ".join(f"{name} of {count}" for name, count in unknown.items())
+    return f"Context written; not known: {lacking or 'nothing'}."
 
 
 def _line(outcome: "Answered", threshold: float, *, show_arm: bool) -> str:

@@ -17,6 +17,7 @@ from ml.terminal.command import (
     Options,
     add_environment_option,
     add_no_report_option,
+    require_writable,
     run,
     whole_number,
 )
@@ -114,6 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, markup=False)
     experiment = load(given.experiment)
     folder = given.output or Path(".local", "replays", experiment.name)
+    require_writable(folder, "--output")
     if given.answers is not None:
         answers, source = answers_file.read(given.answers), given.answers.name
     else:
@@ -172,16 +174,22 @@ def _films(
         return films, "films that the arms had answered and readers had read"
     from ml.data import loading
     from ml.data.image_id import image_id_of
-    from ml.verdict.counting.logged_films import LabelledFilm
+    from ml.verdict.counting.logged_films import LabelledFilm, pseudonym
 
     path = Path(given.data) if given.data else loading.BUNDLED
     loading.require(path)
     data = loading.load(path, client.image_size)
     part = loading.part_to_judge(data, given.part)
     chosen = data.parts[part]
+    patients = chosen.patients or [None] * len(chosen)
     films = [
-        LabelledFilm(image_id=image_id_of(image.tobytes()), image=image, sick=bool(label))
-        for image, label in zip(chosen.images, chosen.labels, strict=True)
+        LabelledFilm(
+            image_id=image_id_of(image.tobytes()),
+            image=image,
+            sick=bool(label),
+            patient_key=pseudonym(patient) if patient else None,
+        )
+        for image, label, patient in zip(chosen.images, chosen.labels, patients, strict=True)
     ]
     return films, f"the part '{part}' of {data.source}"
 
@@ -219,6 +227,7 @@ def _answers(
     distinct = {film.image_id: film for film in films}
     if not distinct:
         raise UserError("there is no film with a truth to replay. Name some with --data.")
+    keys = [film.patient_key for film in distinct.values()]
     with ThreadPoolExecutor(concurrency) as pool:
         asked = pool.map(ask, distinct.values())
         shown = tracked(asked, "Asking both arms", len(distinct), console)
@@ -229,6 +238,7 @@ def _answers(
         sampling=np.array([film.sampling for film in distinct.values()]),
         champion=champion,
         challenger=challenger,
+        patient_key=keys if any(keys) else None,
     )
 
 

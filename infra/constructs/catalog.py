@@ -7,14 +7,16 @@ from cdktf_cdktf_provider_databricks.catalog import Catalog
 from cdktf_cdktf_provider_databricks.registered_model import RegisteredModel
 from cdktf_cdktf_provider_databricks.schema import Schema
 from cdktf_cdktf_provider_databricks.sql_table import SqlTable, SqlTableColumn
-from cdktf_cdktf_provider_databricks.volume import Volume
+from cdktf_cdktf_provider_databricks.volume import Volume as VolumeResource
 from constructs import Construct
 
 from infra.declared.environment import Environment
 from infra.declared.grants import Securable
+from infra.declared.holdings import held
 from infra.declared.literal import literal
 from infra.declared.models import MODELS
-from infra.declared.tables import FILM_FILES, SILVER, TABLES
+from infra.declared.platform import Held
+from infra.declared.tables import SILVER, TABLES, VOLUMES, Volume
 from ml.contract.tables import BRONZE, GOLD, Table
 
 
@@ -33,9 +35,10 @@ class UnityCatalog:
 
         self._create_catalog()
         self._create_schemas()
-        self._create_volume()
+        for volume in VOLUMES:
+            self._create_volume(volume, held(environment, volume))
         for table in TABLES:
-            self._create_table(table)
+            self._create_table(table, held(environment, table))
         if environment.platform.models.create:
             for name, comment in MODELS.items():
                 self._create_model(name, comment)
@@ -73,37 +76,45 @@ class UnityCatalog:
                     depends_on=self._after(self._catalog),
                 )
 
-    def _create_volume(self) -> None:
-        on = Securable(kind="volume", name=FILM_FILES.full_name(self._environment.catalog))
-        self.created[on] = Volume(
-            self._scope,
-            FILM_FILES.name,
-            catalog_name=self._environment.catalog,
-            schema_name=FILM_FILES.schema,
-            name=FILM_FILES.name,
-            volume_type="MANAGED",
-            comment=literal(FILM_FILES.comment),
-            lifecycle=keep_data(self._environment),
-            depends_on=self._after(self._schema(FILM_FILES.schema), self._catalog),
-        )
+    def _create_volume(self, volume: Volume, held: Held) -> None:
+        if held.create:
+            name = volume.full_name(self._environment.catalog)
+            created = VolumeResource(
+                self._scope,
+                volume.name,
+                catalog_name=self._environment.catalog,
+                schema_name=volume.schema,
+                name=volume.name,
+                volume_type="MANAGED",
+                comment=literal(volume.comment),
+                lifecycle=keep_data(self._environment),
+                depends_on=self._after(self._schema(volume.schema), self._catalog),
+            )
+            if held.adopt:
+                created.import_from(name)
+            self.created[Securable(kind="volume", name=name)] = created
 
-    def _create_table(self, table: Table) -> None:
-        on = Securable(kind="table", name=table.full_name(self._environment.catalog))
-        self.created[on] = SqlTable(
-            self._scope,
-            table.name,
-            catalog_name=self._environment.catalog,
-            schema_name=table.schema,
-            name=table.name,
-            table_type="MANAGED",
-            data_source_format="DELTA",
-            comment=literal(table.comment),
-            column=_columns(table),
-            # Without a warehouse, the provider starts a cluster for the statement.
-            warehouse_id=self._warehouse_id,
-            lifecycle=keep_data(self._environment),
-            depends_on=self._after(self._schema(table.schema), self._catalog),
-        )
+    def _create_table(self, table: Table, held: Held) -> None:
+        if held.create:
+            name = table.full_name(self._environment.catalog)
+            created = SqlTable(
+                self._scope,
+                table.name,
+                catalog_name=self._environment.catalog,
+                schema_name=table.schema,
+                name=table.name,
+                table_type="MANAGED",
+                data_source_format="DELTA",
+                comment=literal(table.comment),
+                column=_columns(table),
+                # Without a warehouse, the provider starts a cluster for the statement.
+                warehouse_id=self._warehouse_id,
+                lifecycle=keep_data(self._environment),
+                depends_on=self._after(self._schema(table.schema), self._catalog),
+            )
+            if held.adopt:
+                created.import_from(name)
+            self.created[Securable(kind="table", name=name)] = created
 
     def _create_model(self, name: str, comment: str) -> None:
         on = Securable(kind="model", name=self._environment.full_model_name(name))

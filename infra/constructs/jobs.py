@@ -60,7 +60,9 @@ class IngestionJob(Construct):
                     "{{job.parameters.environment}}",
                     "--data",
                     "{{job.parameters.source}}",
-                    packages=requirements.pinned((*_EVERY_TASK, "pillow")),
+                    packages=requirements.pinned(
+                        (*_EVERY_TASK, "pillow", "pydicom", "python-gdcm")
+                    ),
                 )
             ],
         )

@@ -1,5 +1,5 @@
 SELECT request_time, prediction_id, arm, model_version, probability, outcome, radiologist_id
 FROM $labelled
-WHERE outcome IN ('FN', 'FP')
+WHERE blind AND outcome IN ('FN', 'FP')
 ORDER BY request_time DESC
 LIMIT 100

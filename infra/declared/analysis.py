@@ -14,11 +14,15 @@ from typing import Final
 
 from infra.declared.environment import Environment
 from infra.declared.naming import payload_table
+from infra.declared.reading import ReadingPlan
 from ml.contract.serving import DECISION_THRESHOLD, LABELS
-from ml.contract.tables import PREDICTION_FEEDBACK
+from ml.contract.tables import PREDICTION_CONTEXT, PREDICTION_FEEDBACK, SIMULATION
 
 _SQL: Final = Path(__file__).parents[1] / "views"
 _NEGATIVE, _POSITIVE = LABELS
+
+SIMULATED: Final = ("local",)
+"""The environments whose readers are a simulation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +37,23 @@ class View:
 VIEWS: Final = (
     View(name="requests", comment="One row per logged request, with the arm that answered it."),
     View(
-        name="predictions",
-        comment="One row per image: the probability of PNEUMONIA, the arm and its version.",
+        name="answers",
+        comment="One row per image of a request, answered or not, with the arm and its version.",
         reads=("requests",),
     ),
     View(
+        name="predictions",
+        comment="One row per image: the probability of PNEUMONIA, the arm and its version.",
+        reads=("answers",),
+    ),
+    View(
+        name="contexts",
+        comment="What is known of a prediction's film without naming anybody, one row each.",
+    ),
+    View(
         name="labelled",
-        comment="Predictions with each reader's latest verdict.",
-        reads=("predictions",),
+        comment="Predictions with what each reader said blind, and what after the reveal.",
+        reads=("predictions", "contexts"),
     ),
     View(
         name="traffic",
@@ -65,6 +78,12 @@ class Analysis:
     prefix: str
     feedback: str
     """The full name of the table of the verdicts."""
+    context: str
+    """The full name of the table of what is known of a prediction's film."""
+    simulations_count: bool = False
+    """Whether readings that a simulation gave are labels, as where nobody reads at all."""
+    reading: ReadingPlan | None = None
+    """How films are chosen for readers; None where the environment does not say it."""
 
     @classmethod
     def of(cls, environment: Environment) -> "Analysis | None":
@@ -77,6 +96,9 @@ class Analysis:
             schema=logged.schema_name,
             prefix=logged.prefix,
             feedback=PREDICTION_FEEDBACK.full_name(environment.catalog),
+            context=PREDICTION_CONTEXT.full_name(environment.catalog),
+            simulations_count=environment.name in SIMULATED,
+            reading=environment.reading if "reading" in environment.model_fields_set else None,
         )
 
     @property
@@ -94,10 +116,8 @@ class Analysis:
 
     def query(self, view: str) -> str:
         """The query behind a view, as `CREATE VIEW ... AS` takes it and Unity Catalog keeps it:
-        from its first word, so without the remarks at the head of the file."""
-        sql = (_SQL / f"{view}.sql").read_text(encoding="utf-8")
-        lines = dropwhile(lambda line: line.startswith("--"), sql.splitlines())
-        return self.filled_in("\n".join(lines))
+        from its first word."""
+        return self.filled_in(_text(view))
 
     def filled_in(self, sql: str) -> str:
         """A text of SQL with the names of this analysis in the place of `$payload`, `$outcomes`...
@@ -107,12 +127,37 @@ class Analysis:
         return Template(sql).substitute(self._names).strip()
 
     @property
+    def readings(self) -> str:
+        """The query of everything that readers have sent, as `standing` takes it."""
+        return Template(_text("parts/readings")).substitute(
+            feedback=self.feedback,
+            simulation=SIMULATION,
+            simulations_count=str(self.simulations_count).upper(),
+        )
+
+    @property
     def _names(self) -> Mapping[str, str]:
         return {
             "payload": self.payload,
             "feedback": self.feedback,
+            "context": self.context,
+            "standing": standing(self.readings, "prediction_id"),
             "threshold": str(DECISION_THRESHOLD),
             "negative": _NEGATIVE,
             "positive": _POSITIVE,
             **{view.name: self.full_name(view.name) for view in VIEWS},
         }
+
+
+def standing(readings: str, key: str) -> str:
+    """The query of those of the readings that stand: the rule of the reference standard.
+
+    ``readings`` is a query, and ``key`` the columns that identify a prediction in it.
+    """
+    return Template(_text("parts/standing")).substitute(readings=readings, key=key)
+
+
+def _text(name: str) -> str:
+    """A file of SQL from its first word, without the remarks at its head."""
+    sql = (_SQL / f"{name}.sql").read_text(encoding="utf-8")
+    return "\n".join(dropwhile(lambda line: line.startswith("--"), sql.splitlines()))

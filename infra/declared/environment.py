@@ -12,7 +12,9 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import InitErrorDetails
 
+from infra.declared.context import ContextPlan
 from infra.declared.declaration import Declaration, Table, broken_rule, problem, read
+from infra.declared.destruction import held_address
 from infra.declared.endpoint import ABTest, Feedback
 from infra.declared.local_workspace import is_loopback
 from infra.declared.naming import CatalogName, SchemaName, payload_table
@@ -93,6 +95,11 @@ class Environment(Declaration):
     models_schema: SchemaName = "models"
     workspace: Workspace = Workspace()
     backend: State = LocalState()
+    may_destroy: tuple[Annotated[str, AfterValidator(held_address)], ...] = Field(
+        default=(), strict=False
+    )
+    """Addresses in Terraform of what the next deployment may destroy, or replace."""
+
     tags: Annotated[Mapping[str, str], AfterValidator(_tags)] = Field(
         default_factory=lambda: MappingProxyType({})
     )
@@ -101,6 +108,8 @@ class Environment(Declaration):
     ab_test: ABTest = Field(examples=["[ab_test]"])
     feedback: Feedback | None = None
     reading: ReadingPlan = ReadingPlan()
+    context: ContextPlan | None = None
+    """None: nobody may write what is known of a prediction's film."""
 
     def full_model_name(self, model: str) -> str:
         """The three-level name under which a model is registered and served here."""

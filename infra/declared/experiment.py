@@ -28,6 +28,7 @@ from infra.declared.problem import (
     parse,
 )
 from infra.declared.rules import Moment, number, one_of, whole_number
+from infra.declared.safeguards import FinalTest, Guardrails, Missing, Ramp, Readers
 from infra.declared.served_model import Version, served_entity_name
 
 EXPERIMENTS: Final = Path(__file__).parents[1] / "experiments"
@@ -214,6 +215,12 @@ class Experiment(Declaration):
     them."""
     expected: Expected = Field(examples=["[expected]"])
     tolerances: Tolerances = Tolerances()
+    missing: Missing | None = None
+    ramp: Ramp | None = None
+    final_test: FinalTest | None = None
+    """Without it all of alpha is spent on the daily looks."""
+    guardrails: Guardrails | None = None
+    readers: Readers | None = None
 
     @property
     def digest(self) -> str:
@@ -313,6 +320,13 @@ def load(name_or_path: str | Path) -> Experiment:
     if problems:
         raise InvalidExperiment(problems)
     return experiment
+
+
+def splits_of(name_or_path: str | Path) -> Path:
+    """Where the changes of an experiment's split are recorded, beside its file; whether or not
+    there are any. Raises InvalidExperiment where there is no such experiment."""
+    file = named_file(name_or_path, EXPERIMENTS, InvalidExperiment)
+    return file.parent / SPLITS / file.name
 
 
 def splits(experiment: Experiment, file: Path | None = None) -> tuple[Split, ...]:

@@ -15,7 +15,13 @@ from infra.declared.environment import Environment
 from infra.declared.models import MODELS
 from infra.declared.principal import Principal
 from infra.declared.tables import FILM_FILES
-from ml.contract.tables import BRONZE, FILMS, GOLD, PREDICTION_FEEDBACK
+from ml.contract.tables import (
+    BRONZE,
+    FILMS,
+    GOLD,
+    PREDICTION_CONTEXT,
+    PREDICTION_FEEDBACK,
+)
 
 Kind = Literal["catalog", "schema", "table", "volume", "model"]
 
@@ -103,6 +109,7 @@ def _platform_claims(environment: Environment) -> Iterator[_Claim]:
     films = Securable(kind="volume", name=FILM_FILES.full_name(environment.catalog))
     metadata = Securable(kind="table", name=FILMS.full_name(environment.catalog))
     feedback = Securable(kind="table", name=PREDICTION_FEEDBACK.full_name(environment.catalog))
+    context = Securable(kind="table", name=PREDICTION_CONTEXT.full_name(environment.catalog))
     models = [Securable(kind="model", name=environment.full_model_name(it)) for it in MODELS]
 
     # Nobody can grant on a catalog of someone else's but its owner, who has decided already.
@@ -126,6 +133,8 @@ def _platform_claims(environment: Environment) -> Iterator[_Claim]:
         # The feedback endpoint writes as its creator, into this one table.
         yield gold, roles.endpoint_creator, ("USE_SCHEMA",)
         yield feedback, roles.endpoint_creator, ("SELECT", "MODIFY")
+        # The views read with its rights.
+        yield context, roles.endpoint_creator, ("SELECT",)
 
     for trainer in roles.trainers:
         yield catalog, trainer, ("USE_CATALOG",)
@@ -140,6 +149,12 @@ def _platform_claims(environment: Environment) -> Iterator[_Claim]:
         yield catalog, reader, ("USE_CATALOG",)
         yield bronze, reader, ("USE_SCHEMA",)
         yield films, reader, ("READ_VOLUME",)
+
+    for caller in roles.callers if environment.context else ():
+        yield catalog, caller, ("USE_CATALOG",)
+        yield gold, caller, ("USE_SCHEMA",)
+        # Who asks knows the film; a row that is there already is found, not written again.
+        yield context, caller, ("SELECT", "MODIFY")
 
     if roles.reading_room:
         yield catalog, roles.reading_room, ("USE_CATALOG",)

@@ -5,28 +5,52 @@ one that exists, but is not in the state, would lose its rows in an apply, and `
 sees no destruction in that. A volume's creation is refused instead, half-way through the apply.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from infra.declared.environment import Environment
-from infra.declared.tables import FILM_FILES, TABLES
+from infra.declared.models import MODELS
+from infra.declared.platform import Held
+from infra.declared.tables import TABLES, VOLUMES, Volume
+from ml.contract.tables import Table
 
-_TYPES: Final = {"table": "databricks_sql_table", "volume": "databricks_volume"}
+_TYPES: Final = {
+    "model": "databricks_registered_model",
+    "table": "databricks_sql_table",
+    "volume": "databricks_volume",
+}
+_DECLARED: Final[Mapping[Literal["table", "volume"], tuple[Table, ...] | tuple[Volume, ...]]] = {
+    "volume": VOLUMES,
+    "table": TABLES,
+}
 _CONSEQUENCES: Final = {
     "table": "Terraform's provider creates it by CREATE OR REPLACE TABLE, which erases its rows",
     "volume": "its creation would be refused half-way (already exists)",
+    "model": "its creation would be refused half-way (already exists), as after a training before "
+    "the first deployment of the platform",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Holding:
-    """A table or a volume; `address` is its resource's in the platform stack."""
+    """A table, a volume or a registered model; `address` is its resource's in the platform
+    stack."""
 
-    kind: Literal["table", "volume"]
+    kind: Literal["table", "volume", "model"]
     address: str
     name: str
     """With all its levels; also what Terraform imports it by."""
+
+    adopt: bool = False
+    """Whether the file says to import it."""
+
+    @property
+    def key(self) -> str:
+        """Its table in the environment file; the models have one together."""
+        if self.kind == "model":
+            return "[platform.models]"
+        return f"[platform.{self.kind}s.{self.name.rpartition('.')[2]}]"
 
     def problem(self, unread: str = "") -> str:
         """What an apply would do to it; `unread` is why there is no state to know it."""
@@ -39,35 +63,79 @@ class Holding:
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """A table or a volume in a state; a tainted one is created again by the next apply."""
+    """One of them in a state; a tainted one is created again by the next apply."""
 
     address: str
     name: str
     tainted: bool = False
 
 
-def holdings(environment: Environment) -> tuple[Holding, ...]:
-    """All that the platform stack of an environment declares, whether it exists or not."""
-    # The logical ids are the objects' own names: infra/constructs/catalog.py
-    return (
+def models(environment: Environment) -> tuple[Holding, ...]:
+    """The registered models that the platform stack declares; their versions hold no data of it."""
+    if not environment.platform.models.create:
+        return ()
+    return tuple(
         Holding(
-            kind="volume",
-            address=f"{_TYPES['volume']}.{FILM_FILES.name}",
-            name=FILM_FILES.full_name(environment.catalog),
-        ),
-        *(
-            Holding(
-                kind="table",
-                address=f"{_TYPES['table']}.{table.name}",
-                name=table.full_name(environment.catalog),
-            )
-            for table in TABLES
-        ),
+            kind="model",
+            address=f"{_TYPES['model']}.{name}",
+            name=environment.full_model_name(name),
+        )
+        for name in MODELS
     )
 
 
+def held(environment: Environment, it: Table | Volume) -> Held:
+    """What the file says about a table or a volume."""
+    platform = environment.platform
+    found: Held = getattr(platform.volumes if isinstance(it, Volume) else platform.tables, it.name)
+    return found
+
+
+def holdings(environment: Environment) -> tuple[Holding, ...]:
+    """The tables and the volume that the platform stack declares, whether they exist or not."""
+    # The logical ids are the objects' own names: infra/constructs/catalog.py
+    return tuple(
+        Holding(
+            kind=kind,
+            address=f"{_TYPES[kind]}.{it.name}",
+            name=it.full_name(environment.catalog),
+            adopt=held(environment, it).adopt,
+        )
+        for kind, its in _DECLARED.items()
+        for it in its
+        if held(environment, it).create
+    )
+
+
+def left_alone(environment: Environment) -> tuple[str, ...]:
+    """The addresses of what `create = false` refers to.
+
+    Should the state know it from before, it is forgotten: a resource that only leaves the code
+    would be destroyed, and `prevent_destroy` leaves with it.
+    """
+    platform = environment.platform
+    schemas = platform.schemas
+    owned = {
+        "databricks_catalog.catalog": platform.catalog,
+        "databricks_schema.bronze": schemas.bronze,
+        "databricks_schema.silver": schemas.silver,
+        "databricks_schema.gold": schemas.gold,
+        f"databricks_schema.{environment.models_schema}": schemas.models,
+        **{
+            f"{_TYPES[kind]}.{it.name}": held(environment, it)
+            for kind, its in _DECLARED.items()
+            for it in its
+        },
+        **{f"{_TYPES['model']}.{name}": platform.models for name in MODELS},
+        "databricks_sql_endpoint.warehouse": platform.warehouse,
+        "databricks_permissions.warehouse-permissions": platform.warehouse,
+        "databricks_secret_scope.secrets": platform.secret_scope,
+    }
+    return tuple(address for address, it in owned.items() if not it.create)
+
+
 def known(state: Mapping[str, Any]) -> Iterator[Known]:
-    """The tables and volumes of a state, as `terraform state pull` gives it."""
+    """The tables, volumes and models of a state, as `terraform state pull` gives it."""
     for resource in state.get("resources") or ():
         if resource.get("mode") == "managed" and resource.get("type") in _TYPES.values():
             for instance in resource.get("instances") or ():
@@ -80,14 +148,17 @@ def known(state: Mapping[str, Any]) -> Iterator[Known]:
 
 
 def created(
-    environment: Environment, known: Iterable[Known]
+    environment: Environment,
+    known: Iterable[Known],
+    declared: Callable[[Environment], tuple[Holding, ...]] = holdings,
 ) -> tuple[tuple[Holding, tuple[str, ...]], ...]:
-    """What an apply would create, or destroy and create; each with the commands of Terraform that
-    let the state know it, should it exist already."""
+    """What of `declared` an apply would create, or destroy and create; each with the commands of
+    Terraform that let the state know it, should it exist already. What the file adopts is imported,
+    where the state knows neither its address nor its name."""
     by_address = {it.address: it for it in known}
     addresses = {_folded(it.name): it.address for it in by_address.values()}
     found: list[tuple[Holding, tuple[str, ...]]] = []
-    for holding in holdings(environment):
+    for holding in declared(environment):
         there = by_address.get(holding.address)
         import_it = f"import {holding.address} {holding.name}"
         if there and _folded(there.name) == _folded(holding.name):
@@ -97,9 +168,14 @@ def created(
             found.append((holding, (f"state rm {holding.address}", import_it)))
         elif elsewhere := addresses.get(_folded(holding.name)):
             found.append((holding, (f"state mv {elsewhere} {holding.address}",)))
-        else:
+        elif not holding.adopt:
             found.append((holding, (import_it,)))
     return tuple(found)
+
+
+def is_adoptable(holding: Holding, commands: tuple[str, ...]) -> bool:
+    """Whether `adopt = true` in the file does what these commands do; models have no such key."""
+    return holding.kind != "model" and len(commands) == 1 and commands[0].startswith("import ")
 
 
 def _folded(name: str) -> str:

@@ -131,6 +131,40 @@ class Catalog(Owned):
             )
 
 
+class Held(Owned):
+    """A table or a volume of ours. Where it exists already, it says who takes care of it."""
+
+    adopt: bool = False
+    """Import it, with all that is in it, instead of creating it. Stays true: once Terraform's
+    state knows it, there is nothing to import."""
+
+    @classmethod
+    def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
+        """What is adopted is ours from then on; what is not created never is."""
+        yield from super().disagreements(table)
+        if read(table, "create") is False and read(table, "adopt") is True:
+            yield problem(
+                ("adopt",),
+                True,
+                "adopt = true takes over what exists, create = false leaves it alone",
+                "remove one of the two keys",
+            )
+
+
+class Tables(Declaration):
+    """The tables, by their names."""
+
+    kaggle_xray_metadata: Held = Held()
+    prediction_context: Held = Held()
+    prediction_feedback: Held = Held()
+
+
+class Volumes(Declaration):
+    """The volumes, by their names."""
+
+    xray_images: Held = Held()
+
+
 class Schemas(Declaration):
     """The four schemas."""
 
@@ -227,6 +261,8 @@ class Platform(Declaration):
 
     catalog: Catalog = Catalog()
     schemas: Schemas = Schemas()
+    tables: Tables = Tables()
+    volumes: Volumes = Volumes()
     models: Owned = Owned()
     """The registered models; false where versions were registered before there was a platform."""
 

@@ -1,5 +1,6 @@
 """What is wrong with a file that people write, and how it is said: every problem at once."""
 
+import codecs
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -65,20 +66,18 @@ def names_in(folder: Path) -> tuple[str, ...]:
 
 def parse(file: Path, invalid: type[InvalidFile]) -> dict[str, Any]:
     """The table that a TOML file holds. Raises `invalid` where it holds none."""
+    found, way_out = "", "correct the file there"
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        content = file.read_bytes()
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            found, way_out = "it is text in UTF-16", "save it again as UTF-8"
+        else:
+            # Tools of Windows write a byte-order mark, which TOML does not know.
+            return tomllib.loads(content.decode("utf-8-sig"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise invalid(
-            [
-                Problem(
-                    file=file,
-                    key="",
-                    value="",
-                    rule=f"a readable file of TOML in UTF-8: {error}",
-                    way_out="correct the file there",
-                )
-            ]
-        ) from None
+        found = str(error)
+    rule = f"a readable file of TOML in UTF-8: {found}"
+    raise invalid([Problem(file=file, key="", value="", rule=rule, way_out=way_out)])
 
 
 def as_problem(file: Path, details: Any) -> Problem:

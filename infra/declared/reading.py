@@ -5,12 +5,16 @@ film's chance of being read is known and none is zero:
 docs/reference/statistics.md#readings-that-are-a-sample.
 """
 
+import itertools
+from collections.abc import Iterator
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
+from pydantic_core import InitErrorDetails
 
-from infra.declared.declaration import Declaration, broken_rule
-from infra.declared.rules import whole_number
+from infra.declared.declaration import Declaration, Table, broken_rule, problem, read
+from infra.declared.rules import number, whole_number
+from ml.contract.serving import DECISION_THRESHOLD
 
 MOST_READERS: Final = 2
 """A third one reads where two disagree; nobody asks for that reader in a file."""
@@ -24,6 +28,26 @@ def _share(value: object) -> object:
             "write, for example, 0.1 for every tenth of the films called NORMAL",
         )
     return float(value)
+
+
+Probability = Annotated[
+    float,
+    number(
+        0,
+        DECISION_THRESHOLD,
+        f"a probability of PNEUMONIA between 0 and {DECISION_THRESHOLD:g}: of films called so, all "
+        "are read",
+        "write from = 0.2 for the films of 0.2 and more",
+    ),
+]
+
+
+class AuditStratum(Declaration):
+    """Films that were not called PNEUMONIA, but came near it: more of them are audited."""
+
+    start: Probability = Field(alias="from", examples=["from = 0.2"])
+    """The probability from which on the share holds."""
+    share: Annotated[float, BeforeValidator(_share)] = Field(examples=["share = 0.5"])
 
 
 class ReadingPlan(Declaration):
@@ -40,9 +64,36 @@ class ReadingPlan(Declaration):
     ] = 1
     audit_share: Annotated[float, BeforeValidator(_share)] = 0.1
     """Of the films that were not called PNEUMONIA; of those that were, all are read."""
+    audit_strata: tuple[AuditStratum, ...] = Field(
+        default=(), strict=False, examples=["audit_strata = [{ from = 0.2, share = 0.5 }]"]
+    )
+    """Other shares from a probability on, ascending."""
 
     seed: Annotated[
         int,
         whole_number(0, None, "a whole number, 0 or more", "write, for example, seed = 0"),
     ] = 0
     """Another seed draws other films, and the films drawn before may never be read."""
+
+    @property
+    def shares(self) -> tuple[tuple[float, float], ...]:
+        """From which probability on which share of the films is read, ascending."""
+        strata = ((stratum.start, stratum.share) for stratum in self.audit_strata)
+        return ((0.0, self.audit_share), *strata, (DECISION_THRESHOLD, 1.0))
+
+    @classmethod
+    def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
+        """The strata ascend, so that each probability is in one."""
+        yield from super().disagreements(table)
+        strata = read(table, "audit_strata")
+        if not isinstance(strata, list | tuple):
+            return
+        starts = [it.start if isinstance(it, AuditStratum) else read(it, "from") for it in strata]
+        for place, (before, after) in enumerate(itertools.pairwise(starts), start=1):
+            if all(type(it) in (int, float) for it in (before, after)) and after <= before:
+                yield problem(
+                    ("audit_strata", place, "from"),
+                    after,
+                    f"the strata ascend, and the one before begins at {before:g}",
+                    "write them in order, each probability once",
+                )

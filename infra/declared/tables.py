@@ -8,7 +8,7 @@ here because Databricks creates it.
 from dataclasses import dataclass
 from typing import Final
 
-from ml.contract.tables import BRONZE, FILM_VOLUME, FILMS, PREDICTION_FEEDBACK
+from ml.contract.tables import BRONZE, FILM_VOLUME, FILMS, PREDICTION_CONTEXT, PREDICTION_FEEDBACK
 
 SILVER: Final = "silver"
 """What was cleaned. Empty today; an organisation's own tables go here."""
@@ -37,4 +37,5 @@ FILM_FILES: Final = Volume(
     comment="Chest X-rays under opaque names: neither the class nor the patient is in a path.",
 )
 
-TABLES: Final = (FILMS, PREDICTION_FEEDBACK)
+VOLUMES: Final = (FILM_FILES,)
+TABLES: Final = (FILMS, PREDICTION_CONTEXT, PREDICTION_FEEDBACK)

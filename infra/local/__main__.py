@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from infra.local.settings import InvalidSettings, Settings
+from infra.declared.local_workspace import FOLDER
+from infra.local.protocol import Http11
+from infra.local.settings import CanNotStart, InvalidSettings, Settings
 from infra.local.workspace import open_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from infra.local.workspace import Workspace
 
@@ -33,13 +35,11 @@ _KEEP_ALIVE_SECONDS = 120
 5 would also break off a request that was sent while the machine was busy, or asleep, so long."""
 
 
-class CanNotStart(RuntimeError):
-    """Why the workspace can not start, and the way out."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status when the workspace has stopped."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    # Tokens, secrets and films are in what the workspace and its processes write.
+    before = os.umask(0o077)
     try:
         settings = _settings(arguments)
         with _only_instance(settings), _listening(settings) as listener:
@@ -47,14 +47,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (InvalidSettings, CanNotStart, PermissionError) as error:
         print(f"The local workspace can not start: {error}", file=sys.stderr)
         return 1
+    finally:
+        os.umask(before)
     return 0
 
 
 def _run(settings: Settings, listener: socket.socket) -> None:
     async def serve() -> None:
-        async with open_workspace(settings) as workspace:
+        async with _opened(settings) as workspace:
             config = uvicorn.Config(
                 workspace.app,
+                http=Http11,
+                ws="none",
                 lifespan="off",
                 log_level="warning",
                 access_log=False,
@@ -73,6 +77,33 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     loop_factory = uvicorn.Config("").get_loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(serve())
+
+
+@contextlib.asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Workspace]:
+    """The workspace; what keeps it from opening becomes CanNotStart."""
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            workspace = await stack.enter_async_context(open_workspace(settings))
+        except (CanNotStart, PermissionError):
+            raise
+        except OSError as error:
+            raise CanNotStart(_said(error, settings)) from error
+        except Exception as error:
+            raise CanNotStart(
+                f"{type(error).__name__}: {error}\nThe data are in {settings.data}; --data "
+                f"another/directory starts with none, --registry names the models "
+                f"({settings.registry})."
+            ) from error
+        yield workspace
+
+
+def _said(error: OSError, settings: Settings) -> str:
+    return (
+        f"{error.filename or settings.data}: {error.strerror or error}. Everything that the "
+        f"workspace keeps is in {settings.data}: let it be written there, or give --data "
+        "another/directory."
+    )
 
 
 def _welcome(settings: Settings, listener: socket.socket, workspace: Workspace) -> None:
@@ -94,8 +125,15 @@ def _welcome(settings: Settings, listener: socket.socket, workspace: Workspace) 
 @contextlib.contextmanager
 def _only_instance(settings: Settings) -> Iterator[None]:
     """Hold the data directory; the lock goes with the process, however it ends."""
-    settings.data.mkdir(parents=True, exist_ok=True)
-    with settings.lock_file.open("a+") as lock:
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        # Also what an earlier version has made, or somebody else.
+        for folder in (FOLDER, FOLDER.parent) if settings.data == FOLDER else (settings.data,):
+            folder.chmod(0o700)
+        file = settings.lock_file.open("a+")
+    except OSError as error:
+        raise CanNotStart(_said(error, settings)) from error
+    with file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

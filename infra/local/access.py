@@ -25,7 +25,7 @@ OPEN_PATHS = frozenset({"/.well-known/databricks-config", "/health"})
 def load_or_create_token(file: Path) -> str:
     """The token in `file`, created with mode 600 if there is none yet."""
     try:
-        token = file.read_text().strip()
+        token = file.read_text(errors="replace").strip()
     except FileNotFoundError:
         token = _TOKEN_PREFIX + secrets.token_hex(16)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -33,8 +33,10 @@ def load_or_create_token(file: Path) -> str:
         with os.fdopen(descriptor, "w") as stream:
             stream.write(token + "\n")
         return token
-    if not token:
-        raise PermissionError(f"{file} is empty: delete it, and the next start writes a new token.")
+    if not token or not token.isascii():
+        raise PermissionError(
+            f"{file} is empty or no token: delete it, and the next start writes a new token."
+        )
     if file.stat().st_mode & 0o077:
         file.chmod(0o600)
     return token

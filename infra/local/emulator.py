@@ -22,14 +22,18 @@ from minilake.errors import DatabricksError
 from minilake.persistence import StateEnvelope
 from minilake.services import (
     SERVICE_REGISTRY,
+    files,
     get_service_module,
     get_state_functions,
+    identity,
     sql_statements,
+    unity_catalog,
 )
-from minilake.services.workspace import ensure_user_home
+from minilake.services.workspace import ensure_user_home, resolve_workspace_path
 from pydantic import BaseModel, ValidationError
 
-from infra.local.refusal import Refusal, invalid
+from infra.local.refusal import Refusal, invalid, unwritten
+from infra.local.settings import CanNotStart
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,9 +117,16 @@ class Emulator:
         self._reset_modules()
         minilake.app._duckdb_pool = CatalogPool(database, data_dir)
         self.documents: dict[str, dict[str, Any]] = {}
-        self._restore(database)
+        try:
+            self._restore(database)
+        except BaseException:
+            self._leave()
+            raise
         ensure_user_home()
-        self.app: ASGIApp = Durable(_minilakes_app(), self.save)
+        resolve_workspace_path("/Shared").mkdir(parents=True, exist_ok=True)
+        # One workspace, one id: clients compare what a header and the metastore say of it.
+        identity.FAKE_ORG_ID = str(unity_catalog.WORKSPACE_ID)
+        self.app: ASGIApp = Durable(_taking_json(_minilakes_app()), self.save)
 
     def run_sql_by(self, execute: Callable[[str], tuple[list[str], list[list[Any]]]]) -> None:
         """SQL of jobs and alerts goes through `execute`, on a thread: the loop serves meanwhile.
@@ -144,7 +155,10 @@ class Emulator:
         return kept
 
     def save(self) -> None:
-        """Write the state if it changed; a crash leaves the old or the new file, never half."""
+        """Write the state if it changed; a crash leaves the old or the new file, never half.
+
+        Raises Refusal where it can not be written; the state is the old one then.
+        """
         # Handlers run on several threads, and the draft is one file.
         with self._saving:
             self._save()
@@ -163,18 +177,28 @@ class Emulator:
         if content == self._written:
             return
         draft = self._snapshot.with_suffix(".tmp")
-        # Secrets are in it.
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(self._snapshot)
+        try:
+            # Secrets are in it.
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            draft.replace(self._snapshot)
+        except OSError as error:
+            # What its client is told has failed must not be there.
+            draft.unlink(missing_ok=True)
+            self._reset_modules()
+            self._take(_modules(self._written) if self._written else {})
+            raise unwritten(error) from error
         self._written = content
 
     def close(self) -> None:
         """Save, and leave minilake as if it had never been opened."""
         self.save()
+        self._leave()
+
+    def _leave(self) -> None:
         minilake.app._duckdb_pool = None
         sql_statements._execute_sql_real = _minilakes_execute
         self._reset_modules()
@@ -190,18 +214,39 @@ class Emulator:
     def _restore(self, database: Database) -> None:
         if not self._snapshot.exists():
             return
-        modules = StateEnvelope.from_dict(orjson.loads(self._snapshot.read_bytes())).modules
-        for name, functions in get_state_functions().items():
-            if (state := modules.get(name)) is not None:
-                for registry in _INTEGER_KEYS.get(name, ()):
-                    state[registry] = {int(key): value for key, value in state[registry].items()}
-                functions["restore_state"](state)
-        self.documents.update(modules.get("documents", {}))
+        self._written = self._snapshot.read_bytes()
+        try:
+            self._take(_modules(self._written))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise CanNotStart(
+                f"{self._snapshot}: this is not the whole state of a workspace ({error}). Put back "
+                "a copy of it; or move it away, and the next start knows of no catalog, schema, "
+                "job or secret, until they are deployed again."
+            ) from error
         for catalog in state_of("unity_catalog", "catalogs"):
             database.attach(catalog, database.catalog_file(catalog))
         for cluster in state_of("clusters", "clusters").values():
             # What a transition was under way to when the process ended.
             cluster["state"] = _CLUSTER_STATES.get(cluster["state"], cluster["state"])
+
+    def _take(self, modules: dict[str, Any]) -> None:
+        """Make a state that was written the present one."""
+        for name, functions in get_state_functions().items():
+            if (state := modules.get(name)) is not None:
+                for registry in _INTEGER_KEYS.get(name, ()):
+                    state[registry] = {int(key): value for key, value in state[registry].items()}
+                functions["restore_state"](state)
+        written = modules.get("documents", {})
+        for name in {*self.documents, *written}:
+            # Whoever keeps documents holds on to their dictionary.
+            kept = self.documents.setdefault(name, {})
+            kept.clear()
+            kept.update(written.get(name, {}))
+
+
+def _modules(content: bytes) -> dict[str, Any]:
+    modules: dict[str, Any] = StateEnvelope.from_dict(orjson.loads(content)).modules
+    return modules
 
 
 @functools.cache
@@ -209,6 +254,19 @@ def _minilakes_app() -> ASGIApp:
     """It holds no state of its own, and FastAPI takes 0.1 s to prepare its routes."""
     app: ASGIApp = minilake.app.create_app()
     return app
+
+
+def _taking_json(app: ASGIApp) -> ASGIApp:
+    """`curl -d` calls its body a form; all that these APIs take is JSON."""
+    form = (b"content-type", b"application/x-www-form-urlencoded")
+
+    async def with_json(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and form in scope["headers"]:
+            headers = [it for it in scope["headers"] if it != form]
+            scope = {**scope, "headers": [*headers, (b"content-type", b"application/json")]}
+        await app(scope, receive, send)
+
+    return with_json
 
 
 class Durable:
@@ -228,10 +286,18 @@ class Durable:
             await self._app(scope, receive, send)
             return
 
+        refused = False
+
         async def send_after_save(message: Message) -> None:
+            nonlocal refused
             if message["type"] == "http.response.start":
-                self._save()
-            await send(message)
+                try:
+                    self._save()
+                except Refusal as refusal:
+                    refused = True
+                    await refusal.response()(scope, receive, send)
+            if not refused:
+                await send(message)
 
         await self._app(scope, receive, send_after_save)
 
@@ -240,6 +306,15 @@ def state_of(service: str, registry: str) -> dict[Any, Any]:
     """A registry of one of minilake's services, to read and to change."""
     module = get_service_module(service)
     found: dict[Any, Any] = module._state[registry]
+    return found
+
+
+def file_on_disk(path: str) -> Path:
+    """Where minilake keeps a file of the Files API. Raises Refusal for one outside of its root."""
+    try:
+        found: Path = files._resolve(path)
+    except DatabricksError as error:
+        raise Refusal(error.status_code, error.error_code, error.message) from error
     return found
 
 

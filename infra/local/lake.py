@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import duckdb
 from minilake.services import identity
 from starlette.routing import Route
 
-from infra.local.catalog import model_files, models_api, namespaces_api, tables_api
+from infra.local.catalog import (
+    creation_api,
+    grants_api,
+    model_files,
+    models_api,
+    namespaces_api,
+    tables_api,
+)
 from infra.local.catalog.models import RegisteredModels
 from infra.local.catalog.namespaces import Namespaces
 from infra.local.catalog.tables import Tables
 from infra.local.emulator import Emulator, state_of
-from infra.local.objects import clusters, jobs, permissions, queries, warehouses
+from infra.local.objects import clusters, files, jobs, permissions, queries, secrets, warehouses
 from infra.local.objects.dashboards import DashboardsApi
 from infra.local.refusal import not_emulated
 from infra.local.serving.inference_tables import LakePayloadSink
+from infra.local.settings import CanNotStart
 from infra.local.sql import forms, statements_api
 from infra.local.sql.engine import Engine
 from infra.local.sql.scripts import run_script
@@ -41,9 +50,16 @@ class Lake:
         data = data.resolve()
         data.mkdir(parents=True, exist_ok=True)
         self.user = user
+        self._uploads = data / "uploads"
         self.database = Database(data)
         try:
             self._emulator = Emulator(self.database, data)
+        except duckdb.Error as error:
+            self.database.close()
+            raise CanNotStart(
+                f"{data}: the tables of a catalog can not be opened: {error}. Put back a copy of "
+                "the file, or give --data another/directory."
+            ) from error
         except BaseException:
             self.database.close()
             raise
@@ -71,14 +87,20 @@ class Lake:
         return [
             # minilake's administration would delete files of open databases.
             Route("/_minilake/{rest:path}", _refuse, methods=["GET", "POST"]),
+            # A token of it would be refused everywhere: there is one.
+            Route("/api/2.0/token/create", _refuse, methods=["POST"]),
             # What these change is in the database, or changes nothing.
             *statements_api.routes(self.statements),
             *tables_api.TablesApi(self.tables, self.namespaces).routes(),
             *model_files.routes(self.models),
+            *files.routes(self._uploads),
             *emulator.durable(
                 [
                     *models.routes(),
+                    *creation_api.routes(self.namespaces, self.database),
+                    *grants_api.routes(self.namespaces, self.tables, self.models),
                     *namespaces_api.routes(self.namespaces, self.tables, self.models),
+                    *secrets.routes(user),
                     *warehouses.routes(),
                     *clusters.routes(),
                     *jobs.routes(),

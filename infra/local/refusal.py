@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import orjson
@@ -9,6 +10,9 @@ from starlette.responses import Response
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+
+_log = logging.getLogger(__name__)
 
 
 class Refusal(Exception):
@@ -44,6 +48,16 @@ def not_emulated(what: str) -> Refusal:
     """The honest answer for everything that this workspace does not do."""
     return Refusal(
         501, "NOT_IMPLEMENTED", f"{what} is not emulated by the local workspace (see PARITY.md)."
+    )
+
+
+def unwritten(error: Exception) -> Refusal:
+    """500: what a request would change can not be written, as on a full disk."""
+    _log.error("What a request changes can not be written: %s", error)
+    return Refusal(
+        500,
+        "INTERNAL_ERROR",
+        f"The local workspace can not write its data: {error}. Nothing was changed.",
     )
 
 

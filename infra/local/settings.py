@@ -18,6 +18,10 @@ class InvalidSettings(ValueError):
     """A setting the workspace cannot start with; the text names the setting and the way out."""
 
 
+class CanNotStart(RuntimeError):
+    """Why the workspace can not start, and the way out."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
     """Times are in seconds. The names are those of the command line options."""

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import sqlite3
 from typing import TYPE_CHECKING
 
 import orjson
@@ -20,8 +21,9 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from infra.local.access import Access, RequireToken, load_or_create_token
+from infra.local.bodies import BoundedBodies
 from infra.local.lake import Lake
-from infra.local.refusal import Refusal, answer_refusal, not_emulated
+from infra.local.refusal import Refusal, answer_refusal, not_emulated, unwritten
 from infra.local.serving.api import ROOT as SERVING_ROOT
 from infra.local.serving.api import ServingApi
 from infra.local.serving.delivery import Delivery
@@ -95,10 +97,13 @@ def compose(
     """One application of all that answers, behind the token and in Databricks' error form."""
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope["path"]
-        if path.startswith(INVOCATIONS):
+        if scope["path"].startswith(INVOCATIONS):
             await invocations(scope, receive, send)
-            return
+        else:
+            await bounded(scope, receive, send)
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
         if path.startswith("/api/") and path.endswith("/"):
             # MLflow's deployments client puts a slash behind the collection.
             path = path.rstrip("/")
@@ -113,9 +118,14 @@ def compose(
             raise not_emulated(f"{scope['method']} {path}")
         await lake(scope, receive, send)
 
-    handled = ExceptionMiddleware(
-        dispatch, handlers={Refusal: answer_refusal, HTTPException: _answer_http_exception}
-    )
+    bounded = BoundedBodies(serve)
+    handlers = {
+        Refusal: answer_refusal,
+        HTTPException: _answer_http_exception,
+        OSError: _answer_unwritten,
+        sqlite3.OperationalError: _answer_unwritten,
+    }
+    handled = ExceptionMiddleware(dispatch, handlers=handlers)
     return ServerErrorMiddleware(RequireToken(handled, access), handler=_answer_fault)
 
 
@@ -148,6 +158,10 @@ async def _answer_http_exception(_request: Request, error: Exception) -> Respons
     if not isinstance(error, HTTPException):
         raise error
     return Refusal(error.status_code, "BAD_REQUEST", error.detail).response()
+
+
+async def _answer_unwritten(_request: Request, error: Exception) -> Response:
+    return unwritten(error).response()
 
 
 async def _answer_fault(_request: Request, error: Exception) -> Response:

@@ -3,11 +3,14 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from infra.declared.default_environment import DEFAULT
 from infra.declared.environment import file_of, load
 from infra.declared.problem import InvalidFile
+from infra.progress import progress
 from infra.rollout.refusal import Refused
 
 AS_IT_SHOULD_BE: Final = 0
@@ -38,14 +41,17 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def add(name: str, command: Command, summary: str) -> argparse.ArgumentParser:
+    def add(
+        name: str, command: Command, summary: str, default: str | None = DEFAULT
+    ) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=summary, description=summary)
         added.set_defaults(command=command)
         added.add_argument(
             "--environment",
-            default="dev",
+            default=default,
             metavar="NAME",
-            help="a file in infra/environments, or a path to one (default: %(default)s)",
+            help="a file in infra/environments, or a path to one "
+            f"(default: {default or 'each of them'})",
         )
         return added
 
@@ -62,8 +68,26 @@ def parser() -> argparse.ArgumentParser:
         help="only this model, without catalog and schema; may be repeated. Default: both arms",
     )
     promoting = add("promote", _promote, "write the next step of the ramp, by a decision")
-    promoting.add_argument("--decision", type=Path, required=True, metavar="FILE")
+    promoting.add_argument(
+        "--decision",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="decision.json, as ml.compare or ml.replay wrote it; of a replay with its answers",
+    )
     _add_experiment(promoting)
+    diffing = add(
+        "diff",
+        _diff,
+        "what the change since a revision of Git does to the synthesized JSON",
+        default=None,
+    )
+    diffing.add_argument(
+        "--base",
+        default="HEAD",
+        metavar="REVISION",
+        help="a commit, branch or tag of Git (default: %(default)s, so what is not committed yet)",
+    )
     verifying = add("verify", _verify, "make a decision again from the data, and compare")
     what = verifying.add_mutually_exclusive_group()
     what.add_argument(
@@ -89,6 +113,14 @@ def parser() -> argparse.ArgumentParser:
         "check", _check, "what a deployment would fail at or erase, with the command that heals it"
     )
     checking.add_argument("--stack", choices=_CHECKED, help="of this stack alone. Default: of both")
+    planned = add("policy", _policy, "refuse plans that destroy an endpoint or what holds data")
+    planned.add_argument(
+        "plans",
+        nargs="+",
+        type=Path,
+        metavar="PLAN.JSON",
+        help="what terraform show -json writes of a plan",
+    )
     waiting = add("wait", _wait, "wait for an update: progress, and build logs where it fails")
     waiting.add_argument(
         "--timeout-minutes",
@@ -98,7 +130,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add("aliases", _aliases, "after a deployment: let the aliases follow the roles")
     recording = add("record", _record, "after a deployment: note since when the traffic is split")
-    recording.add_argument("--experiment", required=True, metavar="NAME")
+    recording.add_argument(
+        "--experiment",
+        required=True,
+        metavar="NAME",
+        help="a file in infra/experiments, or a path to one; the record goes beside it, to splits/",
+    )
     return parser
 
 
@@ -134,7 +171,7 @@ def _status(given: argparse.Namespace) -> int:
 
     environment = load(given.environment)
     state = terraform_state.read(environment, Path.cwd())
-    with workspace(environment) as client:
+    with workspace(environment) as client, progress("Comparing file, state and endpoints"):
         found = statuses(client, environment, state)
     show_status(found, state)
     return AS_IT_SHOULD_BE if all(it.is_as_declared for it in found) else FOUND
@@ -147,7 +184,7 @@ def _pin(given: argparse.Namespace) -> int:
     from infra.rollout.workspace import workspace
 
     file = EnvironmentFile(given.environment)
-    with workspace(file.environment) as client:
+    with workspace(file.environment) as client, progress("Asking the registry"):
         pinned = pin(file, Registry(client), newest=given.newest, models=tuple(given.model))
     for it in pinned:
         change = "unchanged" if it.before == it.version.number else f"was {it.before}"
@@ -175,6 +212,7 @@ def _verify(given: argparse.Namespace) -> int:
     from infra.rollout import history
     from infra.rollout.environment_file import EnvironmentFile
     from infra.rollout.evidence import Evidence, last_step
+    from infra.rollout.separation import require_separate
     from infra.rollout.verify import evidence_of, moves, verify
 
     file = EnvironmentFile(given.environment)
@@ -184,6 +222,7 @@ def _verify(given: argparse.Namespace) -> int:
         chosen = []
         if history.is_in(file.path, given.base):  # a new environment enters by review alone
             before = history.at(file.path, given.base).environment
+            require_separate(file.path, before, file.environment, given.base)
             for move in moves(before, file.environment):
                 chosen.append(evidence_of(file, move, before, given.base))
     else:
@@ -191,7 +230,8 @@ def _verify(given: argparse.Namespace) -> int:
         steps = (last_step(file.path, arm.served_entity_name, arm.traffic) for arm in arms)
         chosen = [step for step in steps if step]
     for evidence in chosen:
-        done = verify(evidence, given.environment, experiment=given.experiment, data=given.data)
+        with progress(f"Making {evidence.file} again from the data"):
+            done = verify(evidence, given.environment, experiment=given.experiment, data=given.data)
         decision = evidence.decision
         print(
             f"{evidence.file}: verified: {decision.verdict} for "
@@ -202,6 +242,17 @@ def _verify(given: argparse.Namespace) -> int:
             print(f"  made with another {name}: {versions}")
     if not chosen:
         print(f"{file.path.name}: no traffic was given to a challenger, so nothing is to verify.")
+    return AS_IT_SHOULD_BE
+
+
+def _diff(given: argparse.Namespace) -> int:
+    from infra.rollout.json_diff import differences
+
+    name = None if given.environment is None else load(given.environment).name
+    found = list(differences(given.base, name))
+    print("".join(found), end="")
+    if not found:
+        print(f"The synthesized JSON is that of {given.base}.")
     return AS_IT_SHOULD_BE
 
 
@@ -229,14 +280,15 @@ def _rollback(given: argparse.Namespace) -> int:
 
 def _check(given: argparse.Namespace) -> int:
     from infra.rollout import terraform_state
-    from infra.rollout.check import Finding, check_platform, check_serving
+    from infra.rollout.check import check_platform, check_serving
+    from infra.rollout.finding import Finding
     from infra.rollout.workspace import workspace
 
     environment = load(given.environment)
     root = Path.cwd()
     stacks = (given.stack,) if given.stack else _CHECKED
     findings: list[Finding] = []
-    with workspace(environment) as client:
+    with workspace(environment) as client, progress("Looking for what stands in the way"):
         if "platform" in stacks:
             platform = terraform_state.read_platform(environment, root)
             findings += check_platform(client, environment, platform)
@@ -250,15 +302,24 @@ def _check(given: argparse.Namespace) -> int:
     return FOUND if findings else AS_IT_SHOULD_BE
 
 
+def _policy(given: argparse.Namespace) -> int:
+    from infra.rollout.policy import allowed
+
+    environment = load(given.environment)
+    for line in allowed(environment, given.plans):
+        print(line)
+    return AS_IT_SHOULD_BE
+
+
 def _wait(given: argparse.Namespace) -> int:
-    from infra.rollout.endpoints import endpoints_of
+    from infra.rollout.endpoints import arms_are_as_declared, as_deployed
     from infra.rollout.wait import wait
     from infra.rollout.workspace import workspace
 
     environment = load(given.environment)
     failed = False
     with workspace(environment) as client:
-        for endpoint in endpoints_of(environment):
+        for endpoint in as_deployed(environment, client):
             minutes = given.timeout_minutes
             if minutes is None:
                 minutes = endpoint.timeout_minutes
@@ -268,6 +329,7 @@ def _wait(given: argparse.Namespace) -> int:
                 endpoint.endpoint,
                 seconds=60 * minutes,
                 say=lambda line: print(f"  {line}", flush=True),
+                is_declared=partial(arms_are_as_declared, environment, endpoint),
             )
             for log in outcome.logs:
                 print(f"  build log of {log.served_entity}:")
@@ -295,6 +357,7 @@ def _aliases(given: argparse.Namespace) -> int:
 
 def _record(given: argparse.Namespace) -> int:
     from infra.declared.experiment import load as load_experiment
+    from infra.declared.experiment import splits_of
     from infra.rollout.endpoints import live
     from infra.rollout.splits import record
     from infra.rollout.workspace import workspace
@@ -303,7 +366,7 @@ def _record(given: argparse.Namespace) -> int:
     experiment = load_experiment(given.experiment)
     with workspace(environment) as client:
         document = live(client, environment.ab_test.endpoint)
-    done = record(environment, experiment, document, None)
+    done = record(environment, experiment, document, splits_of(given.experiment))
     split = done.split
     print(
         f"{split.champion}/{split.challenger} since {split.since:%Y-%m-%dT%H:%M:%SZ}: "

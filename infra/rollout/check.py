@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from infra.declared.endpoint import Endpoint, InferenceTable
 from infra.declared.environment import Environment
-from infra.declared.holdings import created
+from infra.declared.holdings import created, holdings, is_adoptable, models
 from infra.declared.naming import payload_table
 from infra.declared.secret import is_reference
 from infra.rollout import settings
@@ -15,11 +14,15 @@ from infra.rollout.endpoints import (
     FAILED,
     UPDATING,
     Document,
+    arms_are_as_declared,
     as_deployed,
     endpoints_of,
     live,
+    not_serving,
     update_of,
 )
+from infra.rollout.existing import check_existing
+from infra.rollout.finding import Finding
 from infra.rollout.pin import require_one_signature, require_ready
 from infra.rollout.refusal import Refused
 from infra.rollout.terraform_state import PlatformState, TerraformState
@@ -34,30 +37,40 @@ _ALL: Final = frozenset({"ALL_PRIVILEGES", "ALL PRIVILEGES"})
 _TRAIN: Final = "python -m ml.train_keras or python -m ml.train_torch"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One thing that stands in the way, and the command that takes it away."""
-
-    subject: str
-    problem: str
-    heal: str
-
-
 def check_platform(
     client: "WorkspaceClient", environment: Environment, state: PlatformState
 ) -> tuple[Finding, ...]:
     """What an apply of the platform stack would erase, or stop at."""
-    return tuple(
+    file = f"infra/environments/{environment.name}.toml"
+    findings = [
         Finding(
             subject=holding.name,
             problem=holding.problem(state.unread),
-            heal=f"{state.before}, then "
+            heal=(
+                f"adopt = true under {holding.key} of {file}, or " * is_adoptable(holding, commands)
+            )
+            + f"{state.before}, then "
             + ", then ".join(f"{state.terraform} {command}" for command in commands)
-            + "; if it is not ours, choose another catalog",
+            + f"; create = false under {holding.key}, if something else takes care of it; if it "
+            "is not ours, choose another catalog",
         )
-        for holding, commands in created(environment, state.known)
+        for declared in (holdings, models)
+        for holding, commands in created(environment, state.known, declared)
         if exists(client, holding.kind, holding.name)
-    )
+    ]
+    known = {it.address for it in state.known}
+    findings += [
+        Finding(
+            subject=holding.name,
+            problem=f"adopt = true, and there is no such {holding.kind} to import.",
+            heal=f"remove adopt under {holding.key} of {file}: it is created then",
+        )
+        for holding in holdings(environment)
+        if holding.adopt
+        and holding.address not in known
+        and not exists(client, holding.kind, holding.name)
+    ]
+    return tuple(findings)
 
 
 def check_serving(
@@ -70,9 +83,9 @@ def check_serving(
     findings = [*models, *(() if models else _signatures(registry, environment))]
     findings += _grants(client, environment)
     findings += _secrets(client, environment)
-    for endpoint in endpoints_of(environment):
+    for endpoint in as_deployed(environment, client):
         document = documents[endpoint.endpoint]
-        findings += _name(environment, endpoint, document, state)
+        findings += check_existing(client, environment, endpoint, document, state)
         findings += _payload_table(client, environment, endpoint, document)
         findings += _update(environment, endpoint, document)
     return tuple(findings)
@@ -204,25 +217,6 @@ def _secrets(client: "WorkspaceClient", environment: Environment) -> Iterator[Fi
                     )
 
 
-def _name(
-    environment: Environment, endpoint: Endpoint, document: Document | None, state: TerraformState
-) -> Iterator[Finding]:
-    if document is None:
-        return
-    remembered = state.endpoints.get(endpoint.endpoint)
-    if endpoint.adopt or (remembered and remembered.get("serving_endpoint_id") == document["id"]):
-        return
-    yield Finding(
-        subject=endpoint.endpoint,
-        problem="an endpoint of this name exists, and Terraform's state does not know it"
-        + (f" ({state.unread})" if state.unread else "")
-        + ": creating it would be refused (Endpoint already exists).",
-        heal="is it ours? adopt = true in its table of "
-        f"infra/environments/{environment.name}.toml, then cdktf deploy "
-        f"{environment.serving_stack}; if not, choose another name",
-    )
-
-
 def _payload_table(
     client: "WorkspaceClient",
     environment: Environment,
@@ -259,7 +253,9 @@ def _update(
             problem="it is being updated, and a second update is refused meanwhile.",
             heal=f"{wait}: progress and build logs",
         )
-    elif update in FAILED:
+    elif update in FAILED and not (
+        arms_are_as_declared(environment, endpoint, document) and not not_serving(document)
+    ):
         yield Finding(
             subject=endpoint.endpoint,
             problem=f"its last update ended as {update}; the configuration before it serves.",

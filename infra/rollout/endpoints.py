@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from infra.declared.endpoint import Endpoint
 from infra.declared.environment import Environment
 from infra.declared.feedback import feedback_variables
+from infra.rollout import settings
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 PATH: Final = "/api/2.0/serving-endpoints"
 UPDATING: Final = "IN_PROGRESS"
 FAILED: Final = ("UPDATE_FAILED", "UPDATE_CANCELED")
+READY: Final = "READY"
+GIVEN_UP: Final = frozenset({"FAILED", "ABORTED"})
+"""Deployments of a served entity that nobody works on any more."""
+_ANSWERING: Final = frozenset({"DEPLOYMENT_READY", "DEPLOYMENT_UNKNOWN"})
 
 Document = Mapping[str, Any]
 
@@ -56,6 +61,32 @@ def live(client: "WorkspaceClient", name: str) -> Document | None:
 def update_of(document: Document) -> str:
     """NOT_UPDATING, IN_PROGRESS, UPDATE_FAILED or UPDATE_CANCELED."""
     return str((document.get("state") or {}).get("config_update"))
+
+
+def not_serving(document: Document) -> dict[str, str]:
+    """The served entities of the configuration in force that do not answer yet, or no more, with
+    their deployment; the endpoint itself, NOT_READY, where it does not say whose fault it is."""
+    states = deployments({**document, "pending_config": None})
+    found = {
+        name: state.removeprefix("DEPLOYMENT_")
+        for name, (state, _) in states.items()
+        if state not in _ANSWERING
+    }
+    ready = (document.get("state") or {}).get("ready")
+    if ready == READY or found:
+        return found
+    return {str(document.get("name")): str(ready)}
+
+
+def arms_are_as_declared(environment: Environment, endpoint: Endpoint, document: Document) -> bool:
+    """Whether the configuration in force has the arms, with all their settings, that the file
+    declares; `endpoint` as it is deployed. An endpoint that has never served has none."""
+    sides = (settings.declared(environment, endpoint), settings.found(document))
+    file, live = (
+        {name: value for name, value in side.items() if name.startswith(settings.ARM)}
+        for side in sides
+    )
+    return file == live
 
 
 def deployments(document: Document) -> dict[str, tuple[str, str]]:

@@ -15,6 +15,9 @@ from tomlkit.items import Item, Table
 from infra.declared.environment import Environment, InvalidEnvironment, file_of, load
 from infra.declared.problem import Problem
 
+_MARK: Final = "\ufeff"
+"""The byte-order mark of Windows's tools, which TOML does not know."""
+
 CHAMPION: Final = "champion"
 FEEDBACK: Final = "feedback"
 
@@ -39,12 +42,13 @@ class EnvironmentFile:
         self.path = file_of(name_or_path)
         self.environment = load(self.path)
         self._before = self.path.read_bytes().decode()
-        self._document: Any = tomlkit.parse(self._before)
+        self._document: Any = tomlkit.parse(self._before.removeprefix(_MARK))
 
     @property
     def text(self) -> str:
         """The file's text with the edits."""
-        return tomlkit.dumps(self._document)
+        mark = _MARK if self._before.startswith(_MARK) else ""
+        return mark + tomlkit.dumps(self._document)
 
     @property
     def difference(self) -> str:

@@ -9,6 +9,7 @@ from typing import Final, Self
 from infra.declared.environment import Environment
 from infra.declared.experiment import Experiment
 from infra.declared.experiment import load as load_experiment
+from infra.declared.safeguards import Ramp
 from infra.rollout.refusal import Refused
 from ml.contract.decision import ANSWERS_FILE, JOURNAL_FILE, JOURNALS, NONE_GIVEN, Decision, Verdict
 
@@ -103,13 +104,23 @@ class Evidence:
             )
         return experiment
 
-    def require_verdict(self) -> None:
-        """Raises Refused for any verdict but PROMOTE, with what it asks for instead."""
-        verdict = self.decision.verdict
-        if verdict is not Verdict.PROMOTE:
+    def require_step(self, experiment: Experiment, percent: int) -> None:
+        """Raises Refused where the decision does not carry a step to so many percent: an early one
+        needs that no harm is seen, every other one PROMOTE."""
+        decision = self.decision
+        if decision.verdict is Verdict.PROMOTE:
+            return
+        early = (experiment.ramp or Ramp()).early_up_to
+        if percent > early or decision.early_step is None:
             raise Refused(
-                f"{self.file}: verdict = {verdict}: {self.decision.reason} Only PROMOTE moves "
-                f"traffic to a challenger; {_INSTEAD[verdict]}."
+                f"{self.file}: verdict = {decision.verdict}: {decision.reason} Only PROMOTE moves "
+                f"traffic to a challenger beyond {early} percent; {_INSTEAD[decision.verdict]}."
+            )
+        if not decision.early_step.holds:
+            raise Refused(
+                f"{self.file}: verdict = {decision.verdict}, and not even an early step, to "
+                f"{percent} percent, may rest on it: {decision.early_step.because} Instead, "
+                f"{_INSTEAD[decision.verdict]}."
             )
 
     def challenger_in(self, environment: Environment) -> int:

@@ -55,6 +55,23 @@ def content(file: Path, revision: str) -> bytes:
     return _git(file, "show", "--end-of-options", f"{revision}:./{file.name}")
 
 
+def archive(folder: Path, revision: str) -> bytes:
+    """A tar archive of what a revision has in a folder. Raises Refused."""
+    place = folder / "main.py"
+    named = _git(place, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+    return _git(place, "archive", "--format=tar", named.decode().strip())
+
+
+def changed(file: Path, revision: str) -> tuple[str, ...]:
+    """What the file's repository has changed since it left a revision, uncommitted edits included;
+    paths from the repository's root. Raises Refused."""
+    root = _git(file, "rev-parse", "--show-toplevel").decode().rstrip("\n")
+    differing = _git(
+        Path(root, file.name), "diff", "--name-only", "-z", "--no-renames", "--merge-base", revision
+    )
+    return tuple(it for it in differing.decode(errors="replace").split("\0") if it)
+
+
 def _commit(file: Path, name: str, subject: str) -> Commit | None:
     try:
         found = content(file, name)

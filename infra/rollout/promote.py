@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from infra.declared.ramp import next_step
 from infra.declared.traffic import ALL_TRAFFIC
 from infra.rollout.environment_file import EnvironmentFile, replace
 from infra.rollout.evidence import ANSWERS, JOURNAL, Evidence, last_step, record_of
-from infra.rollout.ramp import next_step
 from infra.rollout.refusal import Refused
 
 
@@ -38,10 +38,9 @@ def promote(
     """
     evidence = Evidence.read(decision)
     file = EnvironmentFile(environment)
-    evidence.require_verdict()
     challenger = evidence.challenger_in(file.environment)
-    evidence.experiment(experiment)
     arm = file.environment.ab_test.challengers[challenger]
+    evidence.require_step(evidence.experiment(experiment), next_step(arm.traffic) or ALL_TRAFFIC)
     last = last_step(file.path, arm.served_entity_name, arm.traffic)
     swaps = arm.traffic == ALL_TRAFFIC
     if not (swaps and last):

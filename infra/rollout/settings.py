@@ -17,6 +17,7 @@ Settings = Mapping[str, Value]
 """By the name of the setting; what is not set, or has its default, is left out."""
 
 ARM: Final = "arm "
+AUTO_CAPTURE: Final = "auto_capture"
 DESCRIPTION: Final = "description"
 GATEWAY: Final = "ai_gateway."
 INFERENCE_TABLE: Final = "inference table"
@@ -47,7 +48,7 @@ def declared(environment: Environment, endpoint: Endpoint) -> Settings:
     settings |= {f"{TAG}{key}": value for key, value in environment.tags.items()}
     for what, table in (
         (INFERENCE_TABLE, endpoint.inference_table),
-        ("auto_capture", endpoint.auto_capture),
+        (AUTO_CAPTURE, endpoint.auto_capture),
     ):
         if table:
             settings |= _declared_table(environment, what, table)
@@ -65,7 +66,7 @@ def found(endpoint: Mapping[str, Any]) -> Settings:
         settings[f"{ARM}{name}.traffic"] = int(route.get("traffic_percentage") or 0)
     for tag in endpoint.get("tags") or ():
         settings[f"{TAG}{tag['key']}"] = tag.get("value") or ""
-    settings |= _table("auto_capture", _block(config.get("auto_capture_config")))
+    settings |= _table(AUTO_CAPTURE, _block(config.get("auto_capture_config")))
     gateway = _block(endpoint.get("ai_gateway"))
     settings |= _table(INFERENCE_TABLE, _block(gateway.get("inference_table_config")))
     settings |= {

@@ -44,7 +44,7 @@ def record(
             f"{last.since:%Y-%m-%dT%H:%M:%SZ}. Correct that one, or "
             "the experiment's [split] before it begins."
         )
-    text = target.read_text(encoding="utf-8") if target.is_file() else ""
+    text = target.read_text(encoding="utf-8-sig") if target.is_file() else ""
     edited: Any = tomlkit.parse(text or f"# How {experiment.name} was split: written by rollout.\n")
     entry = tomlkit.table()
     entry["since"] = split.since

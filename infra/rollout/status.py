@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 from infra.declared.environment import Environment
 from infra.rollout import settings
 from infra.rollout.drift import Drift, drifts
-from infra.rollout.endpoints import Document, as_deployed, deployments, live, update_of
+from infra.rollout.endpoints import (
+    Document,
+    as_deployed,
+    deployments,
+    endpoints_of,
+    live,
+    not_serving,
+    update_of,
+)
 from infra.rollout.terraform_state import TerraformState
 
 if TYPE_CHECKING:
@@ -36,15 +44,16 @@ class Status:
 
     @property
     def is_as_declared(self) -> bool:
-        """Whether nothing differs from the file and nothing is remarked."""
+        """Whether it serves, nothing differs from the file and nothing is remarked."""
         return not self.drifts and not self.remark
 
 
 def statuses(
     client: "WorkspaceClient", environment: Environment, state: TerraformState
 ) -> tuple[Status, ...]:
-    """The status of each endpoint that the file declares."""
+    """The status of each endpoint that the file declares, or that Terraform's state knows."""
     found = []
+    declared = {endpoint.endpoint for endpoint in endpoints_of(environment)}
     for endpoint in as_deployed(environment, client):
         document = live(client, endpoint.endpoint)
         if document is None:
@@ -74,10 +83,36 @@ def statuses(
                     state=None if remembered is None else settings.found(remembered),
                     live=settings.found(document),
                 ),
-                remark=_unknown_to(state, endpoint.endpoint),
+                remark=" ".join(
+                    filter(None, (_unknown_to(state, endpoint.endpoint), _idle(document)))
+                ),
             )
         )
+    found += [_undeclared(client, environment, it) for it in state.endpoints if it not in declared]
     return tuple(found)
+
+
+def _undeclared(client: "WorkspaceClient", environment: Environment, name: str) -> Status:
+    """Of an endpoint that was deployed from the file, which has it no more."""
+    document = live(client, name)
+    deploy = f"the next cdktf deploy {environment.serving_stack}"
+    return Status(
+        endpoint=name,
+        ready="ABSENT" if document is None else str((document.get("state") or {}).get("ready")),
+        update="in Terraform's state" if document is None else update_of(document),
+        arms=() if document is None else _arms(document),
+        drifts=(),
+        remark=f"{environment.name}.toml does not declare it, and Terraform's state knows it: "
+        + (f"{deploy} forgets it." if document is None else f"{deploy} destroys it. ")
+        + ("" if document is None else "To keep it, declare it again."),
+    )
+
+
+def _idle(document: Document) -> str:
+    idle = ", ".join(f"{entity} is {state}" for entity, state in not_serving(document).items())
+    if not idle:
+        return ""
+    return f"It does not serve: {idle}. python -m infra.rollout wait shows how it goes on."
 
 
 def _believed(name: str, state: TerraformState) -> str:

@@ -17,11 +17,11 @@ from typing import Final
 from infra.declared.environment import Environment
 from infra.declared.experiment import EXPERIMENTS, Experiment, InvalidExperiment
 from infra.declared.experiment import load as load_experiment
+from infra.declared.ramp import next_step
 from infra.declared.traffic import ALL_TRAFFIC
 from infra.rollout import history
 from infra.rollout.environment_file import EnvironmentFile
 from infra.rollout.evidence import Evidence, last_step, record_of
-from infra.rollout.ramp import next_step
 from infra.rollout.refusal import Refused
 from ml.contract.decision import DECISION_FILE, JOURNALS, differences
 
@@ -80,30 +80,41 @@ def evidence_of(file: EnvironmentFile, move: Move, before: Environment, base: st
             "python -m infra.rollout promote --decision decision.json write both."
         )
     evidence = Evidence.read(record)
-    evidence.require_verdict()
     challenger = evidence.challenger_in(before)
     if move.before != ALL_TRAFFIC:
         last = last_step(file.path, move.served_entity, move.before)
         evidence.require_fresh(before, challenger, last, now=datetime.now(UTC))
-    _require_unchanged(evidence, evidence.experiment(), base)
+    experiment = evidence.experiment()
+    evidence.require_step(experiment, move.after)
+    _require_unchanged(file, evidence, experiment, base)
     return evidence
 
 
-def _require_unchanged(evidence: Evidence, experiment: Experiment, base: str) -> None:
+def _require_unchanged(
+    file: EnvironmentFile, evidence: Evidence, experiment: Experiment, base: str
+) -> None:
+    """Neither the base's experiment nor the one beside the file is another in substance: in CI the
+    file is the change's, and this code, with its experiments, the base's."""
     name = f"{experiment.name}.toml"
-    content = history.content(EXPERIMENTS / name, base)
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder, name)
-        copy.write_bytes(content)
-        try:
-            digest = load_experiment(copy).digest
-        except InvalidExperiment:
-            digest = ""
-    if digest != evidence.decision.experiment.digest:
+    contents = [history.content(EXPERIMENTS / name, base)]
+    beside = file.path.resolve().parent.parent / EXPERIMENTS.name / name
+    contents += [beside.read_bytes()] if beside.is_file() else []
+    if any(_digest(name, it) != evidence.decision.experiment.digest for it in contents):
         raise Refused(
             f"{EXPERIMENTS / name}: it is not what it is in {base}. A change that moves traffic "
             "does not change the rule it moves by: take one of the two out of this change."
         )
+
+
+def _digest(name: str, content: bytes) -> str:
+    """What identifies an experiment; empty for a file that is none."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, name)
+        copy.write_bytes(content)
+        try:
+            return load_experiment(copy).digest
+        except InvalidExperiment:
+            return ""
 
 
 def as_a_process(command: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from infra.declared.environment import Environment
+from infra.progress import progress
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -15,6 +16,7 @@ def workspace(environment: Environment) -> Iterator["WorkspaceClient"]:
     """A client of a workspace that has answered. Raises ml.workspace.connection.WorkspaceError."""
     from ml.workspace.connection import connect, explained
 
-    client = connect(environment)
+    with progress("Asking the workspace"):
+        client = connect(environment)
     with explained(client.config.host):
         yield client

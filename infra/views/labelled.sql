@@ -1,9 +1,9 @@
--- One row per prediction and reader: the prediction, and the reader's latest verdict on it.
--- A verdict that the same reader has superseded is not the latest, whatever the clocks said; one
--- that says INDETERMINATE is a verdict, but no label, and takes the place of an earlier label.
--- A verdict that came before its prediction was logged joins as soon as that is there.
--- A client that sent the same id twice has two predictions of that id; the first answer counts,
--- because it is the one that the client had asked for.
+-- One row per prediction and reader with what the reader said blind, which is the truth that counts,
+-- and one with `blind` false for what the reader said when the models' answer had been shown.
+-- INDETERMINATE is a reading, but no label: it has no outcome, and takes the place of an earlier
+-- label. A reading that came before its prediction was logged joins as soon as that is there.
+-- A client that sent the same id twice has two predictions of that id; the last answer counts,
+-- because it is the one that the client has.
 SELECT
   prediction.prediction_id,
   prediction.databricks_request_id,
@@ -13,36 +13,31 @@ SELECT
   prediction.model_version,
   prediction.probability,
   prediction.predicted_label,
-  verdict.ground_truth,
-  verdict.radiologist_id,
-  verdict.confidence,
-  verdict.timestamp AS decided_at,
-  verdict.blind,
-  verdict.sampling_probability,
+  reading.ground_truth,
+  reading.radiologist_id,
+  reading.confidence,
+  reading.decided_at,
+  reading.blind,
+  reading.sampling_probability,
   CASE
-    WHEN prediction.predicted_label = '$positive' AND verdict.ground_truth = '$positive' THEN 'TP'
+    WHEN reading.ground_truth NOT IN ('$negative', '$positive') THEN NULL
+    WHEN prediction.predicted_label = '$positive' AND reading.ground_truth = '$positive' THEN 'TP'
     WHEN prediction.predicted_label = '$positive' THEN 'FP'
-    WHEN verdict.ground_truth = '$positive' THEN 'FN'
+    WHEN reading.ground_truth = '$positive' THEN 'FN'
     ELSE 'TN'
-  END AS outcome
+  END AS outcome,
+  context.patient_key,
+  context.site,
+  context.device_maker,
+  context.device_model,
+  context.view,
+  context.age_band,
+  context.sex
 FROM $predictions AS prediction
 JOIN (
-  SELECT
-    *,
-    row_number() OVER (
-      PARTITION BY prediction_id, radiologist_id
-      ORDER BY timestamp DESC, written_at DESC, feedback_id DESC
-    ) AS verdict_number
-  FROM $feedback AS given
-  WHERE NOT EXISTS (
-    SELECT 1
-    FROM $feedback AS correction
-    WHERE correction.supersedes = given.feedback_id
-      AND correction.radiologist_id = given.radiologist_id
-      AND correction.prediction_id = given.prediction_id
-  )
-) AS verdict
-  ON verdict.prediction_id = prediction.prediction_id
-WHERE prediction.answer_number = 1
-  AND verdict.verdict_number = 1
-  AND verdict.ground_truth IN ('$negative', '$positive')
+$standing
+) AS reading
+  ON reading.prediction_id = prediction.prediction_id
+LEFT JOIN $contexts AS context
+  ON context.prediction_id = prediction.prediction_id
+WHERE prediction.answer_number = 1 AND NOT reading.simulated

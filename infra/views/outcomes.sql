@@ -37,6 +37,7 @@ LEFT JOIN (
       MIN(outcome) AS first_outcome,
       MAX(outcome) AS last_outcome
     FROM $labelled
+    WHERE blind AND outcome IS NOT NULL
     GROUP BY prediction_id, arm, model_version
   ) AS by_prediction
   GROUP BY arm, model_version

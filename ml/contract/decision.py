@@ -101,12 +101,17 @@ class Decision(_Record):
     method: Mapping[str, str]
     software: Mapping[str, str]
     findings: tuple[FindingRecord, ...]
+    early_step: FindingRecord | None = None
+    """Whether an early step of the ramp may rest on it; None of one that was made before there
+    were such steps."""
     numbers: Mapping[str, Any]
     """Every figure, with its n and its interval."""
 
     def text(self) -> str:
         """The file's content: the same decision, the same bytes."""
         content = _rounded(self.model_dump(mode="json"))
+        if self.early_step is None:
+            del content["early_step"]
         return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod

@@ -16,6 +16,10 @@ FILM_VOLUME: Final = "xray_images"
 """The managed volume of BRONZE that holds the films."""
 
 
+SIMULATION: Final = "simulation"
+"""The `feedback_source` of a verdict that no reader gave: its film still waits for one."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Column:
     """A column with its Databricks SQL type."""
@@ -160,5 +164,62 @@ PREDICTION_FEEDBACK: Final = Table(
             comment="When the row was written.",
             nullable=True,
         ),
+    ),
+)
+
+PREDICTION_CONTEXT: Final = Table(
+    schema=GOLD,
+    name="prediction_context",
+    comment=(
+        "What is known of a prediction's film without naming anybody: one row per prediction, "
+        "never changed. Neither names nor ids nor dates of a patient, and no free text."
+    ),
+    columns=(
+        Column(
+            name="prediction_id",
+            type="STRING",
+            comment="The prediction, as the view of the predictions names it: its request id.",
+        ),
+        Column(
+            name="patient_key",
+            type="STRING",
+            comment=(
+                "A pseudonym: HMAC-SHA-256 of the patient's id, hexadecimal, equal for films of "
+                "one patient. NULL where the patient is not known."
+            ),
+            nullable=True,
+        ),
+        Column(
+            name="site",
+            type="STRING",
+            comment="The code of the site, as the environment declares it.",
+            nullable=True,
+        ),
+        Column(
+            name="device_maker",
+            type="STRING",
+            comment="Who made the X-ray device: letters and digits, at most 32.",
+            nullable=True,
+        ),
+        Column(
+            name="device_model",
+            type="STRING",
+            comment="The model of the device: letters and digits, at most 32.",
+            nullable=True,
+        ),
+        Column(
+            name="view",
+            type="STRING",
+            comment="AP, PA, LATERAL, OBLIQUE or DECUBITUS.",
+            nullable=True,
+        ),
+        Column(
+            name="age_band",
+            type="STRING",
+            comment="Years of age: 0-1, 2-5, 6-11, 12-17, 18-39, 40-64, 65-79 or 80+.",
+            nullable=True,
+        ),
+        Column(name="sex", type="STRING", comment="F, M or O.", nullable=True),
+        Column(name="recorded_at", type="TIMESTAMP", comment="When the client wrote it down."),
     ),
 )

@@ -23,6 +23,8 @@ class Films:
 
     images: Images
     labels: Labels
+    patients: tuple[str | None, ...] | None = None
+    """Tells the patients apart; None for a film, or for all, whose source does not."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -33,7 +35,8 @@ class Films:
 
     def take(self, chosen: NDArray[np.intp]) -> "Films":
         """The films at these indices [k], in their order."""
-        return Films(images=self.images[chosen], labels=self.labels[chosen])
+        patients = tuple(self.patients[it] for it in chosen) if self.patients else None
+        return Films(images=self.images[chosen], labels=self.labels[chosen], patients=patients)
 
 
 @dataclass(frozen=True, kw_only=True)

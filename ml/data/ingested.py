@@ -8,7 +8,6 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from PIL import Image
 from rich.console import Console
 
 from infra.declared.environment import load
@@ -17,7 +16,7 @@ from ml.contract.serving import DEFAULT_IMAGE_SIZE, LABELS
 from ml.contract.tables import FILMS
 from ml.data.films import PARTS, DataSet, Excluded
 from ml.data.partition import Film, apart, stacked
-from ml.data.preparation import decode
+from ml.data.preparation import UnreadableFilm, decode
 from ml.terminal.progress import tracked
 from ml.workspace.connection import connect, explained
 from ml.workspace.warehouse import Row, Warehouse
@@ -102,10 +101,8 @@ def _film(client: "WorkspaceClient", row: Row, size: int) -> Film:
         )
     try:
         image = decode(content, size)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InvalidData(
-            f"{path} cannot be decoded: {error}. Delete the film and its row."
-        ) from error
+    except UnreadableFilm as error:
+        raise InvalidData(f"{path}: {error}. Delete the film and its row.") from error
     return Film(
         name=str(row["image_id"]),
         part=part,

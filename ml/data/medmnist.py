@@ -4,9 +4,7 @@ reference: https://github.com/MedMNIST/MedMNIST; images are uint8 [n, h, w], lab
 """
 
 import hashlib
-import zipfile
-import zlib
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ from PIL import Image
 
 from ml.contract.errors import InvalidData
 from ml.contract.serving import LABELS
+from ml.data.file_name import SUFFIXES, printable
 from ml.data.films import PARTS, DataSet, Excluded, Films
 from ml.data.preparation import prepare
 
@@ -22,6 +21,9 @@ _LAYOUT = (
     "The MedMNIST layout has train_images, train_labels, val_images, val_labels and, if there is "
     "a test part, test_images and test_labels"
 )
+
+_KEYS = frozenset(f"{part}_{what}" for part in PARTS for what in ("images", "labels"))
+_LISTED = 8
 
 
 def read(path: Path, image_size: int | None) -> DataSet:
@@ -34,7 +36,7 @@ def read(path: Path, image_size: int | None) -> DataSet:
     size = image_size or min(sizes.values())
     keep, excluded = _apart(raw)
     return DataSet(
-        source=str(path),
+        source=printable(path),
         digest=_digest(raw),
         image_size=size,
         parts={
@@ -53,11 +55,6 @@ def parts(path: Path) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
     """
     arrays = _arrays(path)
     present = [part for part in PARTS if f"{part}_images" in arrays or f"{part}_labels" in arrays]
-    if not present:
-        raise InvalidData(
-            f"{path}: none of the keys is a part of films: {', '.join(arrays) or 'no key'}. "
-            f"{_LAYOUT}."
-        )
     return {part: _part(path, part, arrays) for part in present}
 
 
@@ -68,14 +65,34 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
         with path.open("rb") as file:
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InvalidData(f"{path}: one array without a key. {_LAYOUT}.")
-            return {key: archive[key] for key in archive.files}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        if isinstance(error, InvalidData):
-            raise
-        raise InvalidData(
-            f"{path}: not readable as an .npz file: {error}. Download or copy it again."
-        ) from error
+                problem = (
+                    f"one array without a key, of {archive.dtype} {list(archive.shape)}. "
+                    f"{_LAYOUT}; np.savez_compressed writes such a file."
+                )
+            elif not _KEYS.intersection(archive.files):
+                problem = _other_archive(archive.files)
+            else:
+                return {key: archive[key] for key in archive.files if key in _KEYS}
+    # NumPy and zipfile raise anything for what is damaged or not of theirs.
+    except Exception as error:
+        reason = str(error).splitlines()[:1] or [type(error).__name__]
+        problem = (
+            f"not readable as an .npz file: {reason[0]}. Download or copy it again, or name a "
+            "folder of the Kaggle layout."
+        )
+    raise InvalidData(f"{printable(path)}: {problem}")
+
+
+def _other_archive(names: list[str]) -> str:
+    """What to say of a zip file without an array of the layout; it may be of any size."""
+    if any(PurePath(name).suffix.lower() in SUFFIXES for name in names):
+        return (
+            f"a zip file with {len(names):,} files, films among them. Unzip it, and give the "
+            "folder that holds 'train'."
+        )
+    shown = ", ".join(names[:_LISTED]) or "no key"
+    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    return f"none of the keys is a part of films: {shown}{more}. {_LAYOUT}."
 
 
 def _part(

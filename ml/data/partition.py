@@ -130,6 +130,8 @@ def stacked(films: list[Film]) -> dict[str, Films]:
         part: Films(
             images=np.stack([film.image for film in chosen]),
             labels=np.array([film.label for film in chosen], np.uint8),
+            # A film of an unknown patient has one of its own, named like the film.
+            patients=tuple(None if it.patient == it.name else it.patient for it in chosen),
         )
         for part, chosen in parts.items()
         if chosen

@@ -3,14 +3,17 @@
 One function for training, evaluation and prediction, so that they cannot drift apart.
 """
 
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
+
+from ml.data.film_file import FilmFile, UnreadableFilm, opened
 
 if TYPE_CHECKING:
     from ml.data.films import Images
+
+__all__ = ["UnreadableFilm", "decode", "opened_and_prepared", "prepare", "read"]
 
 _SIXTEEN_BIT_WHITE = 65535.0
 _EIGHT_BIT_WHITE = 255.0
@@ -37,32 +40,23 @@ def prepare(film: Image.Image, size: int) -> "Images":
     return pixels.clip(0, 1)
 
 
-class UnreadableFilm(ValueError):
-    """A file that is no film, or not a whole one; says what is wrong with it."""
-
-
-def read(content: bytes, size: int) -> "Images":
+def read(content: bytes, size: int, *, any_modality: bool = False) -> "Images":
     """Prepares the film in a file of any kind that is sent: JPEG, PNG or DICOM.
 
-    Raises UnreadableFilm.
+    ``any_modality`` is for research. Raises UnreadableFilm.
     """
-    from ml.data import dicom
+    return opened_and_prepared(content, size, any_modality=any_modality)[1]
 
-    try:
-        if dicom.is_dicom(content):
-            return prepare(dicom.film(content), size)
-        return decode(content, size)
-    except UnidentifiedImageError:
-        raise UnreadableFilm("the content is neither JPEG nor PNG nor DICOM") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UnreadableFilm(f"cannot be decoded: {reason}") from error
+
+def opened_and_prepared(
+    content: bytes, size: int, *, any_modality: bool = False
+) -> tuple[FilmFile, "Images"]:
+    """The film as `read` prepares it, and what its file says. Raises UnreadableFilm."""
+    # Four times the wanted size leaves the resizing its work.
+    film = opened(content, 4 * size, any_modality=any_modality)
+    return film, prepare(film.picture, size)
 
 
 def decode(content: bytes, size: int) -> "Images":
-    """Prepares the film in a JPEG or PNG file. Raises what Pillow raises."""
-    with Image.open(io.BytesIO(content)) as film:
-        # Decoding a JPEG at a fraction of its size is several times faster; four times the wanted
-        # size leaves the resizing its work.
-        film.draft("L", (4 * size, 4 * size))
-        return prepare(film, size)
+    """Prepares a film that was taken for one before, whatever it shows. Raises UnreadableFilm."""
+    return read(content, size, any_modality=True)

@@ -69,7 +69,9 @@ def _options() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("sheet", nargs="?", type=Path, metavar="SHEET.csv")
+    parser.add_argument(
+        "sheet", nargs="?", type=Path, metavar="SHEET.csv", help="readings, one a line"
+    )
     add_environment_option(parser)
     parser.add_argument(
         "--endpoint", metavar="NAME", help="default: the environment's feedback endpoint"
@@ -82,16 +84,24 @@ def _options() -> argparse.ArgumentParser:
     )
     one = parser.add_argument_group("one reading, by whoever is authenticated, read now")
     one.add_argument("--prediction", metavar="ID", help="the request id of the prediction")
-    one.add_argument("--verdict", choices=GROUND_TRUTHS)
+    one.add_argument(
+        "--verdict", choices=GROUND_TRUTHS, help="what the reader sees; INDETERMINATE is no label"
+    )
     one.add_argument(
         "--blind",
         action="store_const",
         const=True,
         help="the reader had seen no label and no output of a model",
     )
-    one.add_argument("--not-blind", action="store_const", const=False, dest="blind")
-    one.add_argument("--confidence", choices=CONFIDENCES)
-    one.add_argument("--notes", metavar="TEXT")
+    one.add_argument(
+        "--not-blind",
+        action="store_const",
+        const=False,
+        dest="blind",
+        help="the reader had seen one of them",
+    )
+    one.add_argument("--confidence", choices=CONFIDENCES, help="how sure the reader is")
+    one.add_argument("--notes", metavar="TEXT", help="kept with the reading")
     one.add_argument("--supersedes", metavar="ID", help="the feedback id of the corrected reading")
     one.add_argument("--feedback-id", metavar="ID", help="default: a new one")
     return parser

@@ -20,9 +20,6 @@ INDETERMINATE: Final = "INDETERMINATE"
 GROUND_TRUTHS: Final = (*LABELS, INDETERMINATE)
 CONFIDENCES: Final = ("LOW", "MEDIUM", "HIGH")
 
-SIMULATION: Final = "simulation"
-"""The `feedback_source` of a verdict that no reader gave: its film still waits for one."""
-
 LONGEST_ID: Final = 256
 LONGEST_SOURCE: Final = 100
 LONGEST_NOTES: Final = 4000

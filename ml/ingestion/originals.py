@@ -12,8 +12,7 @@ from PIL import Image
 
 from ml.contract.errors import InvalidData
 from ml.contract.serving import LABELS
-from ml.data import kaggle, medmnist
-from ml.data.films import PARTS
+from ml.data import kaggle_layout, medmnist
 from ml.data.loading import ATTRIBUTION, BUNDLED
 from ml.ingestion.refusal import Category, Refusal
 
@@ -27,9 +26,9 @@ class Original:
     label: str
     part: str
     patient: str | None
-    """As the file name has it, or None."""
+    """As the file or its name has it, or None."""
     read: Callable[[], bytes]
-    """Its file: JPEG or PNG, unless something is wrong with it."""
+    """Its file: JPEG, PNG or DICOM, unless something is wrong with it."""
     attribution: str | None = None
     """Whom to name, and the licence."""
 
@@ -47,52 +46,22 @@ def find(path: Path) -> tuple[list[Original], list[Refusal]]:
 def _in_folder(root: Path) -> tuple[list[Original], list[Refusal]]:
     originals: list[Original] = []
     refusals: list[Refusal] = []
-    for part in PARTS:
-        for file in sorted((root / part).rglob("*")):
-            place = file.relative_to(root)
-            # What starts with a dot is left behind by file managers, such as .DS_Store.
-            if file.is_dir() or any(step.startswith(".") for step in place.parts):
-                continue
-            found = _original(file, place)
-            if isinstance(found, Original):
-                originals.append(found)
-            else:
-                refusals.append(found)
-    if not originals and not refusals:
-        raise InvalidData(kaggle.not_the_layout(root))
+    for file in kaggle_layout.files(root):
+        if isinstance(file, kaggle_layout.Placed):
+            originals.append(
+                Original(
+                    name=file.name,
+                    label=file.label,
+                    part=file.part,
+                    patient=file.patient,
+                    read=file.file.read_bytes,
+                )
+            )
+        else:
+            refusals.append(
+                Refusal(name=file.name, category=Category(file.misfit), reason=file.reason)
+            )
     return originals, refusals
-
-
-def _original(file: Path, place: Path) -> Original | Refusal:
-    name = place.as_posix()
-    part, *folders, _ = place.parts
-    label = folders[0].upper() if len(folders) == 1 else None
-    if label not in LABELS:
-        return Refusal(
-            name=name,
-            category=Category.MISPLACED,
-            reason=f"a film is in {part}/{LABELS[0]} or {part}/{LABELS[1]}",
-        )
-    if file.suffix.lower() not in kaggle.SUFFIXES:
-        return Refusal(
-            name=name,
-            category=Category.NOT_AN_IMAGE,
-            reason=f"the name does not end with {', '.join(sorted(kaggle.SUFFIXES))}",
-        )
-    said = kaggle.label_of(file.name)
-    if said not in (None, label):
-        return Refusal(
-            name=name,
-            category=Category.MISLABELLED,
-            reason=f"in the folder {label}, but the name says {said}",
-        )
-    return Original(
-        name=name,
-        label=label,
-        part=part,
-        patient=kaggle.patient_of(file.name),
-        read=file.read_bytes,
-    )
 
 
 def _in_arrays(path: Path) -> list[Original]:

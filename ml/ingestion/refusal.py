@@ -10,6 +10,7 @@ class Category(StrEnum):
     EMPTY = "empty"
     NOT_AN_IMAGE = "not an image"
     CORRUPT = "corrupt"
+    NO_CHEST_FILM = "no chest film"
     DUPLICATE = "duplicate"
     MISLABELLED = "mislabelled"
     MISPLACED = "misplaced"
@@ -22,8 +23,9 @@ class Category(StrEnum):
 
 _MEANINGS = {
     Category.EMPTY: "the file has no content",
-    Category.NOT_AN_IMAGE: "neither JPEG nor PNG",
+    Category.NOT_AN_IMAGE: "neither JPEG nor PNG nor DICOM",
     Category.CORRUPT: "an image that cannot be read to its end",
+    Category.NO_CHEST_FILM: "a picture, but of something else or of nothing",
     Category.DUPLICATE: "the same film is there already; one copy is kept",
     Category.MISLABELLED: "two things that say the class do not agree",
     Category.MISPLACED: "not in a folder of a class",

@@ -2,6 +2,7 @@
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -49,13 +50,13 @@ class Steps(Protocol):
         """One film of the step is done."""
 
 
-def survey(path: Path, steps: Steps) -> Survey:
+def survey(path: Path, steps: Steps, *, any_modality: bool = False) -> Survey:
     """Reads and decodes every file. Raises InvalidData."""
     found, refusals = originals.find(path)
     steps.begin("Checking", len(found))
     films: list[Film] = []
     with ThreadPoolExecutor() as pool:
-        for inspected in pool.map(inspect, found):
+        for inspected in pool.map(partial(inspect, any_modality=any_modality), found):
             steps.advance()
             if isinstance(inspected, Film):
                 films.append(inspected)

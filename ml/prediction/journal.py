@@ -5,11 +5,12 @@ whatever moment a process is killed at, the journal knows each request that may 
 endpoint. A power failure may take the last entries; it leaves the file whole.
 """
 
+import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,7 @@ from typing import Final, Self
 
 from ml.contract.errors import UserError
 from ml.contract.serving import DECISION_THRESHOLD, LABELS
+from ml.prediction.context import Context, Described
 
 DEFAULT_JOURNAL: Final = Path(".local") / "predictions.db"
 
@@ -34,6 +36,14 @@ CREATE TABLE IF NOT EXISTS request (
   databricks_request_id TEXT
 );
 CREATE INDEX IF NOT EXISTS request_by_image ON request (target, image_id, sent_at);
+CREATE TABLE IF NOT EXISTS context (
+  request_id TEXT PRIMARY KEY,
+  destination TEXT NOT NULL,
+  context TEXT NOT NULL,
+  recorded_at TEXT NOT NULL,
+  written_at TEXT
+);
+CREATE INDEX IF NOT EXISTS context_to_write ON context (destination) WHERE written_at IS NULL;
 """
 
 
@@ -81,11 +91,12 @@ class Journal:
         self.file = file
         self._lock = threading.Lock()
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file.touch(mode=0o600)  # which the files that SQLite puts beside it have as well
         except OSError as error:
             raise JournalError(
-                f"{file.parent}: cannot be made for the journal: {error.strerror}. Name another "
-                "file with --journal."
+                f"{file}: cannot be made for the journal: {error.strerror}. Name another file with "
+                "--journal."
             ) from error
         with self._explained():
             self._database = sqlite3.connect(
@@ -144,6 +155,44 @@ class Journal:
                 (target,),
             ).fetchall()
         return {row[1]: _entry(*row) for row in rows}
+
+    def describe(self, destination: str, request_id: str, context: Context) -> None:
+        """What is known of a request's film, to be written there; the first time counts."""
+        known = {name: it for name, it in asdict(context).items() if it is not None}
+        with self._lock, self._explained():
+            self._database.execute(
+                "INSERT INTO context (request_id, destination, context, recorded_at) "
+                "VALUES (?, ?, ?, ?) ON CONFLICT (request_id) DO NOTHING",
+                (request_id, destination, json.dumps(known), now().isoformat()),
+            )
+
+    def undelivered(self, destination: str, most: int) -> list[Described]:
+        """Contexts of answered requests that are not known to be written there."""
+        with self._lock, self._explained():
+            rows = self._database.execute(
+                "SELECT request_id, context, context.recorded_at FROM context "
+                "JOIN request USING (request_id) WHERE destination = ? AND written_at IS NULL "
+                "AND answered_at IS NOT NULL ORDER BY request_id LIMIT ?",
+                (destination, most),
+            ).fetchall()
+        return [
+            Described(
+                prediction_id=request_id,
+                context=Context(**json.loads(known)),
+                recorded_at=datetime.fromisoformat(recorded_at),
+            )
+            for request_id, known, recorded_at in rows
+        ]
+
+    def delivered(self, described: Iterable[Described]) -> None:
+        """After their contexts were written."""
+        with self._lock, self._explained():
+            self._database.execute("BEGIN")
+            self._database.executemany(
+                "UPDATE context SET written_at = ? WHERE request_id = ?",
+                [(now().isoformat(), it.prediction_id) for it in described],
+            )
+            self._database.execute("COMMIT")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

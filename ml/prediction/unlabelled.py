@@ -11,20 +11,18 @@ from typing import TYPE_CHECKING, Final
 
 from ml.contract.errors import InvalidData, UserError
 from ml.contract.tables import FILMS
+from ml.data.file_name import SUFFIXES, is_left_behind, may_be_film, printable
 from ml.workspace.connection import WorkspaceError, explained
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
-    from ml.workspace.warehouse import Warehouse
-
-SUFFIXES: Final = (".jpeg", ".jpg", ".png", ".dcm", ".dicom")
-"""Of the files that a folder is searched for, in any case."""
+    from ml.workspace.warehouse import Row, Warehouse
 
 _IDS_A_STATEMENT: Final = 10_000
 
 _PATHS: Final = """
-SELECT known.image_id, known.volume_path
+SELECT known.image_id, known.volume_path, known.patient_key
 FROM IDENTIFIER(:table) AS known
 JOIN (SELECT explode(from_json(:image_ids, 'ARRAY<STRING>')) AS image_id) AS asked
 ON known.image_id = asked.image_id
@@ -43,15 +41,15 @@ class FilmFile:
 
     @property
     def name(self) -> str:
-        """The path as it was named."""
-        return str(self.path)
+        """The path as it was named, printable."""
+        return printable(self.path)
 
     def read(self) -> bytes:
         """The file's content. Raises InvalidData."""
         try:
             return self.path.read_bytes()
         except OSError as error:
-            raise InvalidData(f"{self.path} cannot be read: {error.strerror}") from error
+            raise InvalidData(f"{self.name} cannot be read: {error.strerror}") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +59,8 @@ class IngestedFilm:
     client: "WorkspaceClient"
     image_id: str
     volume_path: str
+    patient_key: str | None = None
+    """As ingestion knows the patient."""
 
     @property
     def name(self) -> str:
@@ -89,12 +89,13 @@ def on_this_machine(named: Path) -> list[FilmFile]:
     found = sorted(
         path
         for path in named.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+        if not is_left_behind(path.relative_to(named)) and path.is_file() and may_be_film(path)
     )
     if not found:
         raise NothingToSend(
-            f"{named}: no film is below this folder; searched for *{', *'.join(SUFFIXES)}. Name "
-            "another folder, or a file."
+            f"{printable(named)}: no film is below this folder; searched for "
+            f"*{', *'.join(SUFFIXES)} and for DICOM files without a suffix. Name another "
+            "folder, or a file."
         )
     return [FilmFile(path=path) for path in found]
 
@@ -106,12 +107,12 @@ def ingested(
 
     Raises WorkspaceError with the ids that the table does not have.
     """
-    paths: dict[str, str] = {}
+    found: dict[str, Row] = {}
     for start in range(0, len(image_ids), _IDS_A_STATEMENT):
         asked = json.dumps(image_ids[start : start + _IDS_A_STATEMENT])
         for row in warehouse.execute(_PATHS, table=table, image_ids=asked):
-            paths[str(row["image_id"])] = str(row["volume_path"])
-    unknown = [image_id for image_id in image_ids if image_id not in paths]
+            found[str(row["image_id"])] = row
+    unknown = [image_id for image_id in image_ids if image_id not in found]
     if unknown:
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
         raise WorkspaceError(
@@ -119,6 +120,11 @@ def ingested(
             f"image_id; python -m ml.ingest adds films to {FILMS.name}."
         )
     return [
-        IngestedFilm(client=client, image_id=image_id, volume_path=paths[image_id])
+        IngestedFilm(
+            client=client,
+            image_id=image_id,
+            volume_path=str(found[image_id]["volume_path"]),
+            patient_key=found[image_id]["patient_key"],
+        )
         for image_id in image_ids
     ]

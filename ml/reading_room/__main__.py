@@ -9,6 +9,7 @@ from pathlib import Path
 
 from infra.declared.local_workspace import HOST
 from ml.contract.errors import UserError
+from ml.reading_room.identity import FORWARDED_EMAIL
 from ml.terminal.command import Options, add_environment_option, run, whole_number
 
 DEFAULT_PORT = 8190
@@ -16,9 +17,9 @@ _JOURNALS = Path(".local/reading-room")
 
 _EPILOG = """\
 Without --behind-proxy the reader is whoever the workspace's credentials belong to, and the page is
-for this machine alone. With it, the reader of each request is the user in the header
-X-Forwarded-Email (or X-Forwarded-User) that Databricks Apps sets; start it so only where nothing
-but that proxy reaches the port.
+for this machine alone, and for those who have the link that is printed. With it, the reader of each
+request is the user in the header X-Forwarded-Email that Databricks Apps sets, or in the one that
+--proxy-header names; start it so only where nothing but that proxy reaches the port.
 """
 
 
@@ -64,6 +65,13 @@ def _options() -> argparse.ArgumentParser:
         help="readers are signed in by the proxy in front of this server",
     )
     parser.add_argument(
+        "--proxy-header",
+        metavar="NAME",
+        default=FORWARDED_EMAIL,
+        help="the header in which the proxy names the reader (default: %(default)s); one that the "
+        "proxy does not set itself lets anybody be anybody",
+    )
+    parser.add_argument(
         "--journal",
         type=Path,
         metavar="FILE",
@@ -76,6 +84,7 @@ def _serve(given: argparse.Namespace) -> None:
     from infra.declared.environment import load
     from ml.reading_room.opening import opened
     from ml.reading_room.server import server
+    from ml.reading_room.session import path_with, secret_in
 
     if given.host != HOST and not given.behind_proxy:
         raise UserError(
@@ -84,14 +93,22 @@ def _serve(given: argparse.Namespace) -> None:
         )
     environment = load(given.environment)
     journal = given.journal or _JOURNALS / f"{environment.name}.sqlite"
+    journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    secret = None if given.behind_proxy else secret_in(journal.with_name(f"{journal.name}.key"))
     with (
         opened(
-            environment, journal, warehouse=given.warehouse, behind_proxy=given.behind_proxy
+            environment,
+            journal,
+            warehouse=given.warehouse,
+            behind_proxy=given.behind_proxy,
+            proxy_header=given.proxy_header,
+            secret=secret,
         ) as app,
         _listening(given.host, given.port) as listener,
     ):
         host, port = listener.getsockname()[:2]
-        print(f"The reading room is open: http://{host}:{port}/", flush=True)
+        path = "/" if secret is None else path_with(secret)
+        print(f"The reading room is open: http://{host}:{port}{path}", flush=True)
         print("Research use only. Not a medical device. Ctrl+C closes it.", flush=True)
         server(app).run(sockets=[listener])
 

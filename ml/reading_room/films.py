@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from infra.declared.analysis import Analysis
+from ml.data.film_file import SUFFIXES, UnreadableFilm, opened
 from ml.data.image_id import image_id_in
-from ml.ingestion.inspection import SUFFIXES
 from ml.ingestion.store import film_folder
 from ml.reading_room.sampler import Drawn
 from ml.workspace.connection import explained
@@ -71,7 +71,7 @@ class IngestedFilms:
         """The film's file; None where it was not ingested. Raises WorkspaceError."""
         from databricks.sdk.errors import NotFound
 
-        for suffix in SUFFIXES.values():
+        for suffix in SUFFIXES:
             with explained(self._client.config.host), suppress(NotFound):
                 contents = self._client.files.download(
                     f"{self._folder}/{image_id}{suffix}"
@@ -137,14 +137,13 @@ def picture_of_request(sent: str) -> bytes:
 def picture_of_file(content: bytes) -> bytes:
     """The picture of a file, upright and without anything else that was in it."""
     try:
-        with Image.open(io.BytesIO(content)) as film:
-            upright = ImageOps.exif_transpose(film)
-            # Pillow's convert("L") would clip a 16-bit film to white.
-            if upright.mode.startswith("I"):
-                upright = upright.convert("F").point(lambda value: value / (_WHITE + 2))
-            return _png(upright.convert("L"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise NoPicture(f"the film's file cannot be decoded: {error}") from error
+        upright = ImageOps.exif_transpose(opened(content, any_modality=True).picture)
+    except UnreadableFilm as error:
+        raise NoPicture(f"the film's file {error}") from error
+    # Pillow's convert("L") would clip a 16-bit film to white.
+    if upright.mode.startswith("I"):
+        upright = upright.convert("F").point(lambda value: value / (_WHITE + 2))
+    return _png(upright.convert("L"))
 
 
 def _png(image: Image.Image) -> bytes:

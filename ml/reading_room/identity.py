@@ -10,8 +10,8 @@ from ml.workspace.connection import WorkspaceError, explained
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
-FORWARDED: Final = ("X-Forwarded-Email", "X-Forwarded-User")
-"""What Databricks Apps adds to a request for the user that it has signed in, in this order.
+FORWARDED_EMAIL: Final = "X-Forwarded-Email"
+"""What Databricks Apps sets in a request to the user that it has signed in.
 https://docs.databricks.com/aws/en/dev-tools/databricks-apps/http-headers"""
 
 _LONGEST: Final = 256
@@ -53,18 +53,22 @@ class WorkspaceIdentity:
 
 @dataclass(frozen=True)
 class ForwardedIdentity:
-    """Whoever the proxy in front has signed in. Sound only where every request comes through it."""
+    """Whoever the proxy in front has signed in. Sound only where every request comes through it.
+
+    One header counts, which this proxy sets: it would hand on any other as a client has sent it.
+    """
+
+    header: str = FORWARDED_EMAIL
 
     def reader(self, request: HTTPConnection) -> str:
         """Whoever the proxy says. Raises UnknownReader."""
-        for header in FORWARDED:
-            values = [value.strip() for value in request.headers.getlist(header)]
-            # A proxy that adds its header behind one that the client sent would make two.
-            if len(values) == 1 and 0 < len(values[0]) <= _LONGEST and values[0].isprintable():
-                return values[0]
-            if values:
-                raise UnknownReader(f"the header {header} does not name one user")
+        values = [value.strip() for value in request.headers.getlist(self.header)]
+        # A proxy that adds its header behind one that the client sent would make two.
+        if len(values) == 1 and 0 < len(values[0]) <= _LONGEST and values[0].isprintable():
+            return values[0]
+        if values:
+            raise UnknownReader(f"the header {self.header} does not name one user")
         raise UnknownReader(
-            f"no header {' or '.join(FORWARDED)}: this server stands behind no proxy that signs "
-            "users in, though it was started with --behind-proxy"
+            f"no header {self.header}: this server stands behind no proxy that signs users in and "
+            "sets it, though it was started with --behind-proxy"
         )

@@ -139,9 +139,10 @@ class Journal:
         with self._changing() as database:
             _insert(database, token, readings)
 
-    def has(self, feedback_id: str) -> bool:
-        """Whether the reading is in the journal."""
-        return self._any("SELECT 1 FROM entry WHERE feedback_id = ?", feedback_id)
+    def reading(self, feedback_id: str) -> Reading | None:
+        """The reading of that id, whoever's it is."""
+        entries = self._entries("WHERE feedback_id = ?", feedback_id)
+        return entries[0].reading if entries else None
 
     def mark(self, feedback_id: str, state: State, reason: str = "") -> None:
         """Keeps what became of a reading, and why."""
@@ -174,16 +175,14 @@ class Journal:
 
     def revealed(self, token: str) -> bool:
         """Whether the models' output of a loan was shown."""
-        return self._any("SELECT 1 FROM revelation WHERE token = ?", token)
+        with self._lock:
+            found = self._database.execute("SELECT 1 FROM revelation WHERE token = ?", (token,))
+            return found.fetchone() is not None
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._database as database:
             yield database
-
-    def _any(self, query: str, value: str) -> bool:
-        with self._lock:
-            return self._database.execute(query, (value,)).fetchone() is not None
 
     def _loans(self, where: str, *values: str) -> list[Loan]:
         with self._lock:

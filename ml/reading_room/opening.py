@@ -10,7 +10,7 @@ from ml.contract.errors import UserError
 from ml.feedback.client import FeedbackClient
 from ml.reading_room.delivery import PATIENCE_SECONDS, Delivery
 from ml.reading_room.films import Films, IngestedFilms
-from ml.reading_room.identity import ForwardedIdentity, WorkspaceIdentity
+from ml.reading_room.identity import FORWARDED_EMAIL, ForwardedIdentity, WorkspaceIdentity
 from ml.reading_room.journal import Journal
 from ml.reading_room.queue import Queue
 from ml.reading_room.room import Room
@@ -35,11 +35,14 @@ def opened(
     *,
     warehouse: str | None = None,
     behind_proxy: bool = False,
+    proxy_header: str = FORWARDED_EMAIL,
+    secret: str | None = None,
     patience_seconds: float = PATIENCE_SECONDS,
 ) -> Iterator["Starlette"]:
     """The room of an environment, while it is open. Raises UserError.
 
-    A reader is made to wait for the feedback endpoint for `patience_seconds`.
+    Behind a proxy, `proxy_header` names the reader. With a `secret`, the room is open to those who
+    have its link. A reader is made to wait for the feedback endpoint for `patience_seconds`.
     """
     analysis = Analysis.of(environment)
     if analysis is None:
@@ -72,6 +75,6 @@ def opened(
                 f"table of the verdicts. The stacks create them: {environment.platform_stack} "
                 f"and, after the first logged request, {environment.analysis_stack}."
             ) from error
-        identity = ForwardedIdentity() if behind_proxy else WorkspaceIdentity.of(client)
+        identity = ForwardedIdentity(proxy_header) if behind_proxy else WorkspaceIdentity.of(client)
         with delivery.running():
-            yield application(room, identity, behind_proxy=behind_proxy)
+            yield application(room, identity, behind_proxy=behind_proxy, secret=secret)

@@ -7,13 +7,11 @@ the draw. What leaves this module is which films are read and how likely that wa
 import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from infra.declared.analysis import Analysis
+from infra.declared.analysis import Analysis, standing
 from ml.contract.serving import LABELS
-from ml.contract.tables import PREDICTION_FEEDBACK
-from ml.feedback.reading import SIMULATION
 from ml.reading_room.assignment import Readings
 from ml.reading_room.sampler import Drawn, Sampler
 from ml.workspace.warehouse import Warehouse
@@ -24,32 +22,9 @@ if TYPE_CHECKING:
 _POSITIVE: Final = LABELS[1]
 
 _CALLS: Final = """
-SELECT prediction_id, predicted_label
+SELECT prediction_id, predicted_label, probability
 FROM IDENTIFIER(:predictions)
 WHERE answer_number = 1
-"""
-
-_READINGS: Final = """
-SELECT prediction_id, radiologist_id, ground_truth
-FROM (
-  SELECT
-    prediction_id,
-    radiologist_id,
-    ground_truth,
-    row_number() OVER (
-      PARTITION BY prediction_id, radiologist_id
-      ORDER BY timestamp DESC, written_at DESC, feedback_id DESC
-    ) AS verdict_number
-  FROM IDENTIFIER(:feedback) AS given
-  WHERE COALESCE(given.feedback_source, '') <> :simulation AND NOT EXISTS (
-    SELECT 1
-    FROM IDENTIFIER(:feedback) AS correction
-    WHERE correction.supersedes = given.feedback_id
-      AND correction.radiologist_id = given.radiologist_id
-      AND correction.prediction_id = given.prediction_id
-  )
-) AS reading
-WHERE verdict_number = 1
 """
 
 _OUTPUT: Final = """
@@ -85,9 +60,16 @@ class Queue:
     ) -> None:
         self._warehouse = warehouse
         self._predictions = analysis.full_name("predictions")
-        self._feedback = PREDICTION_FEEDBACK.full_name(environment.catalog)
+        # Of readers, also where the readings of a simulation are labels.
+        self._readings = standing(
+            replace(analysis, simulations_count=False).readings, "prediction_id"
+        )
         plan = environment.reading
-        self._sampler = Sampler(audit_share=plan.audit_share, seed=plan.seed)
+        self._sampler = Sampler(
+            audit_share=plan.audit_share,
+            seed=plan.seed,
+            strata=tuple((stratum.start, stratum.share) for stratum in plan.audit_strata),
+        )
 
     def cases(self, name: Callable[[Collection[str]], Mapping[str, str]]) -> tuple[Case, ...]:
         """`name` says of predictions which film each is about. Raises WorkspaceError."""
@@ -103,18 +85,24 @@ class Queue:
     def _drawn(self) -> Iterator[Drawn]:
         for row in self._warehouse.execute(_CALLS, predictions=self._predictions):
             called_positive = row["predicted_label"] == _POSITIVE
-            drawn = self._sampler.draw(str(row["prediction_id"]), called_positive=called_positive)
+            drawn = self._sampler.draw(
+                str(row["prediction_id"]),
+                called_positive=called_positive,
+                probability=float(row["probability"] or 0),
+            )
             if drawn is not None:
                 yield drawn
 
     def readings(self) -> Mapping[str, Readings]:
-        """Each reader's latest verdict on each prediction, by prediction; of readers, not of
-        simulations. Raises WorkspaceError."""
+        """What each reader has said of each prediction, by prediction: blind, which stays said, or
+        else when the answer had been shown; of readers, not of simulations. Raises WorkspaceError.
+        """
         found: dict[str, dict[str, str]] = defaultdict(dict)
-        rows = self._warehouse.execute(_READINGS, feedback=self._feedback, simulation=SIMULATION)
-        for row in rows:
-            verdict = str(row["ground_truth"])
-            found[str(row["prediction_id"])][str(row["radiologist_id"])] = verdict
+        for row in self._warehouse.execute(
+            f"SELECT prediction_id, radiologist_id, COALESCE(said_blind, ground_truth) AS said "  # noqa: S608 - names of this project
+            f"FROM ({self._readings}) AS reading WHERE NOT simulated"
+        ):
+            found[str(row["prediction_id"])][str(row["radiologist_id"])] = str(row["said"])
         return found
 
     def output(self, predictions: Sequence[Drawn]) -> tuple[Output, ...]:

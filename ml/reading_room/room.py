@@ -41,6 +41,10 @@ class NotRead(Exception):
     """What is only for readers who have decided, asked for before."""
 
 
+class AnotherReading(Exception):
+    """An entry that was saved before, and said something else then."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Turn:
     """What a reader gets who asks for the next film."""
@@ -76,6 +80,8 @@ class Room:
         self._delivery = delivery
         self._readers = readers
         self._assigning = threading.Lock()
+        self._saving = threading.Lock()
+        """Of what supersedes what: readings of a film are in the order in which they were saved."""
         self._cases: tuple[Case, ...] = ()
         self._written: Mapping[str, Readings] = {}
         self._asked_at: float | None = None
@@ -106,28 +112,11 @@ class Room:
     def read(self, reader: str, token: str, given: FilmReading) -> Entry:
         """Keeps a reading, and sends it. Another one of the same film corrects the one before.
 
-        Raises UnknownFilm, InvalidReading.
+        Raises UnknownFilm, InvalidReading, AnotherReading.
         """
         loan = self._loan(reader, token)
-        before = self._latest(token)
-        readings = [
-            Reading(
-                feedback_id=_feedback_id(given, drawn),
-                prediction_id=drawn.prediction_id,
-                radiologist_id=reader,
-                ground_truth=given.ground_truth,
-                confidence=given.confidence,
-                notes=given.notes,
-                timestamp=datetime.now(UTC),
-                blind=not self._journal.revealed(token),
-                supersedes=before.get(drawn.prediction_id),
-                feedback_source=SOURCE,
-                sampling_probability=drawn.sampling_probability,
-            )
-            for drawn in loan.predictions
-            if not self._journal.has(_feedback_id(given, drawn))
-        ]
-        self._journal.keep(token, readings)
+        with self._saving:
+            self._keep(reader, loan, given)
         return self._sent(token, [_feedback_id(given, drawn) for drawn in loan.predictions])
 
     def reveal(self, reader: str, token: str) -> tuple[Output, ...]:
@@ -137,21 +126,57 @@ class Room:
         UnknownFilm, NotRead, WorkspaceError.
         """
         loan = self._loan(reader, token)
-        entries = self._journal.entries(token)
+        self._written_entries(loan)
+        output = self._queue.output(loan.predictions)
+        with self._saving:
+            # Another reading may have been saved meanwhile; the record is of the latest.
+            entries = self._written_entries(loan)
+            revealed = self._journal.revealed(token)
+            if not revealed:
+                latest, shown_at = self._latest(token).values(), datetime.now(UTC)
+                records = [
+                    _with_output(it.reading, shown_at)
+                    for it in entries
+                    if it.reading.feedback_id in latest
+                ]
+                self._journal.reveal(token, shown_at, records)
+        if not revealed:
+            self._delivery.send()
+        return output
+
+    def _written_entries(self, loan: Loan) -> list[Entry]:
+        entries = self._journal.entries(loan.token)
         saved = {it.reading.prediction_id for it in entries if it.state is State.WRITTEN}
         if saved != {drawn.prediction_id for drawn in loan.predictions}:
             raise NotRead("The models' probability is shown after your reading has been saved.")
-        output = self._queue.output(loan.predictions)
-        if not self._journal.revealed(token):
-            latest, shown_at = self._latest(token).values(), datetime.now(UTC)
-            records = [
-                _with_output(it.reading, shown_at)
-                for it in entries
-                if it.reading.feedback_id in latest
-            ]
-            self._journal.reveal(token, shown_at, records)
-            self._delivery.send()
-        return output
+        return entries
+
+    def _keep(self, reader: str, loan: Loan, given: FilmReading) -> None:
+        before = self._latest(loan.token)
+        new = []
+        for drawn in loan.predictions:
+            feedback_id = _feedback_id(given, drawn)
+            if known := self._journal.reading(feedback_id):
+                _require_the_same(known, reader, given)
+            else:
+                new.append((drawn, feedback_id))
+        readings = [
+            Reading(
+                feedback_id=feedback_id,
+                prediction_id=drawn.prediction_id,
+                radiologist_id=reader,
+                ground_truth=given.ground_truth,
+                confidence=given.confidence,
+                notes=given.notes,
+                timestamp=datetime.now(UTC),
+                blind=not self._journal.revealed(loan.token),
+                supersedes=before.get(drawn.prediction_id),
+                feedback_source=SOURCE,
+                sampling_probability=drawn.sampling_probability,
+            )
+            for drawn, feedback_id in new
+        ]
+        self._journal.keep(loan.token, readings)
 
     def unsent(self, reader: str) -> int:
         """How many films' readings by this reader have not reached the feedback endpoint."""
@@ -253,8 +278,10 @@ class Room:
             if film := films.get(prediction_id):
                 of[film] |= readings
         for entry in self._journal.counting():
-            if film := films.get(entry.reading.prediction_id):
-                of[film][entry.reading.radiologist_id] = entry.reading.ground_truth
+            reading = entry.reading
+            # What was said when the answer had been shown does not undo what was said before.
+            if reading.blind and (film := films.get(reading.prediction_id)):
+                of[film][reading.radiologist_id] = reading.ground_truth
         return of
 
 
@@ -267,6 +294,18 @@ def _films_by_prediction(cases: Collection[Case]) -> Mapping[str, str]:
 
 def _feedback_id(given: FilmReading, drawn: Drawn) -> str:
     return str(uuid5(given.feedback_id, drawn.prediction_id))
+
+
+def _require_the_same(known: Reading, reader: str, given: FilmReading) -> None:
+    if known.radiologist_id != reader:
+        raise AnotherReading("This entry is another reader's. Reload the page.")
+    said = (known.ground_truth, known.confidence, known.notes)
+    if said != (given.ground_truth, given.confidence, given.notes):
+        raise AnotherReading(
+            f"This reading was saved before, and it said {known.ground_truth}, {known.confidence} "
+            "then. What you have entered now is a correction: it is saved as one when it is sent "
+            "as a new entry."
+        )
 
 
 def _with_output(reading: Reading, shown_at: datetime) -> Reading:

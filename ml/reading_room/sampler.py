@@ -2,15 +2,17 @@
 
 docs/reference/statistics.md#readings-that-are-a-sample. A draw depends on nothing but the seed and
 the prediction's own id, so that it is the same on every day and every machine, and the probability
-of having been drawn, which every reading carries, is exact.
+of having been drawn, which every reading carries, is exact. A verdict draws again in SQL, to tell
+films that nobody has read from those that nobody was asked about: ml.verdict.counting.chosen.
 """
 
 import hashlib
 from dataclasses import dataclass
 from typing import Final
 
-_DIGEST_BYTES: Final = 8
-_ONE: Final = 1 << (8 * _DIGEST_BYTES)
+_DIGITS: Final = 13
+_ONE: Final = 1 << (4 * _DIGITS)
+"""52 bits, so that a share times it is exact."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +30,18 @@ class Sampler:
 
     audit_share: float
     seed: int
+    strata: tuple[tuple[float, float], ...] = ()
+    """From which probability of PNEUMONIA on another share is audited, ascending."""
 
-    def draw(self, prediction_id: str, *, called_positive: bool) -> Drawn | None:
+    def draw(
+        self, prediction_id: str, *, called_positive: bool, probability: float = 0.0
+    ) -> Drawn | None:
         """The prediction if it is to be read."""
-        probability = 1.0 if called_positive else self.audit_share
-        if self._uniform("draw", prediction_id) >= probability:
+        audited = [share for start, share in self.strata if start <= probability]
+        share = 1.0 if called_positive else (audited or [self.audit_share])[-1]
+        if self._uniform("draw", prediction_id) >= share:
             return None
-        return Drawn(prediction_id=prediction_id, sampling_probability=probability)
+        return Drawn(prediction_id=prediction_id, sampling_probability=share)
 
     def place(self, film: str) -> float:
         """Where a film stands in the queue. Independent of the draw, and so of its reason."""
@@ -42,5 +49,5 @@ class Sampler:
 
     def _uniform(self, purpose: str, key: str) -> float:
         """A number in [0, 1), as good as random in the key."""
-        digest = hashlib.sha256(f"{purpose}\n{self.seed}\n{key}".encode()).digest()
-        return int.from_bytes(digest[:_DIGEST_BYTES]) / _ONE
+        digest = hashlib.sha256(f"{purpose}\n{self.seed}\n{key}".encode()).hexdigest()
+        return int(digest[:_DIGITS], 16) / _ONE

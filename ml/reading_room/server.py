@@ -26,7 +26,8 @@ from ml.reading_room.films import NoPicture
 from ml.reading_room.identity import Identity, UnknownReader
 from ml.reading_room.journal import State
 from ml.reading_room.protection import Protection
-from ml.reading_room.room import FilmReading, NotRead, Room, UnknownFilm
+from ml.reading_room.room import AnotherReading, FilmReading, NotRead, Room, UnknownFilm
+from ml.reading_room.session import RequireSession
 from ml.workspace.connection import WorkspaceError
 
 _PAGE: Final = Path(__file__).parent / "page"
@@ -68,8 +69,11 @@ class _Chosen(BaseModel):
     film: str
 
 
-def application(room: Room, identity: Identity, *, behind_proxy: bool) -> Starlette:
-    """The server's application. Without a proxy it answers this machine's names alone."""
+def application(
+    room: Room, identity: Identity, *, behind_proxy: bool, secret: str | None = None
+) -> Starlette:
+    """The server's application. Without a proxy it answers this machine's names alone, and with a
+    `secret` whoever has it."""
     pages = Pages(room, identity)
     hosts = ["*"] if behind_proxy else [*LOOPBACK_NAMES]
     return Starlette(
@@ -85,11 +89,13 @@ def application(room: Room, identity: Identity, *, behind_proxy: bool) -> Starle
             Middleware(Protection),
             # Another site's name that leads to this machine would pass as this page's own.
             Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
+            *([Middleware(RequireSession, secret=secret)] if secret is not None else []),
         ],
         exception_handlers={
             UnknownReader: _refusal(401, "Nobody is signed in."),
             UnknownFilm: _refusal(404),
             NotRead: _refusal(409),
+            AnotherReading: _refusal(409),
             NoPicture: _refusal(404, "This film cannot be shown."),
             InvalidReading: _refusal(422),
             ValidationError: _refusal(422, "The page sent what is no reading. Reload the page."),

@@ -1,5 +1,6 @@
 """The MLflow registry: a SQLite file on a laptop, Unity Catalog on Databricks, by one code."""
 
+import errno
 import logging
 import os
 import signal
@@ -201,6 +202,10 @@ def _addresses(uri: str | None) -> tuple[str, str]:
 def _make_local_folder() -> None:
     try:
         LOCAL_ARTIFACTS.mkdir(parents=True, exist_ok=True)
+        # Now, and not when a model of hours is to be registered.
+        for needed in (LOCAL_FOLDER, LOCAL_ARTIFACTS, LOCAL_FOLDER / "mlflow.db"):
+            if needed.exists() and not os.access(needed, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(needed))
     except OSError as error:
         raise RegistryError(
             f"cannot make {LOCAL_ARTIFACTS.absolute()} for the local registry: {error}. Run from "

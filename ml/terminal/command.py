@@ -1,14 +1,14 @@
 """What every command of `ml` has in common: how it fails, and its common options."""
 
 import argparse
+import errno
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from ml.contract.errors import UserError
-
-DEFAULT_ENVIRONMENT = "dev"
 
 NOTHING_REGISTERED = "interrupted; nothing was registered"
 """What a command that registers a version says where it is interrupted."""
@@ -78,6 +78,24 @@ def confirm(what: str, option: str) -> None:
         raise UserError(f"nothing was done. {option} says yes beforehand.")
 
 
+def require_writable(folder: Path, option: str) -> None:
+    """Refuses before the work what could not be written after it. Makes nothing.
+
+    Raises UserError.
+    """
+    there = next(it for it in (folder, *folder.absolute().parents) if it.exists())
+    code = 0
+    if not there.is_dir():
+        code = errno.ENOTDIR
+    elif not os.access(there, os.W_OK | os.X_OK):
+        code = errno.EACCES
+    if code:
+        raise UserError(
+            f"{option} {folder}: cannot be written: {there}: {os.strerror(code)}. Choose another "
+            "folder."
+        )
+
+
 def whole_number(lowest: int, highest: int) -> Callable[[str], int]:
     """An argparse type: a whole number in a range."""
 
@@ -102,20 +120,33 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="PATH",
         help="an .npz of the MedMNIST layout, or a folder of the Kaggle layout "
-        "(train|val|test/NORMAL|PNEUMONIA/*.jpeg); a Unity Catalog volume path is one too. The "
-        "name of an environment, or ingested:NAME, takes what python -m ml.ingest brought there. "
+        "(train|val|test/NORMAL|PNEUMONIA/*.jpeg; PNG and DICOM are taken, too); a Unity "
+        "Catalog volume path is one. The name of an environment, or ingested:NAME, takes what "
+        "python -m ml.ingest brought there. "
         "Default: the bundled films",
     )
 
 
 def add_environment_option(parser: argparse.ArgumentParser, meaning: str = "") -> None:
     """``meaning`` says what the environment is asked for."""
+    from infra.declared.default_environment import DEFAULT
+
     parser.add_argument(
         "--environment",
-        default=DEFAULT_ENVIRONMENT,
+        default=DEFAULT,
         metavar="NAME",
         help=f"{meaning}{': ' * bool(meaning)}a file in infra/environments, or a path to one "
         "(default: %(default)s)",
+    )
+
+
+def add_any_modality_option(parser: argparse.ArgumentParser) -> None:
+    """`--any-modality`: films of anything."""
+    parser.add_argument(
+        "--any-modality",
+        action="store_true",
+        help="for research: also DICOM files whose tags name another modality than CR, DX or RG, "
+        "or another part of the body than the chest",
     )
 
 

@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from ml.verdict.counting.tally import NORMAL, PNEUMONIA, UNRESOLVED, Tally
-from ml.verdict.statistics.metrics import CHALLENGER, CHAMPION
+from ml.verdict.counting.tally import Tally
+from ml.verdict.statistics.cells import (
+    CHALLENGER,
+    CHAMPION,
+    NORMAL,
+    PNEUMONIA,
+    UNREAD,
+    UNRESOLVED,
+    overlap,
+)
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment
@@ -47,7 +55,7 @@ def _extremes(
 ) -> Bounds | None:
     """Of an arm's share of right calls among the sick, or among the others."""
     truth = PNEUMONIA if sick else NORMAL
-    right, wrong = (_weight(tally.mature(arm, called, truth)) for called in (sick, not sick))
+    right, wrong = (_weight(tally.mature(arm, called, truth), arm) for called in (sick, not sick))
     if not right + wrong:
         return None
     maybe_right, maybe_wrong = (
@@ -60,12 +68,10 @@ def _extremes(
 
 
 def _unknown(experiment: "Experiment", tally: Tally, arm: int, called: bool) -> float:
-    """Films that were chosen and have no truth, with those they stand for. Where not all answers
-    are read, an unread one need not have been chosen; the gate of the coverage sees to those."""
+    """Films that were chosen and have no truth, with those they stand for."""
     films = tally.mature(arm, called)
-    all_are_read = (experiment.review_share if called else experiment.audit_share) == 1
-    unknown = films["truth"] <= UNRESOLVED if all_are_read else films["truth"] == UNRESOLVED
-    return float((films["n"] / films["sampling"])[unknown].sum()) + _unlogged(
+    unknown = (films["truth"] == UNRESOLVED) | (films["truth"] == UNREAD)
+    return _weight({name: values[unknown] for name, values in films.items()}, arm) + _unlogged(
         experiment, tally, arm, called
     )
 
@@ -76,5 +82,5 @@ def _unlogged(experiment: "Experiment", tally: Tally, arm: int, called: bool) ->
     return tally.journaled.lost(served, called=called) if tally.journaled else 0
 
 
-def _weight(films: Mapping[str, NDArray[Any]]) -> float:
-    return float((films["n"] / films["sampling"]).sum())
+def _weight(films: Mapping[str, NDArray[Any]], arm: int) -> float:
+    return float((films["n"] / films["sampling"] * overlap(films["propensity"], arm)).sum())

@@ -9,10 +9,11 @@ import numpy as np
 
 from ml.contract.serving import LABELS
 from ml.verdict.counting.journals import UNLOGGED
-from ml.verdict.counting.tally import NORMAL, UNRESOLVED, Standing, Tally
+from ml.verdict.counting.tally import Standing, Tally
 from ml.verdict.rule import Finding
 from ml.verdict.statistics.betting import Interval, Moments, at_one_look
-from ml.verdict.statistics.metrics import CHALLENGER, CHAMPION, share
+from ml.verdict.statistics.cells import CHALLENGER, CHAMPION, NORMAL, UNRESOLVED
+from ml.verdict.statistics.metrics import share
 from ml.verdict.statistics.sample_ratio import SampleRatio
 
 if TYPE_CHECKING:

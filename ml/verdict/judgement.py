@@ -1,17 +1,17 @@
 """All figures of an experiment, and the verdict: from what was counted to what is reported."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ml.evaluation.calibration import squared_errors
 from ml.evaluation.discrimination import area
 from ml.verdict.bounds import Bounds, bounds
 from ml.verdict.counting.journals import Journaled
-from ml.verdict.counting.tally import Standing, Tally
+from ml.verdict.counting.tally import ARMS, Reveals, Standing, Tally
+from ml.verdict.gains import Gain, gains, last_look, level, of_the_test, spent
 from ml.verdict.gates import (
     Coverage,
     coverage_of,
@@ -19,33 +19,31 @@ from ml.verdict.gates import (
     readers_saw_what_was_chosen,
     split_is_intact,
 )
+from ml.verdict.guardrails import Guardrail, guardrails
+from ml.verdict.missing import MissingTruth, missing_truth
 from ml.verdict.planning.films_needed import multiple
-from ml.verdict.planning.truth import Truth
-from ml.verdict.rule import Ruling, promotion_limits, rule
-from ml.verdict.statistics.betting import Evidence, Floats, Interval, at_one_look, evidence
+from ml.verdict.planning.futility import chance_of_promotion
+from ml.verdict.ramp import early_step
+from ml.verdict.readers import ReaderErrors, agree, reader_errors
+from ml.verdict.rule import Finding, Ruling, promotes, promotion_limits, rule, whatever_is_missing
+from ml.verdict.statistics.betting import Evidence, Floats, Interval
 from ml.verdict.statistics.calibration import Calibration, calibration
-from ml.verdict.statistics.cells import Cells
-from ml.verdict.statistics.metrics import (
-    CHALLENGER,
-    CHAMPION,
-    METRICS,
-    Metric,
-    difference,
-    gain,
-    of_arm,
-    share,
-)
+from ml.verdict.statistics.cells import CHALLENGER, CHAMPION, UNREAD, Cells
+from ml.verdict.statistics.metrics import METRICS, Metric, labels, of_arm, share
 from ml.verdict.statistics.recalibration import Recalibration, recalibration
 from ml.verdict.statistics.sample_ratio import SampleRatio
 from ml.verdict.statistics.summaries import (
     Figures,
+    auc,
     brier,
     frequency,
-    in_the_limit,
+    gains_in_the_limit,
     mean,
-    mean_and_variance,
     quantile,
 )
+from ml.verdict.statistics.truth import Truth
+from ml.verdict.subgroups import Subgroups, subgroups
+from ml.verdict.turning import Turn, finding, turns
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment, Split
@@ -90,6 +88,8 @@ class Needed:
 
     as_observed: int | None
     as_expected: int | None
+    chance: float | None
+    """Of a promotion by the declared maximum; None where there is nothing to tell it by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,72 +104,109 @@ class Judgement:
     agreement: Agreement | None
     standings: Mapping[Standing, int]
     not_blind: int
+    reveals: tuple[Reveals, Reveals]
+    """What readers said when they had seen the answer, by arm."""
+    simulations: int
     journaled: Journaled | None
-    subgroups: Mapping[str, Mapping[str, tuple[Figures, ...]]]
+    guardrails: tuple[Guardrail, ...]
+    turns: tuple[Turn, ...]
+    reader_errors: ReaderErrors
+    subgroups: Subgroups
     days: tuple[date, ...]
     paths: tuple[Path, ...]
+    missing: MissingTruth
+    patients: int
+    """That are known; other films count as if they were independent of each other."""
     needed: Needed
     ruling: Ruling
+    early_step: Finding
 
 
 def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> Judgement:
     """Judges what was counted."""
-    films, looks = tally.films(), len(tally.days)
-    smallest, alpha = experiment.smallest_sampling, experiment.alpha
-    arms = tuple(_arm(experiment, tally, arm) for arm in (CHAMPION, CHALLENGER))
-    truth = Truth.expected(experiment)
-    gained = {
-        metric: evidence(
-            difference(films, metric, truth.of(metric), smallest), films.look, films.n, looks
-        )
-        for metric in METRICS
+    alpha = experiment.alpha
+    counted = tally.films()
+    films, looks = of_the_test(experiment, counted), len(tally.days)
+    final = last_look(experiment, counted) is not None
+    arms = tuple(_arm(experiment, tally, films, arm) for arm in ARMS)
+    gained = gains(experiment, films, looks=looks, final=final)
+    intervals: Figures = {
+        metric: _adding_up(gain.interval, arms, metric) for metric, gain in gained.items()
     }
-    gains: Figures = {
-        metric: gain(found, _estimated(arms, metric), alpha) for metric, found in gained.items()
-    }
+    missing = missing_truth(
+        experiment,
+        films.and_(_unlogged(experiment, splits[-1].propensity, tally)),
+        lambda imputed: promotes(experiment, imputed, final=final),
+        final=final,
+    )
+    agreement = _agreement(tally, alpha)
     ratio, coverage = tally.sample_ratio(), coverage_of(experiment, tally)
-    labels = (arms[0].labels, arms[1].labels)
+    read = (arms[0].labels, arms[1].labels)
     gates = (
         split_is_intact(experiment, ratio, tally.days),
         *readers_saw_what_was_chosen(experiment, coverage),
         *few_orphans(experiment, tally),
+        *agree(experiment, agreement.share if agreement else None),
+    )
+    total = spent(experiment, counted).sum()
+    guarded = guardrails(experiment, tally)
+    turned = turns(experiment, {it: gain.evidence for it, gain in gained.items()}, tally.days)
+    errors = reader_errors(experiment, films, final=final)
+    ruling = rule(
+        experiment,
+        intervals,
+        labels=read,
+        total=int(total),
+        gates=gates,
+        guardrails=guarded,
+        further=(whatever_is_missing(experiment, missing), finding(turned), *errors.findings),
     )
     return Judgement(
         arms=(arms[0], arms[1]),
-        gains=gains | _asymptotic_gains(experiment, tally),
+        gains={
+            **intervals,
+            **gains_in_the_limit(
+                experiment, *(tally.scores(arm) for arm in (CHAMPION, CHALLENGER))
+            ),
+        },
         bounds=bounds(experiment, tally),
         sample_ratio=ratio,
         coverage=coverage,
-        agreement=_agreement(tally, alpha),
+        agreement=agreement,
         standings={standing: tally.standing(standing) for standing in Standing},
         not_blind=tally.not_blind(),
+        reveals=(tally.reveals(CHAMPION), tally.reveals(CHALLENGER)),
+        simulations=tally.simulations(),
         journaled=tally.journaled,
-        subgroups={
-            column: {
-                value: tuple(_figures_of(experiment, cells, arm) for arm in (CHAMPION, CHALLENGER))
-                for value, cells in tally.subgroup(column).items()
-            }
-            for column in experiment.subgroups
-        },
+        guardrails=guarded,
+        turns=turned,
+        reader_errors=errors,
+        subgroups=subgroups(experiment, tally),
         days=tally.days,
         paths=tuple(
-            _path(metric, gained[metric], alpha) for metric in METRICS if gained[metric].counts.size
+            _path(metric, gain.evidence, level(experiment))
+            for metric, gain in gained.items()
+            if gain.interval
         ),
-        needed=_needed(experiment, splits[-1].propensity, gained, sum(labels)),
-        ruling=rule(experiment, gains, labels=labels, total=sum(labels), gates=gates),
+        missing=missing,
+        patients=tally.patients,
+        needed=_needed(experiment, splits[-1].propensity, gained, sum(read), total),
+        ruling=ruling,
+        early_step=early_step(
+            experiment,
+            intervals,
+            ruling,
+            labels=read,
+            safe=[*(it.finding for it in guarded), finding(turned)],
+        ),
     )
 
 
-def _arm(experiment: "Experiment", tally: Tally, arm: int) -> Arm:
-    films, scores, alpha = tally.films(), tally.scores(arm), experiment.alpha
+def _arm(experiment: "Experiment", tally: Tally, films: Cells, arm: int) -> Arm:
+    scores, alpha = tally.scores(arm), experiment.alpha
     requests, failures = tally.requests(arm)
     figures = _figures_of(experiment, films, arm)
-    found = area(scores)
-    figures["auc"] = (
-        in_the_limit(experiment, found.value, found.variance, found.n, lowest=0.0, highest=1.0)
-        if found
-        else None
-    )
+    figures["auc"] = auc(experiment, area(scores), lowest=0.0)
     figures["brier"] = brier(experiment, scores)
     figures["predicted minus observed"] = mean(
         experiment, scores.probability - scores.sick, scores, lowest=-1.0
@@ -194,46 +231,46 @@ def _arm(experiment: "Experiment", tally: Tally, arm: int) -> Arm:
 
 
 def _figures_of(experiment: "Experiment", films: Cells, arm: int) -> Figures:
-    smallest = experiment.smallest_sampling
+    belief, here = Truth.expected(experiment), films.where(films.arm == arm)
     return {
-        metric: share(at_one_look(of_arm(films, arm, metric, smallest), films.n), experiment.alpha)
+        metric: share(
+            here.evidence(of_arm(here, arm, metric, experiment.smallest_sampling, belief)),
+            experiment.alpha,
+            films=labels(here, metric),
+        )
         for metric in METRICS
     }
 
 
-def _estimated(arms: Sequence[Arm], metric: Metric) -> float | None:
+def _adding_up(gain: Interval | None, arms: Sequence[Arm], metric: Metric) -> Interval | None:
+    """The interval with the difference of both arms' figures as its value, so that what people
+    read adds up; where that lies outside, with its own."""
     champion, challenger = (arm.figures[metric] for arm in arms)
-    return challenger.value - champion.value if champion and challenger else None
+    if gain and champion and challenger:
+        value = challenger.value - champion.value
+        return replace(gain, value=value) if gain.low <= value <= gain.high else gain
+    return gain
 
 
-def _asymptotic_gains(experiment: "Experiment", tally: Tally) -> Figures:
-    """Differences of what the arms' films say independently of each other."""
-    champion, challenger = tally.scores(CHAMPION), tally.scores(CHALLENGER)
-    areas = area(champion), area(challenger)
-    gains: Figures = {"auc": None, "brier": None}
-    if areas[0] and areas[1]:
-        gains["auc"] = in_the_limit(
-            experiment,
-            areas[1].value - areas[0].value,
-            areas[0].variance + areas[1].variance,
-            min(areas[0].n, areas[1].n),
-            lowest=-1.0,
-            highest=1.0,
-        )
-    if champion.n.sum() and challenger.n.sum():
-        means = [
-            mean_and_variance(squared_errors(it.probability, it.sick), it)
-            for it in (champion, challenger)
-        ]
-        gains["brier"] = in_the_limit(
-            experiment,
-            means[1][0] - means[0][0],
-            means[0][1] + means[1][1],
-            int(min(champion.n.sum(), challenger.n.sum())),
-            lowest=-1.0,
-            highest=1.0,
-        )
-    return gains
+def _unlogged(experiment: "Experiment", propensity: float, tally: Tally) -> Cells:
+    """The answers that only clients' journals know: nobody could read them."""
+    served = experiment.champion, experiment.challenger
+    kinds = [
+        (arm, called, tally.journaled.lost(served[arm].served_entity_name, called=called))
+        for arm in (CHAMPION, CHALLENGER)
+        for called in (False, True)
+        if tally.journaled
+    ]
+    arms, called, n = np.array(kinds).reshape(-1, 3).T
+    return Cells(
+        look=np.full(n.size, len(tally.days) - 1),
+        arm=arms.astype(np.int8),
+        propensity=np.full(n.size, propensity),
+        called=called.astype(np.bool_),
+        truth=np.full(n.size, UNREAD, np.int8),
+        sampling=np.ones(n.size),
+        n=n.astype(np.float64),
+    ).where(n > 0)
 
 
 def _agreement(tally: Tally, alpha: float) -> Agreement | None:
@@ -261,23 +298,23 @@ def _path(metric: Metric, found: Evidence, alpha: float) -> Path:
 def _needed(
     experiment: "Experiment",
     propensity: float,
-    gained: Mapping[Metric, Evidence],
+    gained: Mapping[Metric, Gain],
     labels: int,
+    spending: float,
 ) -> Needed:
-    limits = promotion_limits(experiment)
-    observed = multiple(gained, limits, experiment.alpha / 2)
+    limits, alpha = promotion_limits(experiment), level(experiment) / 2
+    found = {metric: gain.evidence for metric, gain in gained.items()}
+    observed = multiple(found, limits, alpha)
+    chance = chance_of_promotion(experiment, found, spending)
     if not 0 < propensity < 1:
-        return Needed(as_observed=None, as_expected=None)
+        return Needed(as_observed=None, as_expected=None, chance=chance)
     truth = Truth.expected(experiment)
     films = truth.live(propensity, experiment.review_share, experiment.audit_share)
-    smallest = experiment.smallest_sampling
-    foreseen = {
-        metric: at_one_look(difference(films, metric, truth.of(metric), smallest), films.n)
-        for metric in METRICS
-    }
-    expected = multiple(foreseen, limits, experiment.alpha / 2)
-    fewest = 2 * experiment.minimum_per_arm
+    foreseen = {metric: gain.evidence for metric, gain in gains(experiment, films).items()}
+    expected = multiple(foreseen, limits, alpha)
+    fewest, read = 2 * experiment.minimum_per_arm, films.n[films.labelled].sum()
     return Needed(
         as_observed=max(fewest, int(np.ceil(observed * labels))) if observed and labels else None,
-        as_expected=max(fewest, int(np.ceil(expected * films.n.sum()))) if expected else None,
+        as_expected=max(fewest, int(np.ceil(expected * read))) if expected else None,
+        chance=chance,
     )

@@ -9,14 +9,17 @@ docs/reference/statistics.md#the-rule
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ml.contract.decision import Verdict
+from ml.verdict.gains import exceeds
 from ml.verdict.statistics.betting import Interval
+from ml.verdict.statistics.cells import Cells
 from ml.verdict.statistics.metrics import Metric
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment
+    from ml.verdict.missing import MissingTruth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,18 @@ class Finding:
     condition: str
     holds: bool
     because: str
+
+
+class Guarded(Protocol):
+    """A limit of the challenger that no gain makes up for, as ml.verdict.guardrails judges it."""
+
+    @property
+    def finding(self) -> Finding:
+        """Whether it holds: is not shown to be breached."""
+
+    @property
+    def by_readers(self) -> bool:
+        """Whether it rests on truths, so that it says nothing where a gate does not hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,15 +61,23 @@ def rule(
     labels: tuple[int, int],
     total: int,
     gates: tuple[Finding, ...],
+    guardrails: tuple[Guarded, ...] = (),
+    further: tuple[Finding, ...] = (),
 ) -> Ruling:
     """The ruling on the gains, challenger minus champion, on the labels of each arm, and on the
     total of them: of a replay, a label serves both arms.
 
     A gate that does not hold means that the data are not what the test assumes: it stops
-    everything.
+    everything but a rollback for what needs no truth. A further condition is one of a promotion
+    alone.
     """
-    conditions = (*gates, *_conditions(experiment, gains, labels))
-    verdict, reason = _verdict(experiment, gains, total, conditions, gates)
+    conditions = (
+        *gates,
+        *(guardrail.finding for guardrail in guardrails),
+        *_conditions(experiment, gains, labels),
+        *further,
+    )
+    verdict, reason = _verdict(experiment, gains, total, conditions, gates, guardrails)
     return Ruling(
         verdict=verdict,
         reason=reason,
@@ -69,16 +92,25 @@ def _verdict(
     total: int,
     conditions: tuple[Finding, ...],
     gates: tuple[Finding, ...],
+    guardrails: tuple[Guarded, ...],
 ) -> tuple[Verdict, str]:
     broken = [gate for gate in gates if not gate.holds]
+    for guardrail in guardrails:
+        if not guardrail.finding.holds and not (broken and guardrail.by_readers):
+            return Verdict.ROLLBACK, guardrail.finding.because
     if broken:
         return Verdict.INCONCLUSIVE, f"The test stops: {broken[0].because}"
     sensitivity, specificity = gains["sensitivity"], gains["specificity"]
     primary = gains[experiment.primary_metric]
-    if sensitivity and sensitivity.high < 0:
-        return Verdict.ROLLBACK, "The challenger's sensitivity is worse than the champion's."
-    if specificity and specificity.high < -experiment.margins.specificity:
-        return Verdict.ROLLBACK, "The challenger's specificity is worse by more than its margin."
+    for metric, gain, margin in (
+        ("sensitivity", sensitivity, experiment.margins.sensitivity),
+        ("specificity", specificity, experiment.margins.specificity),
+    ):
+        if gain and gain.high < -margin:
+            return (
+                Verdict.ROLLBACK,
+                f"The challenger's {metric} is worse by more than its margin.",
+            )
     if all(condition.holds for condition in conditions):
         if experiment.benefit:
             return Verdict.PROMOTE, (
@@ -136,6 +168,46 @@ def _above(metric: str, gains: Mapping[str, Interval | None], limit: float, what
         holds=gain.low > limit,
         because=f"The gain in {metric} is {gain.low:+.3f} to {gain.high:+.3f}: {shown} "
         f"{limit:+.3f}.",
+    )
+
+
+def promotes(experiment: "Experiment", films: Cells, *, final: bool) -> bool:
+    """Whether the films show what a promotion has to be shown; `final` as in `gains`."""
+    return all(
+        exceeds(experiment, films, metric, limit, final=final)
+        for metric, limit in promotion_limits(experiment).items()
+    )
+
+
+def whatever_is_missing(experiment: "Experiment", missing: "MissingTruth") -> Finding:
+    """Whether a promotion would hold in each scenario of the films without a truth."""
+    condition = "a promotion holds whatever the films without a truth are"
+    if not missing.scenarios:
+        return Finding(condition=condition, holds=True, because="every film has the truth it needs")
+    limits = promotion_limits(experiment)
+    for scenario in missing.scenarios:
+        for metric, limit in limits.items():
+            gain = scenario.gains[metric]
+            if gain is None or gain.low <= limit:
+                lies = f"is {gain.low:+.3f} to {gain.high:+.3f}" if gain else "is not known"
+                return Finding(
+                    condition=condition,
+                    holds=False,
+                    because=f"{missing.films:.0f} films lack the truth that they were chosen for. "
+                    f"If they are as the declared model allows ({scenario.assumed}), the gain in "
+                    f"{metric} {lies}: not above {limit:+.3f}. Let readers resolve them.",
+                )
+    return Finding(
+        condition=condition,
+        holds=True,
+        because=f"{missing.films:.0f} films lack the truth that they were chosen for; the "
+        "promotion holds "
+        + (
+            "whatever they are."
+            if missing.tipping_point is None
+            else "up to an odds ratio of a wrong answer, between them and the others, of "
+            f"{missing.tipping_point:.3g}."
+        ),
     )
 
 

@@ -29,6 +29,8 @@ LONGEST_PAUSE_SECONDS: Final = 60
 """Between two tries, whatever the server asks for."""
 
 _BUSY: Final = (429, 503)
+_OF_THE_REQUEST: Final = (400, 413, 422)
+"""Refusals of what a request holds: the same request is refused again, another may not be."""
 _CONNECT_SECONDS: Final = 10
 _ANSWER_SECONDS: Final = 300
 """Databricks ends a request of its own accord after 297."""
@@ -38,6 +40,10 @@ _LONGEST_MESSAGE: Final = 400
 
 class EndpointError(WorkspaceError):
     """The endpoint refused a request, or did not answer it."""
+
+
+class RequestRefused(EndpointError):
+    """The endpoint refused one request for what it holds; others may be answered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +83,7 @@ class Endpoint:
         """Sends one request of JSON; tries again while the endpoint is busy or starting.
 
         A request whose connection breaks is not sent again: nobody knows whether it was answered.
-        Raises EndpointError.
+        Raises RequestRefused for what the request holds, EndpointError for anything else.
         """
         try:
             response = self._pool.urlopen(
@@ -92,6 +98,8 @@ class Endpoint:
                 f"{self.url} does not answer: {error}. Is the workspace there? The same command "
                 "again goes on where this one stopped."
             ) from error
+        if response.status in _OF_THE_REQUEST:
+            raise RequestRefused(self._refusal(response))
         if response.status != 200:
             raise EndpointError(self._refusal(response))
         try:

@@ -8,8 +8,9 @@ if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
 
-def exists(client: "WorkspaceClient", kind: Literal["table", "volume"], name: str) -> bool:
-    """Whether there is a table, a view or a volume of that name, given with all its levels.
+def exists(client: "WorkspaceClient", kind: Literal["table", "volume", "model"], name: str) -> bool:
+    """Whether there is a table, a view, a volume or a registered model of that name, given with
+    all its levels.
 
     Raises WorkspaceError where the workspace does not say it: who may not see it must not take it
     for absent.
@@ -20,6 +21,8 @@ def exists(client: "WorkspaceClient", kind: Literal["table", "volume"], name: st
         try:
             if kind == "table":
                 client.tables.get(name)
+            elif kind == "model":
+                client.registered_models.get(name)
             else:
                 client.volumes.read(name)
         except NotFound:

@@ -37,7 +37,7 @@ def tags(folder: Path, model: str) -> dict[str, str]:
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=f"sqlite:///{folder}/.local/mlflow.db")
-    return dict(client.get_model_version(f"healthcare_catalog_dev.models.{model}", "1").tags)
+    return dict(client.get_model_version(f"healthcare_catalog_local.models.{model}", "1").tags)
 
 
 def main() -> int:

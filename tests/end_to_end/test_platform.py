@@ -30,6 +30,8 @@ pytestmark = pytest.mark.programs
 
 CATALOG = "healthcare_catalog_local"
 UNITY = "/api/2.1/unity-catalog"
+FEEDBACK = f"{CATALOG}.gold.prediction_feedback"
+READINGS = f"SELECT feedback_id FROM {FEEDBACK}"
 PAYLOAD = f"{CATALOG}.gold.pneumonia_classifier_payload"
 
 
@@ -176,6 +178,48 @@ def test_a_warehouse_that_is_there_is_used_and_survives(
     assert exists(workspace, f"/api/2.0/sql/warehouses/{created['id']}")
 
 
+def test_tables_and_a_volume_that_are_there_are_adopted_with_what_is_in_them(
+    stacks: Callable[..., dict[str, Stack]], workspace: Workspace
+) -> None:
+    first = stacks()["platform"]
+    first.apply()
+    warehouse = first.output("warehouse_id")
+    insert_a_reading(workspace, warehouse)
+    held = ("tables.kaggle_xray_metadata", "tables.prediction_feedback", "volumes.xray_images")
+    (state,) = first.folder.parents[2].glob("terraform.platform-local.tfstate")
+    whole = json.loads(state.read_text())
+    whole["resources"] = [
+        it
+        for it in whole["resources"]
+        if it["type"] not in {"databricks_sql_table", "databricks_volume"}
+    ]
+    state.write_text(json.dumps(whole))
+
+    adopting = stacks(add="".join(f"\n[platform.{it}]\nadopt = true\n" for it in held))["platform"]
+    adopting.apply()
+
+    assert query(workspace, READINGS, warehouse) == [["f"]]
+    assert adopting.changes() == []
+
+
+def test_a_table_that_something_else_takes_care_of_from_now_on_is_forgotten_not_dropped(
+    stacks: Callable[..., dict[str, Stack]], workspace: Workspace
+) -> None:
+    first = stacks()["platform"]
+    first.apply()
+    warehouse = first.output("warehouse_id")
+    insert_a_reading(workspace, warehouse)
+
+    referring = stacks(
+        add="\n[platform.tables.prediction_feedback]\ncreate = false\n"
+        "\n[platform.warehouse]\ncreate = false\n"
+    )["platform"]
+    referring.apply()
+
+    assert query(workspace, READINGS, warehouse) == [["f"]]
+    assert referring.changes() == []
+
+
 class TestProtection:
     def test_a_protected_platform_is_not_destroyed(
         self, stacks: Callable[..., dict[str, Stack]], workspace: Workspace
@@ -272,10 +316,17 @@ def query(workspace: Workspace, statement: str, warehouse: str) -> list[list[str
     return rows
 
 
+def insert_a_reading(workspace: Workspace, warehouse: str) -> None:
+    query(
+        workspace,
+        f"INSERT INTO {FEEDBACK} (feedback_id, prediction_id, timestamp, ground_truth,"
+        " radiologist_id) VALUES ('f', 'p', TIMESTAMP '2026-03-02 12:00:00', 'NORMAL', 'reader')",
+        warehouse,
+    )
+
+
 class TestWhatTheStateDoesNotKnow:
     """Readings of radiologists are in a table that Terraform's provider creates by replacing it."""
-
-    FEEDBACK = f"{CATALOG}.gold.prediction_feedback"
 
     @pytest.fixture
     def repository(self, tmp_path: Path, workspace: Workspace) -> Repository:
@@ -316,18 +367,11 @@ class TestWhatTheStateDoesNotKnow:
         first = apply()
         assert first.returncode == 0, first.stdout + first.stderr
         (warehouse,) = get(workspace, "/api/2.0/sql/warehouses")["warehouses"]
-        query(
-            workspace,
-            f"INSERT INTO {self.FEEDBACK} "
-            "(feedback_id, prediction_id, timestamp, ground_truth, radiologist_id) "
-            "VALUES ('f', 'p', TIMESTAMP '2026-03-02 12:00:00', 'NORMAL', 'reader')",
-            warehouse["id"],
-        )
-        readings = f"SELECT feedback_id FROM {self.FEEDBACK}"
+        insert_a_reading(workspace, warehouse["id"])
         (state,) = repository.root.glob(".local/**/terraform.platform-sandbox.tfstate")
         whole = json.loads(state.read_text())
         held = {f"{CATALOG}.bronze.xray_images", f"{CATALOG}.bronze.kaggle_xray_metadata"}
-        held |= {self.FEEDBACK}
+        held |= {FEEDBACK}
 
         state.unlink()
         refused = apply()
@@ -336,7 +380,7 @@ class TestWhatTheStateDoesNotKnow:
         for name in held:
             assert f"{name}: this " in refused.stderr
         assert "CREATE OR REPLACE TABLE" in refused.stderr
-        assert query(workspace, readings, warehouse["id"]) == [["f"]]
+        assert query(workspace, READINGS, warehouse["id"]) == [["f"]]
         assert not state.exists()
 
         checked = in_process(
@@ -371,4 +415,40 @@ class TestWhatTheStateDoesNotKnow:
         again = apply()
 
         assert again.returncode == 0, again.stdout + again.stderr
-        assert query(workspace, readings, warehouse["id"]) == [["f"]]
+        assert query(workspace, READINGS, warehouse["id"]) == [["f"]]
+
+    def test_a_model_that_was_trained_before_the_platform_is_told_with_the_way_out(
+        self,
+        repository: Repository,
+        apply: Callable[[], subprocess.CompletedProcess[str]],
+        workspace: Workspace,
+        terraform_environment: dict[str, str],
+    ) -> None:
+        name = f"{CATALOG}.models.pneumonia_poc_classifier"
+        model = {"catalog_name": CATALOG, "schema_name": "models", "name": name.split(".")[2]}
+        workspace.client.post(f"{UNITY}/models", json=model).raise_for_status()
+
+        refused = apply()
+        checked = in_process(
+            rollout,
+            *("check", "--stack", "platform", "--environment", repository.file),
+            cwd=repository.root,
+            DATABRICKS_TOKEN=TOKEN,
+        )
+
+        assert refused.returncode == 1
+        assert f"{name}: this model exists" in refused.stderr
+        (command,) = re.findall(r"^  (terraform .*)$", refused.stderr, re.MULTILINE)
+        assert checked.returncode == 3
+        assert command in checked.stdout
+        run = subprocess.run(
+            shlex.split(command),
+            cwd=repository.root,
+            env=terraform_environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, run.stdout + run.stderr
+        done = apply()
+        assert done.returncode == 0, done.stdout + done.stderr

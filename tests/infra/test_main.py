@@ -99,6 +99,27 @@ def by_python(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
 
 
 @pytest.mark.programs
+def test_help_says_what_it_takes_and_imports_nothing_heavy(tmp_path: Path) -> None:
+    result = run(sys.executable, "main.py", "--help", folder=project(tmp_path / "here"))
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "ENVIRONMENT" in result.stdout
+    assert not (tmp_path / "here" / "cdktf.out").exists()
+
+
+@pytest.mark.programs
+def test_an_environment_of_another_folder_is_synthesized_alone(tmp_path: Path) -> None:
+    folder = project(tmp_path / "here")
+    shutil.copy(folder / "infra/environments/local.toml", folder / "mine.toml")
+    result = run(sys.executable, "main.py", "mine.toml", folder=folder)
+
+    assert result.returncode == 0, result.stderr
+    assert [path for path in synthesized(folder) if path.startswith("stacks/")] == [
+        f"stacks/{kind}-mine/cdk.tf.json" for kind in ("analysis", "platform", "serving")
+    ]
+
+
+@pytest.mark.programs
 def test_synthesis_imports_nothing_that_trains(by_python: tuple[Path, Run]) -> None:
     _, result = by_python
 

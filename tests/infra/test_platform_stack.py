@@ -101,7 +101,7 @@ class TestCatalog:
     def test_every_column_has_a_type_and_a_comment(self, platform: Synthesized) -> None:
         tables = platform("dev")["resource"]["databricks_sql_table"]
 
-        assert set(tables) == {"kaggle_xray_metadata", "prediction_feedback"}
+        assert set(tables) == {"kaggle_xray_metadata", "prediction_context", "prediction_feedback"}
         for table in tables.values():
             assert table["comment"]
             for column in table["column"]:
@@ -123,6 +123,7 @@ class TestCatalog:
             "ground_truth",
             "radiologist_id",
         }
+        assert required["prediction_context"] == {"prediction_id", "recorded_at"}
 
     def test_tables_are_created_through_the_warehouse(self, platform: Synthesized) -> None:
         """Without one, the provider starts a cluster to run the statement."""
@@ -167,6 +168,45 @@ class TestWhatTheOrganisationHas:
         feedback = resources["databricks_sql_table"]["prediction_feedback"]
         assert feedback["schema_name"] == "gold"
         assert feedback["depends_on"] == ["databricks_catalog.catalog"]
+
+    @pytest.mark.parametrize(
+        ("key", "kind", "name"),
+        [
+            ("tables.prediction_feedback", "databricks_sql_table", "gold.prediction_feedback"),
+            ("volumes.xray_images", "databricks_volume", "bronze.xray_images"),
+        ],
+    )
+    def test_a_table_or_a_volume_is_adopted_by_its_name_or_only_referred_to(
+        self, platform: Synthesized, write: Write, key: str, kind: str, name: str
+    ) -> None:
+        address = f"{kind}.{key.partition('.')[2]}"
+        roles = '\n[roles]\nendpoint_creator = { service_principal = "creator" }\n'
+
+        adopting = platform(write(add=f"[platform.{key}]\nadopt = true"))
+        referring = platform(write(add=f"[platform.{key}]\ncreate = false{roles}"))
+
+        assert adopting["import"] == [{"id": f"healthcare_catalog_dev.{name}", "to": address}]
+        assert address in dict(each(adopting))
+        assert address not in dict(each(referring))
+        assert referring["removed"] == [{"from": address, "lifecycle": {"destroy": False}}]
+
+    def test_what_is_referred_to_leaves_the_state_without_being_destroyed(
+        self, platform: Synthesized, write: Write
+    ) -> None:
+        """Of all that can be created or not: without it the code, and with it the object, goes."""
+        tables = (
+            *(f"schemas.{name}" for name in ("bronze", "silver", "gold", "models")),
+            *("tables.kaggle_xray_metadata", "tables.prediction_feedback", "volumes.xray_images"),
+            *("catalog", "models", "warehouse", "secret_scope"),
+        )
+        roles = '[roles]\nanalysts = [{ group = "analysts" }]\n'
+        everything = platform(write(add=roles))
+        nothing = platform(
+            write(add=roles + "".join(f"[platform.{it}]\ncreate = false\n" for it in tables))
+        )
+
+        gone = set(dict(each(everything))) - set(dict(each(nothing)))
+        assert gone == {it["from"] for it in nothing["removed"]}
 
     def test_models_that_were_registered_before_are_referred_to(
         self, platform: Synthesized, write: Write
@@ -238,6 +278,15 @@ class TestAccess:
             ):
                 assert name not in module.read_text(), (name, module)
 
+    @pytest.mark.parametrize(("context", "users"), [("", set()), ("[context]", {"clinic"})])
+    def test_callers_use_the_warehouse_where_they_write_a_context(
+        self, platform: Synthesized, write: Write, context: str, users: set[str]
+    ) -> None:
+        stack = platform(write(add=f'{context}\n[roles]\ncallers = [{{ group = "clinic" }}]'))
+
+        levels = dict(each(stack)).get("databricks_permissions.warehouse-permissions", {})
+        assert {it["group_name"] for it in levels.get("access_control", ())} == users
+
     def test_whoever_deploys_keeps_its_own_level(self, platform: Synthesized, write: Write) -> None:
         stack = platform(
             write(
@@ -291,6 +340,8 @@ class TestJobs:
             "databricks-sdk",
             "pillow",
             "pydantic",
+            "pydicom",
+            "python-gdcm",
             "rich",
         }
         assert all(f'"{package}"' in pyproject for package in packages)
@@ -303,7 +354,7 @@ class TestProtection:
     def test_a_protected_environment_keeps_what_holds_data(self, platform: Synthesized) -> None:
         protected = dict(each(platform("prod"), *DATA))
 
-        assert len(protected) == 12
+        assert len(protected) == 13
         for address, resource in protected.items():
             assert resource["lifecycle"] == {"prevent_destroy": True}, address
             assert resource.get("force_destroy") is not True, address
@@ -338,8 +389,13 @@ class TestAnalysis:
         views = analysis("dev")["resource"]["databricks_sql_table"]
 
         assert "depends_on" not in views["requests"]
-        assert views["predictions"]["depends_on"] == ["databricks_sql_table.requests"]
-        assert views["labelled"]["depends_on"] == ["databricks_sql_table.predictions"]
+        assert views["answers"]["depends_on"] == ["databricks_sql_table.requests"]
+        assert views["predictions"]["depends_on"] == ["databricks_sql_table.answers"]
+        assert "depends_on" not in views["contexts"]
+        assert views["labelled"]["depends_on"] == [
+            "databricks_sql_table.predictions",
+            "databricks_sql_table.contexts",
+        ]
         assert set(views["outcomes"]["depends_on"]) == {
             "databricks_sql_table.predictions",
             "databricks_sql_table.labelled",

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.declared.analysis import VIEWS, Analysis
-from ml.contract.tables import PREDICTION_FEEDBACK
+from ml.contract.tables import PREDICTION_CONTEXT, PREDICTION_FEEDBACK
+from tests.plugin.ingestion import create_table
 
 if TYPE_CHECKING:
     from tests.plugin.served import Served
@@ -139,6 +140,19 @@ class ABTestBed:
         )
         return values["feedback_id"]
 
+    def describe(self, prediction: str, **known: str) -> None:
+        """What is known of a prediction's film."""
+        values = {"prediction_id": prediction, "recorded_at": _NOON.isoformat(), **known}
+        types = {column.name: column.type for column in PREDICTION_CONTEXT.columns}
+        markers = ", ".join(f":{name}" for name in values)
+        self.workspace.rows(
+            f"INSERT INTO {self.analysis.context} ({', '.join(values)}) VALUES ({markers})",
+            parameters=[
+                {"name": name, "value": value, "type": types[name]}
+                for name, value in values.items()
+            ],
+        )
+
     def create_views(self) -> None:
         for view in VIEWS:
             name = self.analysis.full_name(view.name)
@@ -191,12 +205,10 @@ def new_bed(workspace: Served) -> ABTestBed:
         schema="gold",
         prefix="pneumonia_classifier",
         feedback=PREDICTION_FEEDBACK.full_name(catalog),
+        context=PREDICTION_CONTEXT.full_name(catalog),
     )
-    columns = ", ".join(
-        f"{column.name} {column.type}{'' if column.nullable else ' NOT NULL'}"
-        for column in PREDICTION_FEEDBACK.columns
-    )
-    workspace.rows(f"CREATE TABLE {analysis.feedback} ({columns})")
+    workspace.rows(create_table(PREDICTION_FEEDBACK, catalog))
+    workspace.rows(create_table(PREDICTION_CONTEXT, catalog))
     bed = ABTestBed(workspace=workspace, analysis=analysis)
     bed.serve(CHAMPION)
     bed.serve(CHALLENGER)

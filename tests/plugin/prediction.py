@@ -25,6 +25,9 @@ host = "{host}"
 [ab_test]
 endpoint = "predict"
 
+[context.sites]
+north = ["Northern General"]
+
 [ab_test.champion]
 model = "keras"
 version = 1

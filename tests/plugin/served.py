@@ -153,11 +153,20 @@ def _answering(
     """The address of an application that is opened, served and closed by a thread."""
     import uvicorn
 
+    from infra.local.protocol import Http11
+
     opened: Future[uvicorn.Server] = Future()
 
     async def serve(listener: socket.socket) -> None:
         async with application() as app:
-            config = uvicorn.Config(app, lifespan="off", log_level="error", timeout_keep_alive=120)
+            config = uvicorn.Config(
+                app,
+                http=Http11,
+                ws="none",
+                lifespan="off",
+                log_level="error",
+                timeout_keep_alive=120,
+            )
             opened.set_result(uvicorn.Server(config))
             await opened.result().serve(sockets=[listener])
 

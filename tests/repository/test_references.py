@@ -22,7 +22,7 @@ MARKDOWN = sorted({file for file in CITING if file.suffix == ".md"} | {*ROOT.glo
 CITATION = re.compile(r"docs/reference/([\w-]+\.md)(#[\w-]+)?")
 LINK = re.compile(r"\]\(([^)\s]+)\)|^\[[^\]]+\]: (\S+)$", re.MULTILINE)
 
-WRITTEN = {"model_card.md", "report.md"}
+WRITTEN = {"model_card.md", "report.md", "comment.md"}
 """Files that a command writes, and that the repository does not have."""
 
 

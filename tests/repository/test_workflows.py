@@ -4,6 +4,7 @@ import os
 import re
 import runpy
 import shlex
+import subprocess
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -135,6 +136,94 @@ def test_no_plan_is_kept_or_applied_before_it_is_checked_that_no_table_is_erased
         assert first(" init ") < checked < first(guarded)
 
 
+@pytest.mark.parametrize("name", ["plan", "apply"])
+def test_a_change_is_not_verified_by_its_own_code(name: str) -> None:
+    jobs = by_name(GITHUB / "workflows" / f"{name}.yml")["jobs"]
+    calls = {
+        job: "\n".join(step.get("run", "") for step in content["steps"])
+        for job, content in jobs.items()
+    }
+    base, change = (
+        step["with"] for step in jobs["verify"]["steps"] if "checkout" in step.get("uses", "")
+    )
+    revision = {"plan": "pull_request.base.sha", "apply": "before"}[name]
+
+    assert [job for job, script in calls.items() if "infra.rollout verify" in script] == ["verify"]
+    assert base["ref"] == f"${{{{ github.event.{revision} }}}}" == jobs["verify"]["env"]["BASE"]
+    assert "path" not in base  # the code that runs
+    assert "ref" not in change
+    assert (
+        f'--environment "{change["path"]}/infra/environments/$ENVIRONMENT.toml"'
+        in (calls["verify"])
+    )
+
+
+@pytest.mark.parametrize("name", ["plan", "apply"])
+def test_every_plan_meets_the_policy_with_the_provider_of_the_lock_file(name: str) -> None:
+    jobs = by_name(GITHUB / "workflows" / f"{name}.yml")["jobs"]
+    scripts = {
+        job: "\n".join(step.get("run", "") for step in content["steps"])
+        for job, content in jobs.items()
+    }
+
+    for script in scripts.values():
+        assert script.count(" init ") == script.count("-lockfile=readonly")
+        assert script.count(" plan -input") == script.count("infra.rollout policy")
+    plan = scripts["plan"]
+    assert plan.index(" show -json") < plan.index("infra.rollout policy")
+    if name == "apply":
+        assert jobs["plan"]["needs"] == "verify"
+        uses = [step.get("uses", step.get("run", "")) for step in jobs["plan"]["steps"]]
+        policy = next(index for index, it in enumerate(uses) if "rollout policy" in it)
+        assert policy < next(index for index, it in enumerate(uses) if "upload-artifact" in it)
+
+
+GITHUBS_LIMIT = 65_536
+
+
+def test_the_comment_fits_into_githubs_limit_whatever_is_planned(tmp_path: Path) -> None:
+    workflow = by_name(GITHUB / "workflows" / "plan.yml")["jobs"]
+    text = "ä plan with a fence ````\n" * 40_000
+
+    for environment in ("pilot", "prod"):
+        for part, (job, name) in enumerate(
+            (("verify", "Write its part of the comment"), ("plan", "Write the comment")), start=1
+        ):
+            folder = tmp_path / f"{environment}-{part}"
+            (folder / "report").mkdir(parents=True)
+            (folder / "verified.txt").write_text(text)
+            plans = (f"platform-{environment}", f"serving-{environment}")
+            for file in (*plans, "diff", "policy", "check"):
+                (folder / "report" / f"{file}.txt").write_text(text)
+            (step,) = (it for it in workflow[job]["steps"] if it.get("name") == name)
+            _run(step, folder, ENVIRONMENT=environment, GITHUB_STEP_SUMMARY="summary")
+            part_file = folder / ("comment.md" if part == 1 else "report/comment.md")
+            target = tmp_path / "comments" / f"comment-{environment}-{part}" / "comment.md"
+            target.parent.mkdir(parents=True)
+            target.write_bytes(part_file.read_bytes())
+    (step,) = workflow["comment"]["steps"][1:]
+    gh = tmp_path / "gh"
+    gh.write_text("#!/bin/sh\nexit 0\n")
+    gh.chmod(0o755)
+    _run(step, tmp_path, PATH=f"{tmp_path}:{os.environ['PATH']}", NUMBER="1")
+
+    comment = (tmp_path / "comment.md").read_text()
+    assert len(comment) <= GITHUBS_LIMIT
+    assert comment.count("````") % 2 == 0  # nothing ends in the middle of a block
+    assert [it for it in comment.splitlines() if it.startswith("## ")] == ["## pilot", "## prod"]
+    assert comment.count("cut here") == 10
+    assert comment.count("not reached") == 2  # the status, which was not there
+
+
+def _run(step: Any, folder: Path, **environment: str) -> None:
+    subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", step["run"]],
+        cwd=folder,
+        env=os.environ | environment,
+        check=True,
+    )
+
+
 @pytest.mark.parametrize("job", JOBS)
 def test_the_environments_are_those_with_a_shared_state(job: Any) -> None:
     shared = [name for name in available() if not isinstance(load(name).backend, LocalState)]
@@ -145,7 +234,8 @@ def test_the_environments_are_those_with_a_shared_state(job: Any) -> None:
 
 def test_every_command_is_one_that_there_is() -> None:
     scripts = [step["run"] for file in FILES for step in steps(by_name(file)) if "run" in step]
-    calls = re.findall(r"python -m infra\.rollout ([^|>\\\n]+)", "\n".join(scripts))
+    text = "\n".join(scripts).replace("\\\n", " ")
+    calls = re.findall(r"python -m infra\.rollout ([^|>\n]+)", text)
 
     assert len(calls) >= 6
     for call in calls:

@@ -296,9 +296,12 @@ class ModelsApi:
         if version.description:
             info["comment"] = version.description
         if with_aliases:
+            # Of the model: what the store gives as a version may lack them.
+            model = self._models.model(version.name)
             info["aliases"] = [
-                {"alias_name": alias, "version_num": int(version.version)}
-                for alias in sorted(version.aliases)
+                {"alias_name": alias, "version_num": int(number)}
+                for alias, number in sorted(model.aliases.items() if model else ())
+                if int(number) == int(version.version)
             ]
         return info
 

@@ -30,7 +30,7 @@ class Namespaces:
     ) -> None:
         self._database = database
         self._tables = tables
-        self._user = user
+        self.user = user
         self._save = save
 
     def catalogs(self) -> list[str]:
@@ -73,7 +73,7 @@ class Namespaces:
             "full_name": f"{catalog}.{schema}",
             "comment": comment,
             "properties": {},
-            "owner": self._user,
+            "owner": self.user,
             "created_at": now,
             "updated_at": now,
         }

@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from minilake.models.unity_catalog import UpdateCatalogRequest, UpdateSchemaRequest
+from minilake.models.unity_catalog import (
+    UpdateCatalogRequest,
+    UpdateSchemaRequest,
+    UpdateVolumeRequest,
+)
 from minilake.services import unity_catalog
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from infra.local.catalog.creation_api import require_open
 from infra.local.catalog.names import rule_broken_by
 from infra.local.emulator import call, parsed, state_of
 from infra.local.http import json_object, text
-from infra.local.refusal import Refusal, invalid, missing
+from infra.local.refusal import Refusal, invalid, missing, not_emulated
 from infra.local.storage.database import SYSTEM_CATALOG
 
 if TYPE_CHECKING:
@@ -46,7 +51,7 @@ def routes(names: Namespaces, tables: Tables, models: RegisteredModels) -> list[
         return "; ".join(f"{kind} {', '.join(found)}" for kind, found in kinds.items() if found)
 
     async def delete_catalog(request: Request) -> Response:
-        catalog = request.path_params["name"]
+        catalog = request.path_params["name"].lower()
         if not names.has_catalog(catalog) or catalog == SYSTEM_CATALOG:
             raise missing(f"Catalog '{catalog}' does not exist.")
         schemas = [schema for schema in names.schemas(catalog) if schema != "information_schema"]
@@ -59,7 +64,7 @@ def routes(names: Namespaces, tables: Tables, models: RegisteredModels) -> list[
         return JSONResponse({})
 
     async def delete_schema(request: Request) -> Response:
-        full_name = request.path_params["name"]
+        full_name = request.path_params["name"].lower()
         catalog, _, schema = full_name.partition(".")
         if not names.has_schema(catalog, schema) or catalog == SYSTEM_CATALOG:
             raise missing(f"Schema '{full_name}' does not exist.")
@@ -79,20 +84,30 @@ def routes(names: Namespaces, tables: Tables, models: RegisteredModels) -> list[
         return JSONResponse({})
 
     async def update_catalog(request: Request) -> Response:
-        body, name = await json_object(request), request.path_params["name"]
+        body, name = await json_object(request), request.path_params["name"].lower()
+        _refuse_a_new_name("catalog", name, body)
+        require_open(body)
         await call(unity_catalog.update_catalog(name, parsed(UpdateCatalogRequest, body)))
         return JSONResponse(_updated("catalogs", name, body))
 
     async def update_schema(request: Request) -> Response:
-        body, name = await json_object(request), request.path_params["name"]
+        body, name = await json_object(request), request.path_params["name"].lower()
+        _refuse_a_new_name("schema", name, body)
         await call(unity_catalog.update_schema(name, parsed(UpdateSchemaRequest, body)))
         return JSONResponse(_updated("schemas", name, body))
+
+    async def update_volume(request: Request) -> Response:
+        body, name = await json_object(request), request.path_params["name"]
+        _refuse_a_new_name("volume", name, body)
+        updated = unity_catalog.update_volume(name, parsed(UpdateVolumeRequest, body))
+        return JSONResponse(await call(updated))
 
     return [
         Route(f"{PATH}/catalogs/{{name}}", delete_catalog, methods=["DELETE"]),
         Route(f"{PATH}/catalogs/{{name}}", update_catalog, methods=["PATCH"]),
         Route(f"{PATH}/schemas/{{name}}", delete_schema, methods=["DELETE"]),
         Route(f"{PATH}/volumes/{{name}}", delete_volume, methods=["DELETE"]),
+        Route(f"{PATH}/volumes/{{name}}", update_volume, methods=["PATCH"]),
         Route(f"{PATH}/schemas/{{name}}", update_schema, methods=["PATCH"]),
     ]
 
@@ -102,6 +117,13 @@ def _updated(registry: str, name: str, body: dict[str, Any]) -> dict[str, Any]:
     if body.get("owner"):
         record["owner"] = text(body, "owner")
     return {key: value for key, value in record.items() if value is not None}
+
+
+def _refuse_a_new_name(kind: str, name: str, body: dict[str, Any]) -> None:
+    """What lies in it would have to move; a 200 that moves nothing would be worse than a no."""
+    new = body.get("new_name")
+    if new is not None and str(new).lower() != name.rpartition(".")[2].lower():
+        raise not_emulated(f"Renaming a {kind} (new_name)")
 
 
 def _forced(request: Request) -> bool:

@@ -1,5 +1,7 @@
 """`make demo`: the whole road on one machine, through the same commands that a user would type.
 
+In a project of its own (`infra.local.demo.project`): what is local stays as it is.
+
 Workspace, platform, ingestion, training, the endpoint, real X-rays to it, its payload table by SQL,
 the views of the analysis, readings through the feedback endpoint, a change of the traffic
 split while requests keep flowing, and a promotion by the decision of a replay.
@@ -14,34 +16,42 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import tomlkit
 from databricks.sdk import WorkspaceClient
 
-from infra.declared.environment import ENVIRONMENTS, Environment, load
-from infra.declared.local_workspace import HOST, PORT, token_file
+from infra.declared.environment import Environment, load
+from infra.declared.local_workspace import token_file
 from infra.local.demo import experiment, readers, requests
 from infra.local.demo.commands import (
     DEPLOY,
-    FOLDER,
     DemoFailed,
     console,
     deploy,
+    deploy_by_cdktf,
     run,
     run_together,
     step,
 )
 from infra.local.demo.logged_requests import Book
+from infra.local.demo.project import (
+    ENVIRONMENT,
+    FOLDER,
+    HOST,
+    ROOT,
+    environment_file,
+    prepare,
+)
+from infra.local.demo.project import environment as demos_environment
+from infra.progress import progress
 from ml.contract.errors import UserError
 from ml.contract.serving import FEEDBACK_MODEL, KERAS_MODEL, PYTORCH_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
-ENVIRONMENT = "local"
 FILMS = 200
 SHIFTED_TRAFFIC = 10
 _TRAINING = {KERAS_MODEL: "ml.train_keras", PYTORCH_MODEL: "ml.train_torch"}
@@ -56,10 +66,16 @@ def main() -> int:
     arguments = parser.parse_args()
     started = time.monotonic()
     try:
+        prepare(ROOT / FOLDER)
+        os.chdir(ROOT / FOLDER)
         with _workspace() as client:
             _demonstrate(client, films=arguments.films, epochs=arguments.epochs)
     except (DemoFailed, UserError) as failure:
-        console.print(f"[red]The demo stopped:[/] {failure}", highlight=False)
+        console.print("The demo stopped:", style="red", end=" ")
+        console.print(str(failure), highlight=False, markup=False)
+        return 1
+    except OSError as problem:
+        console.print(f"The demo stopped: {problem}", markup=False)
         return 1
     except KeyboardInterrupt:
         console.print("\nInterrupted; what was trained and deployed stays.")
@@ -69,12 +85,12 @@ def main() -> int:
 
 
 def _demonstrate(client: WorkspaceClient, *, films: int, epochs: int | None) -> None:
-    environment = load(ENVIRONMENT)
-    step("Synthesize every environment")
+    environment = _declare()
+    step("cdktf synth")
     run(["cdktf", "synth"])
 
-    step(f"cdktf deploy {environment.platform_stack}")
-    deploy("platform", ENVIRONMENT)
+    step(f"Deploy {environment.platform_stack}: python -m {DEPLOY} apply")
+    deploy("platform")
 
     step("Ingest the bundled X-rays (only those that are not there yet)")
     _ingest()
@@ -85,15 +101,15 @@ def _demonstrate(client: WorkspaceClient, *, films: int, epochs: int | None) -> 
         model: _newest_version(client, environment.full_model_name(model)) for model in _TRAINING
     }
     step("Register the model that takes readers' verdicts")
-    readers.register(environment)
+    readers.register()
     versions[FEEDBACK_MODEL] = _newest_version(client, environment.full_model_name(FEEDBACK_MODEL))
     readers.keep_token(client, environment)
 
-    file = _copy_of(environment, versions=versions)
-    run([sys.executable, "-m", "ml.arms", "--environment", str(file)])
+    environment = _declare(versions)
+    run([sys.executable, "-m", "ml.arms", "--environment", ENVIRONMENT])
 
-    step(f"cdktf deploy {environment.serving_stack}")
-    deploy("serving", str(file))
+    step(f"Deploy {environment.serving_stack}")
+    deploy("serving")
 
     step("Declare both experiments, before the first X-ray is sent")
     experiment.declare(environment, versions, since=datetime.now(UTC))
@@ -108,39 +124,40 @@ def _demonstrate(client: WorkspaceClient, *, films: int, epochs: int | None) -> 
     book.show_payload(answers)
 
     step(f"cdktf deploy {environment.analysis_stack}, whose views need that table")
-    deploy("analysis", str(file))
+    deploy_by_cdktf("analysis")
     book.show_traffic()
 
     step(
         f"Verdicts of simulated readers ({readers.ERROR_RATE:.0%} wrong), by the feedback endpoint"
     )
-    readers.read(answers, file)
+    readers.read(answers)
     book.show_outcomes()
 
     step("Which arm is better, by these verdicts")
-    experiment.judge(file)
+    experiment.judge()
 
     step(f"Shift the traffic to {100 - SHIFTED_TRAFFIC}/{SHIFTED_TRAFFIC} under load")
-    _copy_of(environment, versions=versions, traffic=SHIFTED_TRAFFIC)
+    _declare(versions, traffic=SHIFTED_TRAFFIC)
     with requests.connect(client, environment.ab_test.endpoint) as asked:
-        during, after = requests.deploy_under_load(asked, str(file), films)
+        during, after = requests.deploy_under_load(asked, films)
     console.print(f"  {len(during)} requests during the deployment, 0 failed")
     requests.show_answers(after)
+    experiment.record_split()
 
     step("Both arms on all validation films, and what that allows")
-    experiment.replay(file)
-    if experiment.promote(file):
-        deploy("serving", str(file))
-    experiment.status(file)
-    _show_how_to_go_on(file)
+    experiment.replay()
+    if experiment.promote():
+        deploy("serving")
+        experiment.record_split()
+    experiment.status()
+    _show_how_to_go_on(environment)
 
 
 @contextlib.contextmanager
 def _workspace() -> Iterator[WorkspaceClient]:
     """A client of the running local workspace; one that was not running ends with the demo."""
-    environment = load(ENVIRONMENT)
-    host = environment.workspace.host or f"http://{HOST}:{PORT}"
-    step(f"The local workspace at {host}")
+    host = HOST
+    step(f"The demo's workspace at {host}; all that is the demo's: {FOLDER}")
     with contextlib.ExitStack() as stack:
         if _answers(host):
             console.print("  it runs already")
@@ -149,7 +166,8 @@ def _workspace() -> Iterator[WorkspaceClient]:
             command = [sys.executable, "-m", "infra.local", "--port", port]
             server = stack.enter_context(subprocess.Popen(command, start_new_session=True))
             stack.callback(server.terminate)
-            _wait_for(host, server)
+            with progress("  the workspace starts"):
+                _wait_for(host, server)
         token = token_file().read_text().strip()
         os.environ["DATABRICKS_TOKEN"] = token  # the commands that follow find it here
         os.environ["DATABRICKS_HOST"] = host
@@ -200,35 +218,40 @@ def _newest_version(client: WorkspaceClient, name: str) -> int:
     return max(ready)
 
 
-def _copy_of(
-    environment: Environment, versions: Mapping[str, int], traffic: int | None = None
-) -> Path:
-    """The environment's file with these versions and this traffic, comments and order kept."""
-    original = ENVIRONMENTS / f"{environment.name}.toml"
-    document: Any = tomlkit.parse(original.read_text(encoding="utf-8"))
+def _declare(versions: Mapping[str, int] | None = None, traffic: int | None = None) -> Environment:
+    """Writes the demo's environment file, with these versions and this traffic."""
+    document = demos_environment()
     test = document["ab_test"]
-    for arm in (test["champion"], *test["challengers"]):
-        arm["version"] = versions[arm["model"]]
+    if versions:
+        for arm in (test["champion"], *test["challengers"]):
+            arm["version"] = versions[arm["model"]]
+        document["feedback"] = readers.endpoint(versions[FEEDBACK_MODEL])
     if traffic is not None:
         test["challengers"][0]["traffic"] = traffic
-    document["feedback"] = readers.endpoint(versions[FEEDBACK_MODEL])
-    copy = FOLDER / original.name
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    copy.write_text(tomlkit.dumps(document), encoding="utf-8")
-    load(copy)
-    return copy
+    file = environment_file()
+    file.write_text(tomlkit.dumps(document), encoding="utf-8")
+    return load(file)
 
 
-def _show_how_to_go_on(file: Path) -> None:
+def _show_how_to_go_on(environment: Environment) -> None:
     step("Go on")
     console.print(
-        f"""  make workspace                                 start the workspace again
-  edit {file}                  change the split, a version, ...
-  python -m {DEPLOY} apply --environment {file}
-  python -m {DEPLOY} destroy --environment {file}
+        f"""  Workspace, registry, state, environment and experiments of the demo are in {FOLDER}.
+  README's commands, on the environment local, start from nothing and leave it alone.
+  To look into it, and to go on with it:
+  cd {FOLDER}
+  python -m infra.local --port {httpx.URL(HOST).port}        its workspace, in another terminal
+  edit {environment_file()}
+  python -m {DEPLOY} apply --environment {ENVIRONMENT}
+  python -m infra.rollout status --environment {ENVIRONMENT}
+  python -m ml.compare pneumonia_ab --environment {ENVIRONMENT}
+  python -m ml.reading_room --environment {ENVIRONMENT}
+  cdktf diff {environment.serving_stack}
+  In a closed network cdktf needs before: eval "$(python -m {DEPLOY} install)"
   The same for a real workspace: infra/environments/dev.toml, then cdktf deploy serving-dev""",
         highlight=False,
         markup=False,
+        soft_wrap=True,
     )
 
 

@@ -7,17 +7,22 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.text import Text
 
+from infra.local.demo.project import ENVIRONMENT, FOLDER
+from infra.local.terraform.installation import Installation
+from infra.local.terraform.stack_folder import has_resources
+from infra.progress import progress
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 DEPLOY = "infra.local.terraform"
 """The module whose command deploys."""
-FOLDER = Path(".local/demo")
+LOGS: Final = Path("logs")
 _SAID = ("Provider: ", "Apply complete!", "No changes.")
 _LAST_LINES = 40
 
@@ -48,7 +53,7 @@ def run_together(first: Sequence[str], second: Sequence[str]) -> None:
         behind = subprocess.Popen(second, stdout=printed, stderr=subprocess.STDOUT)
         try:
             run(first)
-            with console.status(f"  {' '.join(second[1:3])} ..."):
+            with progress(f"  {' '.join(second[1:3])}"):
                 status = behind.wait()
         finally:
             behind.terminate()  # nothing to it where it has ended
@@ -58,18 +63,37 @@ def run_together(first: Sequence[str], second: Sequence[str]) -> None:
         raise DemoFailed(f"`{' '.join(second)}` ended with status {status}. See above.")
 
 
-def deploy(stack: str, environment: str) -> None:
-    """A plan is long: it goes to a log, and here come what Terraform did and the outputs."""
-    log = FOLDER / f"deploy-{stack}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+def deploy(stack: str) -> None:
+    """By Terraform itself."""
     command = [sys.executable, "-m", DEPLOY, "apply", "--auto-approve"]
-    command += ["--stack", stack, "--environment", environment]
+    _deploy(stack, [*command, "--stack", stack, "--environment", ENVIRONMENT], {})
+
+
+def deploy_by_cdktf(stack: str) -> None:
+    """The same by cdktf-cli."""
+    command = ["cdktf", "deploy", f"{stack}-{ENVIRONMENT}", "--auto-approve"]
+    _deploy(stack, command, {**_variables_of_a_closed_network(), "CI": "true"})
+
+
+def _variables_of_a_closed_network() -> Mapping[str, str]:
+    """What `python -m infra.local.terraform install` tells a shell, where the stand-in deploys."""
+    installation = Installation(root=Path.cwd())
+    if not has_resources(installation.state(f"platform-{ENVIRONMENT}")):
+        return {}
+    return installation.shell_variables()
+
+
+def _deploy(stack: str, command: Sequence[str], variables: Mapping[str, str]) -> None:
+    """A plan is long: it goes to a log, and here come what Terraform did and the outputs."""
+    log = LOGS / f"deploy-{stack}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
     with (
-        console.status(f"  Terraform is at work; its plan goes to {log} ..."),
+        progress(f"  Terraform is at work; its plan goes to {FOLDER / log}"),
         log.open("w") as out,
     ):
         done = subprocess.run(
             command,
+            env={**os.environ, **variables},
             stdout=out,
             stderr=subprocess.STDOUT,
             check=False,
@@ -77,9 +101,15 @@ def deploy(stack: str, environment: str) -> None:
     said = [Text.from_ansi(line).plain for line in log.read_text().splitlines()]
     if done.returncode:
         raise DemoFailed(
-            "\n".join([*said[-_LAST_LINES:], f"`{' '.join(command)}` failed: {log} has all of it."])
+            "\n".join(
+                [
+                    *said[-_LAST_LINES:],
+                    f"`{' '.join(command)}` failed: {FOLDER / log} has all of it.",
+                ]
+            )
         )
     for line in said:
-        if any(words in line for words in _SAID):
-            console.print(f"  {line.strip()}", markup=False, soft_wrap=True)
-    console.print(f"  The plan, and what was done: {log}", markup=False)
+        for words in _SAID:
+            if words in line:
+                console.print(f"  {line[line.index(words) :]}", markup=False, soft_wrap=True)
+    console.print(f"  The plan, and what was done: {FOLDER / log}", markup=False)

@@ -5,25 +5,27 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import tomlkit
 
-from infra.declared.experiment import EXPERIMENTS, load
-from infra.local.demo.commands import FOLDER, console, run
+from infra.declared.experiment import SPLITS, load
+from infra.local.demo.commands import console, run
+from infra.local.demo.project import ENVIRONMENT, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-    from pathlib import Path
 
     from infra.declared.environment import Environment
 
-_LIVE: Final = FOLDER / "pneumonia_ab.toml"
+_EXPERIMENTS: Final = Path("infra", "experiments")
+_LIVE: Final = _EXPERIMENTS / "pneumonia_ab.toml"
 """Judged by the readings of the X-rays that were sent."""
-_REPLAYED: Final = FOLDER / "pneumonia_replay.toml"
+_REPLAYED: Final = _EXPERIMENTS / "pneumonia_replay.toml"
 """Judged by both arms' answers to all validation films."""
-_ANSWERS: Final = FOLDER / "replay"
+_ANSWERS: Final = Path("replay")
 
 
 def declare(environment: Environment, versions: Mapping[str, int], since: datetime) -> None:
@@ -32,18 +34,26 @@ def declare(environment: Environment, versions: Mapping[str, int], since: dateti
     live["label_maturity_hours"] = 0  # the readers of a demonstration are done at once
     live["audit_share"] = environment.reading.audit_share
     for document, file in ((live, _LIVE), (replayed, _REPLAYED)):
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(tomlkit.dumps(document), encoding="utf-8")
         console.print(f"  {file}: SHA-256 {load(file).digest[:12]}")
-    # What an earlier demonstration was answered is older than this declaration.
-    shutil.rmtree(_ANSWERS, ignore_errors=True)
+    # What an earlier demonstration was answered, and its splits, are older than this declaration.
+    for earlier in (_ANSWERS, _EXPERIMENTS / SPLITS):
+        shutil.rmtree(earlier, ignore_errors=True)
 
 
-def judge(file: Path) -> None:
+def judge() -> None:
     """What the verdicts of the readers until now allow to say."""
-    run([sys.executable, "-m", "ml.compare", str(_LIVE), "--environment", str(file)])
+    run([sys.executable, "-m", "ml.compare", _LIVE.stem, "--environment", ENVIRONMENT])
 
 
-def replay(file: Path) -> None:
+def record_split() -> None:
+    """Since when the traffic is split as it is: whoever compares later weighs requests by it."""
+    command = [sys.executable, "-m", "infra.rollout", "record", "--experiment", _LIVE.stem]
+    run([*command, "--environment", ENVIRONMENT])
+
+
+def replay() -> None:
     """Both arms on all validation films."""
     declared, clinical = load(_REPLAYED), load(_LIVE)
     console.print(
@@ -56,29 +66,29 @@ def replay(file: Path) -> None:
         f"{clinical.margins.specificity:g} of {_LIVE.name}, takes about three times as many.",
         soft_wrap=True,
     )
-    command = [sys.executable, "-m", "ml.replay", str(_REPLAYED), "--environment", str(file)]
+    command = [sys.executable, "-m", "ml.replay", _REPLAYED.stem, "--environment", ENVIRONMENT]
     run([*command, "--part", "val", "--output", str(_ANSWERS)])
 
 
-def promote(file: Path) -> bool:
+def promote() -> bool:
     """Whether the decision of the replay has allowed the next step of the ramp."""
-    command = [sys.executable, "-m", "infra.rollout", "promote", "--environment", str(file)]
-    command += ["--decision", str(_ANSWERS / "decision.json"), "--experiment", str(_REPLAYED)]
+    command = [sys.executable, "-m", "infra.rollout", "promote", "--environment", ENVIRONMENT]
+    command += ["--decision", str(_ANSWERS / "decision.json")]
     done = subprocess.run(command, check=False)
     if done.returncode:
         console.print("  The evidence does not allow it, so that the traffic stays as it is.")
     return done.returncode == 0
 
 
-def status(file: Path) -> None:
+def status() -> None:
     """Its exit status says only whether it has found drift."""
     subprocess.run(
-        [sys.executable, "-m", "infra.rollout", "status", "--environment", str(file)], check=False
+        [sys.executable, "-m", "infra.rollout", "status", "--environment", ENVIRONMENT], check=False
     )
 
 
 def _of_these(versions: Mapping[str, int], since: datetime, copy: Path) -> Any:
-    document: Any = tomlkit.parse((EXPERIMENTS / copy.name).read_text(encoding="utf-8"))
+    document: Any = tomlkit.parse((ROOT / copy).read_text(encoding="utf-8"))
     for arm in ("champion", "challenger"):
         document[arm]["version"] = versions[document[arm]["model"]]
     document["split"]["since"] = since

@@ -9,15 +9,16 @@ import csv
 import random
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.local.demo.commands import FOLDER, run
+from infra.local.demo.commands import run
+from infra.local.demo.project import ENVIRONMENT
 from ml.contract.serving import FEEDBACK_MODEL, LABELS
-from ml.feedback.reading import SIMULATION
+from ml.contract.tables import SIMULATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from databricks.sdk import WorkspaceClient
 
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
 ERROR_RATE: Final = 0.05
 _SEED = 0
 _READER = "simulated-reader"
-_SHEET = FOLDER / "readings.csv"
+_SHEET = Path("readings.csv")
 
 
-def register(environment: Environment) -> None:
+def register() -> None:
     """The model behind the feedback endpoint."""
     command = [sys.executable, "-m", "ml.register_feedback", "--skip-if-registered"]
-    run([*command, "--environment", environment.name])
+    run([*command, "--environment", ENVIRONMENT])
 
 
 def endpoint(version: int) -> Mapping[str, Any]:
@@ -53,7 +54,7 @@ def keep_token(client: WorkspaceClient, environment: Environment) -> None:
     )
 
 
-def read(answers: Sequence[Answer], file: Path) -> None:
+def read(answers: Sequence[Answer]) -> None:
     """One verdict on each answer, sent as a sheet of readings."""
     draw = random.Random(_SEED)  # noqa: S311 - a simulation
     now = datetime.now(UTC).isoformat()
@@ -74,4 +75,4 @@ def read(answers: Sequence[Answer], file: Path) -> None:
         sheet = csv.DictWriter(stream, fieldnames=list(rows[0]))
         sheet.writeheader()
         sheet.writerows(rows)
-    run([sys.executable, "-m", "ml.feedback", str(_SHEET), "--environment", str(file)])
+    run([sys.executable, "-m", "ml.feedback", str(_SHEET), "--environment", ENVIRONMENT])

@@ -8,13 +8,14 @@ import itertools
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.progress import track
 from rich.table import Table
 
-from infra.local.demo.commands import FOLDER, console, deploy
+from infra.local.demo.commands import console, deploy
 from ml.client import PredictionClient
 from ml.contract.serving import DECISION_THRESHOLD
 from ml.data.image_id import image_id_of
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 CLIENTS = 4
 _DECIMALS = 4
 _PAUSE = 0.02
+_JOURNAL = Path("predictions.db")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,7 +68,7 @@ def connect(client: WorkspaceClient, endpoint: str) -> Iterator[PredictionClient
     """A client of the endpoint that sends nothing twice: a request that fails ends the demo."""
     asked = Endpoint(client, endpoint, connections=CLIENTS, tries=1)
     size = load_films(BUNDLED).image_size  # which the demo's arms were trained on
-    with PredictionClient(asked, Journal(FOLDER / "predictions.db"), image_size=size) as connected:
+    with PredictionClient(asked, Journal(_JOURNAL), image_size=size) as connected:
         yield connected
 
 
@@ -79,12 +81,10 @@ def ask_all(client: PredictionClient, films: int) -> list[Answer]:
         )
 
 
-def deploy_under_load(
-    client: PredictionClient, file: str, films: int
-) -> tuple[list[Answer], list[Answer]]:
-    """Deploys the file while requests keep flowing; the answers during that, and those after it."""
+def deploy_under_load(client: PredictionClient, films: int) -> tuple[list[Answer], list[Answer]]:
+    """Deploys while requests keep flowing; the answers during that, and those after it."""
     with ThreadPoolExecutor(CLIENTS + 1) as pool:
-        deployment = pool.submit(deploy, "serving", file)
+        deployment = pool.submit(deploy, "serving")
         asking = [pool.submit(_ask_until, deployment, client, films) for _ in range(CLIENTS)]
         deployment.result()
         during = [answer for answers in asking for answer in answers.result()]

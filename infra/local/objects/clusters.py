@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from infra.local.emulator import call, parsed, state_of
 from infra.local.http import json_object
-from infra.local.refusal import invalid, missing
+from infra.local.refusal import invalid, missing, not_emulated
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -30,12 +30,14 @@ def routes() -> list[Route]:
 
     async def create(request: Request) -> Response:
         body = await json_object(request)
+        _refuse_libraries(body)
         created = await call(clusters.create_cluster(parsed(CreateClusterRequest, body)))
         _keep(created["cluster_id"], body)
         return JSONResponse(created)
 
     async def edit(request: Request) -> Response:
         body = await json_object(request)
+        _refuse_libraries(body)
         await call(clusters.edit_cluster(parsed(EditClusterRequest, body)))
         _keep(body["cluster_id"], body)
         return JSONResponse({})
@@ -65,6 +67,12 @@ def routes() -> list[Route]:
         Route(f"{PATH}/get", get, methods=["GET"]),
         Route(f"{PATH}/list", listing, methods=["GET"]),
     ]
+
+
+def _refuse_libraries(body: dict[str, Any]) -> None:
+    """Nothing is installed here, and a cluster that says it has them would not be believed."""
+    if body.get("libraries"):
+        raise not_emulated("A library of a cluster")
 
 
 def _existing(cluster_id: str) -> dict[str, Any]:

@@ -79,15 +79,17 @@ class DashboardsApi:
         self._drafts[draft["dashboard_id"]] = draft
         return JSONResponse(draft)
 
-    async def _list(self, _request: Request) -> Response:
+    async def _list(self, request: Request) -> Response:
+        trashed = request.query_params.get("show_trashed", "").lower() == "true"
         summaries = [
             {key: value for key, value in draft.items() if key != "serialized_dashboard"}
-            for draft in self._active()
+            for draft in (self._drafts.values() if trashed else self._active())
         ]
         return JSONResponse({"dashboards": summaries})
 
     async def _get(self, request: Request) -> Response:
-        return JSONResponse(self._existing(request))
+        trashed = self._drafts.get(request.path_params["id"])
+        return JSONResponse(trashed or self._existing(request))
 
     async def _update(self, request: Request) -> Response:
         body, draft = await json_object(request), self._existing(request)

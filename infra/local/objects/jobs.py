@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 PATH: Final = "/api/2.2/jobs"
+_FIRST: Final = "/api/2.0/jobs"
 _SOURCES: Final = "python_sources"
 """Where a job's record keeps the sources of its Python tasks, by task."""
 
@@ -52,12 +53,16 @@ def routes() -> list[Route]:
         for task in described["settings"].get("tasks", ()):
             if task["task_key"] in sources:
                 task["spark_python_task"]["source"] = sources[task["task_key"]]
+        if described["settings"].get("tasks"):
+            described["settings"]["format"] = "MULTI_TASK"
         return JSONResponse(described)
 
     return [
         Route(f"{PATH}/create", create, methods=["POST"]),
         Route(f"{PATH}/reset", reset, methods=["POST"]),
         Route(f"{PATH}/get", get, methods=["GET"]),
+        # What Terraform's provider asks for a job that it imports.
+        Route(f"{_FIRST}/get", get, methods=["GET"]),
     ]
 
 

@@ -16,12 +16,16 @@ from starlette.routing import Route
 
 from infra.local.emulator import call, parsed, state_of
 from infra.local.http import json_object, text
-from infra.local.refusal import Refusal, missing
+from infra.local.refusal import Refusal, invalid, missing
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
 PATH: Final = "/api/2.0/sql/warehouses"
+SIZES: Final = (
+    *("2X-Small", "X-Small", "Small", "Medium", "Large"),
+    *("X-Large", "2X-Large", "3X-Large", "4X-Large", "5X-Large"),
+)
 _ECHOED: Final = ("tags", "channel", "instance_profile_arn")
 _EDITABLE: Final = (
     *("name", "cluster_size", "auto_stop_mins", "min_num_clusters", "max_num_clusters"),
@@ -36,6 +40,7 @@ def routes() -> list[Route]:
     async def create(request: Request) -> Response:
         body = await json_object(request)
         _refuse_taken(text(body, "name"))
+        _refuse_another_size(body)
         created = await call(sql_warehouses.create_warehouse(parsed(CreateWarehouseRequest, body)))
         _change(_existing(created["id"]), {key: body[key] for key in _ECHOED if key in body})
         return JSONResponse(created)
@@ -44,6 +49,7 @@ def routes() -> list[Route]:
         body = await json_object(request)
         warehouse = _existing(request.path_params["id"])
         parsed(CreateWarehouseRequest, {"name": warehouse["name"], **body})
+        _refuse_another_size(body)
         if "name" in body:
             _refuse_taken(text(body, "name"), but=warehouse["id"])
         _change(warehouse, {key: body[key] for key in _EDITABLE if key in body})
@@ -60,6 +66,12 @@ def _existing(warehouse_id: str) -> dict[str, Any]:
     if warehouse is None:
         raise missing(f"SQL warehouse {warehouse_id} does not exist.")
     return warehouse
+
+
+def _refuse_another_size(body: dict[str, Any]) -> None:
+    size = body.get("cluster_size")
+    if size is not None and size not in SIZES:
+        raise invalid(f"cluster_size: {size!r} is none of {', '.join(SIZES)}.")
 
 
 def _change(warehouse: dict[str, Any], values: dict[str, Any]) -> None:

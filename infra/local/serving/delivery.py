@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from infra.local.serving.journal import Entry, Journal
+    from infra.local.serving.journal import Journal
     from infra.local.serving.payload import PayloadSink
+    from infra.local.serving.record import Entry
 
 _log = logging.getLogger(__name__)
-_BATCH = 500
+_BATCH = 2000
+_BATCH_BYTES = 32 * 1024 * 1024
 _COLLECT_SECONDS = 0.05
-_SHARE_UNDER_LOAD = 0.05
-"""Of one core's time, while requests keep coming."""
-_LONGEST_REST_SECONDS = 60.0
+_BUSY = 5
+"""Answers within `_COLLECT_SECONDS` from which on requests count as coming without a pause."""
+_LEAST_SHARE = 0.02
+"""Of one core's time, while they keep coming."""
+_OLD_SECONDS = 10.0
+"""Age of the oldest row up to which none is delivered while they keep coming; then the share grows
+with the age."""
+_OLDEST_SECONDS = 30.0
+"""Age at which there is no rest, so that at the highest load rows are less than a minute old."""
 _AFTER_FAILURE_SECONDS = 5.0
+_LONGEST_PAUSE_SECONDS = 60.0
+"""Between two attempts at a table that can not be written. What waits for it is written into the
+journal again each time, so that the pause grows."""
 
 
 class Delivery:
@@ -26,6 +38,10 @@ class Delivery:
     def __init__(self, journal: Journal, sink: PayloadSink) -> None:
         self._journal = journal
         self._sink = sink
+        self._pauses: dict[str, _Pause] = {}
+        """Of the tables that could not be written."""
+        self._worked_seconds = 0.0
+        """For which the last delivery worked."""
 
     async def run(self) -> None:
         """Until cancelled. What is not delivered then is delivered after the next start."""
@@ -44,6 +60,7 @@ class Delivery:
             return
         # A short collection time makes one delivery of what comes at the same time.
         await asyncio.sleep(max(wait, _COLLECT_SECONDS))
+        await self._give_way()
         begun = time.monotonic()
         delivering = asyncio.create_task(asyncio.to_thread(self.deliver_due))
         try:
@@ -51,32 +68,49 @@ class Delivery:
         except asyncio.CancelledError:
             await delivering  # a thread can not be cancelled, and what it uses is closed next
             raise
-        await self._give_way(time.monotonic() - begun)
+        self._worked_seconds = time.monotonic() - begun
 
-    async def _give_way(self, worked_seconds: float) -> None:
-        """Rest as long as requests keep coming: they need the machine more than their rows do."""
-        rest = min(worked_seconds / _SHARE_UNDER_LOAD - worked_seconds, _LONGEST_REST_SECONDS)
-        end = time.monotonic() + rest
-        while time.monotonic() < end:
+    async def _give_way(self) -> None:
+        """Rest while requests keep coming: they need the machine more than their rows do."""
+        age = await asyncio.to_thread(self._journal.oldest_seconds)
+        begun = time.monotonic()
+        while (rested := time.monotonic() - begun) < rest_seconds(
+            self._worked_seconds, age + rested
+        ):
             before = self._journal.appends
             await asyncio.sleep(_COLLECT_SECONDS)
-            if self._journal.appends == before:
+            if self._journal.appends - before < _BUSY:
                 return
 
     def deliver_due(self) -> None:
         """Deliver a batch of what is due; what the sink does not take is tried again later."""
-        batch = self._journal.read(_BATCH)
+        batch = self._journal.read(_BATCH, limit_bytes=_BATCH_BYTES)
         if not batch.entries:
             return
         for kind, entries in _by_kind(batch.entries).items():
+            pause = self._pauses.get(kind)
+            if pause is not None and (rest := pause.until - time.monotonic()) > 0:
+                self._put_back(entries, rest)
+                continue
             try:
                 self._deliver(entries)
             except Exception:
                 # One table that can not be written (dropped schema, say) must not stop the others.
-                _log.exception("Rows for %s could not be written; trying again later", kind)
-                for entry in entries:
-                    self._journal.append(entry, delay_seconds=_AFTER_FAILURE_SECONDS)
+                seconds = _AFTER_FAILURE_SECONDS
+                if pause is not None:
+                    seconds = min(2 * pause.seconds, _LONGEST_PAUSE_SECONDS)
+                _log.exception(
+                    "Rows for %s could not be written; trying again in %g s", kind, seconds
+                )
+                self._pauses[kind] = _Pause(seconds, time.monotonic() + seconds)
+                self._put_back(entries, seconds)
+            else:
+                self._pauses.pop(kind, None)
         self._journal.forget(batch)
+
+    def _put_back(self, entries: list[Entry], seconds: float) -> None:
+        for entry in entries:
+            self._journal.append(entry, delay_seconds=seconds)
 
     def _deliver(self, entries: list[Entry]) -> None:
         """Entries of one kind: all of the same table."""
@@ -87,6 +121,21 @@ class Delivery:
             self._sink.deliver_usage(usage)
         if served := [entry.served_entity for entry in entries if entry.served_entity]:
             self._sink.deliver_served_entities(served)
+
+
+class _Pause(NamedTuple):
+    seconds: float
+    until: float
+    """Of the monotonic clock."""
+
+
+def rest_seconds(worked_seconds: float, age_seconds: float) -> float:
+    """How long a delivery rests that has worked so long last, while its oldest row is so old."""
+    if age_seconds < _OLD_SECONDS:
+        return math.inf
+    grown = (age_seconds - _OLD_SECONDS) / (_OLDEST_SECONDS - _OLD_SECONDS)
+    share = min(max(grown, _LEAST_SHARE), 1.0)
+    return worked_seconds / share - worked_seconds
 
 
 def _by_kind(entries: list[Entry]) -> dict[str, list[Entry]]:

@@ -14,12 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 
 from infra.local.refusal import Refusal, invalid
-from infra.local.serving.config import (
-    Gateway,
-    Route,
-    ServedEntity,
-    Tag,
-)
+from infra.local.serving.config import Gateway, Route, ServedEntity, Tag
 
 if TYPE_CHECKING:
     from infra.local.serving.config import ConfigSpec, CreateSpec
@@ -316,6 +311,7 @@ def gateway_document(gateway: Gateway) -> dict[str, Any]:
 def _config(config: Config) -> dict[str, Any]:
     return {
         "served_entities": [_entity(entity) for entity in config.entities],
+        "served_models": [_served_model(entity) for entity in config.entities],
         "traffic_config": {
             "routes": [
                 {
@@ -343,3 +339,11 @@ def _entity(entity: DeployedEntity) -> dict[str, Any]:
             "deployment_state_message": entity.message,
         },
     }
+
+
+def _served_model(entity: DeployedEntity) -> dict[str, Any]:
+    """The same in the deprecated spelling, which is in every answer, whichever was sent."""
+    fields = _entity(entity)
+    fields["model_name"] = fields.pop("entity_name")
+    fields["model_version"] = fields.pop("entity_version")
+    return fields

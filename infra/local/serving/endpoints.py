@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime
+import functools
 import logging
 import time
 import uuid
@@ -21,11 +22,12 @@ from infra.local.refusal import Refusal, invalid, missing
 from infra.local.serving import endpoint as states
 from infra.local.serving.endpoint import Deployment, Endpoint
 from infra.local.serving.entity import RunningEntity
-from infra.local.serving.journal import Entry, Journal
+from infra.local.serving.journal import Journal
 from infra.local.serving.metrics import EndpointMetrics
 from infra.local.serving.models import ModelSource, SecretSource
 from infra.local.serving.payload import ServedEntityRow
 from infra.local.serving.process import EntityFailed, Launch
+from infra.local.serving.record import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -53,6 +55,16 @@ class Live:
     running: Mapping[str, RunningEntity]
     """By name of the served entity."""
     metrics: EndpointMetrics
+
+    @functools.cached_property
+    def table(self) -> PayloadTable | None:
+        """The inference table, made once: every answer is logged into it."""
+        return self.endpoint.table
+
+    @functools.cached_property
+    def entity_ids(self) -> Mapping[str, str]:
+        """Of the served entities, by name."""
+        return {entity.spec.name: entity.id for entity in self.config.entities}
 
 
 class Endpoints:
@@ -136,16 +148,23 @@ class Endpoints:
         raise missing(f"Endpoint with id '{endpoint_id}' does not exist.")
 
     def live(self, name: str) -> Live:
-        """What answers now; `Refusal` 404 without the endpoint, 503 without a deployed config."""
+        """What answers now. `Refusal` 404 without the endpoint, 400 without any config, for which
+        nobody need wait, and 503 without a deployed one."""
         live = self._live.get(name)
-        if live is None:
-            self.get(name)
+        if live is not None:
+            return live
+        if self.get(name).pending is None:
             raise Refusal(
-                503,
-                "TEMPORARILY_UNAVAILABLE",
-                f"Endpoint {name} is not ready: it serves no config.",
+                400,
+                "INVALID_STATE",
+                f"Endpoint {name} has no config, so that it serves nothing: give it one with "
+                "PUT .../config.",
             )
-        return live
+        raise Refusal(
+            503,
+            "TEMPORARILY_UNAVAILABLE",
+            f"Endpoint {name} is not ready: it serves no config.",
+        )
 
     def metrics(self, name: str) -> str:
         """What an endpoint did, in Prometheus' text format. Raises Refusal 404."""
@@ -221,12 +240,12 @@ class Endpoints:
     def delete(self, name: str) -> None:
         """Forgets an endpoint and stops its processes. Raises Refusal 404."""
         endpoint = self.get(name)
+        self._store.delete(name)
         if update := self._updates.pop(name, None):
             update.cancel()
         self._live.pop(name, None)
         self._metrics.pop(name, None)
         del self._endpoints[name]
-        self._store.delete(name)
         configs = (endpoint.active, endpoint.pending)
         self._stop({entity.id for config in configs if config for entity in config.entities})
         if endpoint.active is not None:
@@ -374,8 +393,9 @@ class Endpoints:
             self._keep(states.entity_changed(endpoint, entity_id, deployment, message))
 
     def _keep(self, endpoint: Endpoint) -> None:
-        self._endpoints[endpoint.name] = endpoint
+        # What can not be written down has not happened.
         self._store.save(endpoint)
+        self._endpoints[endpoint.name] = endpoint
         if endpoint.name in self._live:
             self._go_live(endpoint.name)
 

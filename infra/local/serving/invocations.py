@@ -16,8 +16,9 @@ import uuid
 from typing import TYPE_CHECKING
 
 from infra.local.access import header
+from infra.local.bodies import read_body
 from infra.local.refusal import Refusal, missing
-from infra.local.serving.journal import Entry, Journal
+from infra.local.serving.journal import Journal
 from infra.local.serving.payload import (
     REQUEST_TOO_LARGE,
     RESPONSE_TOO_LARGE,
@@ -26,8 +27,8 @@ from infra.local.serving.payload import (
     UsageRow,
     loggable,
 )
+from infra.local.serving.record import Entry
 from infra.local.serving.traffic import draw
-from infra.local.settings import MAX_REQUEST_BYTES
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -67,7 +68,7 @@ class Invocations:
             (b"databricks-request-id", request_id.encode()),
         ]
         try:
-            body = await _read_body(scope, receive)
+            body = await read_body(scope, receive)
             if body is None:
                 return
             target = _target(scope)
@@ -100,7 +101,7 @@ class Invocations:
         try:
             answer = await running.score(content_type, body)
             status = answer.fields["status"]
-            self._log(live, name, answer, body, request_id, received)
+            await self._log(live, name, answer, body, request_id, received)
         except Refusal as refusal:
             status = refusal.status
             raise
@@ -108,7 +109,7 @@ class Invocations:
             live.metrics.observe(name, status, (time.perf_counter() - started) * 1000)
         return answer, name
 
-    def _log(
+    async def _log(
         self,
         live: Live,
         name: str,
@@ -122,12 +123,10 @@ class Invocations:
         status = answer.fields["status"]
         if gateway is None or status in UNLOGGED_STATUSES:
             return
-        entity = live.config.entity(name)
-        if entity is None:
-            raise AssertionError(f"{name} answered, but is not in the live config")
-        entry = Entry()
+        entity_id = live.entity_ids[name]
+        payload = usage = request = response = None
         client_request_id = answer.fields["client_request_id"]
-        table, config = live.endpoint.table, gateway.inference_table_config
+        table, config = live.table, gateway.inference_table_config
         fraction = config.sampling_fraction if config is not None else None
         fraction = 1.0 if fraction is None else fraction
         if table is not None and (fraction == 1 or self._randomness.random() < fraction):
@@ -142,10 +141,9 @@ class Invocations:
                 sampling_fraction=fraction,
                 execution_duration_ms=round(answer.fields["execution_ms"]),
                 logging_error_codes=request_codes + response_codes,
-                served_entity_id=entity.id,
+                served_entity_id=entity_id,
                 requester=self._endpoints.creator,
             )
-            entry = Entry(table=table, payload=payload, request=request, response=response)
             self._endpoints.note_logged(live, table)
         if gateway.tracks_usage:
             usage = UsageRow(
@@ -154,13 +152,19 @@ class Invocations:
                 requester=self._endpoints.creator,
                 status_code=status,
                 request_time=received,
-                served_entity_id=entity.id,
+                served_entity_id=entity_id,
             )
-            entry = dataclasses.replace(entry, usage=usage)
-        if entry.payload is None and entry.usage is None:
+        if payload is None and usage is None:
             return
+        entry = Entry(
+            table=None if payload is None else table,
+            payload=payload,
+            request=request,
+            response=response,
+            usage=usage,
+        )
         try:
-            self._journal.append(entry)
+            await self._journal.commit(entry)
         except OSError as error:
             _log.exception("The journal can not be written")
             raise Refusal(
@@ -208,39 +212,6 @@ def _target(scope: Scope) -> _Target:
             f"{scope['method']} is not supported for invocations: use POST.",
         )
     return target
-
-
-async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
-    """The whole body; None if the client went away before it had sent all of it.
-
-    `Refusal` 413 over the limit, after what the client still sends has been read and dropped:
-    a client that is writing would see a broken connection instead of the answer.
-    """
-    chunks: list[bytes] = []
-    size = int(header(scope, b"content-length") or 0)
-    too_large = size > MAX_REQUEST_BYTES
-    received = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        chunk = message.get("body", b"")
-        received += len(chunk)
-        too_large = too_large or received > MAX_REQUEST_BYTES
-        if too_large:
-            chunks.clear()
-        else:
-            chunks.append(chunk)
-        if not message.get("more_body", False):
-            break
-    if too_large:
-        raise Refusal(
-            413,
-            "REQUEST_SIZE_EXCEEDED",
-            f"The request body has {max(size, received)} bytes; custom models take at most "
-            f"{MAX_REQUEST_BYTES} (16 MB).",
-        )
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 async def _respond(

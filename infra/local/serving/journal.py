@@ -1,68 +1,46 @@
 """The durable queue between an answer and the tables that log it.
 
-An append-only log in numbered segment files. A record is written before its answer leaves, in one
-system call: what the kernel has, a killed process can not lose. A record that was being written
-when the process died is cut short, fails its checksum, and belongs to an answer that never left.
-The reader remembers its place after each delivery; a segment that has been read is deleted.
+An append-only log in numbered segment files. A record is written before its answer leaves; the
+answers of one turn of the event loop are written in one system call. What the kernel has, a killed
+process can not lose. A record that was being written when the process died is cut short, and
+belongs to an answer that never left. The reader remembers its place after each delivery; a segment
+that has been read is deleted. One in which the disk has changed a byte is kept, as `.damaged`, and
+read on behind the record that is spoilt.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
-import datetime
+import logging
+import mmap
 import os
-import struct
 import threading
 import time
-import zlib
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO
 
 import orjson
 
-from infra.local.serving.payload import (
-    PayloadRow,
-    PayloadTable,
-    ServedEntityRow,
-    UsageRow,
+from infra.local.serving.record import (
+    Entry,
+    Position,
+    Record,
+    decode,
+    encode,
+    is_cut_short,
+    next_record,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-_HEAD = struct.Struct(">IIII")
-"""Checksum of what follows, then lengths: fields (JSON), request, response."""
 _SEGMENT_BYTES = 64 * 1024 * 1024
-_NULL = 0xFFFFFFFF
-"""As a length: this body is not kept."""
+_BUFFERS_A_WRITE = 1000
+"""Of the 1024 that Linux takes (IOV_MAX)."""
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
-    """What one event adds to the tables; any of the three rows may be absent."""
-
-    table: PayloadTable | None = None
-    payload: PayloadRow | None = None
-    """Without the bodies, which are copied by nobody until they are delivered."""
-    request: bytes | None = None
-    response: bytes | None = None
-    usage: UsageRow | None = None
-    served_entity: ServedEntityRow | None = None
-
-    @property
-    def payload_row(self) -> PayloadRow | None:
-        """The row for the inference table; None where none is kept."""
-        if self.payload is None:
-            return None
-        return dataclasses.replace(
-            self.payload, request=_text(self.request), response=_text(self.response)
-        )
-
-
-class _Position(NamedTuple):
-    segment: int
-    offset: int
+_log = logging.getLogger(__name__)
 
 
 class Journal:
@@ -79,36 +57,56 @@ class Journal:
         self._writer = self._open_segment()
         self._written = 0
         self._writing = threading.Lock()
+        self._gathered: list[list[bytes]] = []
+        self._turn: asyncio.Future[None] | None = None
+        """Done when what is gathered is written."""
+        self._reported: set[Position] = set()
         self.appends = 0
         """How many entries this run has appended."""
         self.appended = asyncio.Event()
         """Set whenever there is something new to deliver."""
 
+    async def commit(self, entry: Entry) -> None:
+        """As `append`, with what else is answered in this turn of the event loop."""
+        if self._turn is None:
+            loop = asyncio.get_running_loop()
+            self._turn = loop.create_future()
+            loop.call_soon(self._write_gathered)
+        self._gathered.append(encode(entry, self._delay))
+        await self._turn
+
     def append(self, entry: Entry, *, delay_seconds: float | None = None) -> None:
         """Return when the record is safe from the end of this process; `OSError` if it is not."""
         delay = self._delay if delay_seconds is None else delay_seconds
-        buffers = _encode(entry, time.time() + delay)
-        with self._writing:
-            self._write(buffers)
-            self.appends += 1
-        self.appended.set()  # nobody waits for it while the delivery's own thread is at work
+        self._append([encode(entry, delay)])
 
-    def read(self, limit: int) -> Batch:
-        """Up to `limit` entries whose time has come, oldest first."""
+    def read(self, limit: int, *, limit_bytes: int = _SEGMENT_BYTES) -> Batch:
+        """Up to `limit` entries whose time has come, oldest first; one at least, whatever its size.
+
+        More of them only while they have no more than `limit_bytes` together.
+        """
         place = self._place
         entries: list[Entry] = []
+        size = 0
         for record in self._records(place):
-            if record.due > time.time() or len(entries) == limit:
+            size += record.size
+            if not record.is_due() or len(entries) == limit or (entries and size > limit_bytes):
                 break
-            entries.append(record.entry)
+            entries.append(record.entry())
             place = record.end
         return Batch(entries=entries, end=place)
 
     def next_due_in(self) -> float | None:
         """Seconds until the next entry is due; None if there is no entry."""
         for record in self._records(self._place):
-            return max(0.0, record.due - time.time())
+            return 0.0 if record.is_due() else record.due - time.time()
         return None
+
+    def oldest_seconds(self) -> float:
+        """For how long the oldest entry has been there; 0 if there is none."""
+        for record in self._records(self._place):
+            return max(0.0, time.time() - record.written)
+        return 0.0
 
     def forget(self, batch: Batch) -> None:
         """Go on after the batch, also after a restart."""
@@ -122,34 +120,98 @@ class Journal:
 
     def close(self) -> None:
         """Closes the file that is written; what is in it stays."""
+        self._write_gathered()
         self._writer.close()
 
-    def _write(self, buffers: list[bytes]) -> None:
-        if self._written > _SEGMENT_BYTES:
-            self._writer.close()
-            self._segment += 1
-            self._writer = self._open_segment()
-            self._written = 0
+    def _write_gathered(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        turn, self._turn = self._turn, None
+        if turn is None:
+            return
+        try:
+            self._append(gathered)
+        except OSError as error:
+            if not turn.done():
+                turn.set_exception(error)
+        else:
+            if not turn.done():  # the server's end may have cancelled those who wait
+                turn.set_result(None)
+
+    def _append(self, records: list[list[bytes]]) -> None:
+        with self._writing:
+            # Whole or not at all: nobody is told that a part of it was written.
+            if self._written > _SEGMENT_BYTES:
+                self._begin_segment()
+            before = self._written
+            buffers = [buffer for record in records for buffer in record]
+            for start in range(0, len(buffers), _BUFFERS_A_WRITE):
+                self._write(buffers[start : start + _BUFFERS_A_WRITE], before)
+            self.appends += len(records)
+        self.appended.set()  # nobody waits for it while the delivery's own thread is at work
+
+    def _write(self, buffers: Sequence[bytes], before: int) -> None:
         size = sum(map(len, buffers))
+        written = None
         try:
             written = os.writev(self._writer.fileno(), buffers)
-        except OSError:
-            os.ftruncate(self._writer.fileno(), self._written)
-            raise
+        finally:
+            self._written += size
+            if written != size:
+                os.ftruncate(self._writer.fileno(), before)
+                self._written = before
         if written != size:
-            os.ftruncate(self._writer.fileno(), self._written)
             raise OSError(f"{self._path(self._segment)}: wrote {written} of {size} bytes")
-        self._written += size
 
-    def _records(self, place: _Position) -> Iterator[_Record]:
+    def _begin_segment(self) -> None:
+        writer = self._path(self._segment + 1).open("ab", buffering=0)
+        self._writer.close()
+        self._writer = writer
+        self._segment += 1
+        self._written = 0
+
+    def _records(self, place: Position) -> Iterator[Record]:
         for segment in self._segments():
-            if segment < place.segment:
-                continue
-            offset = place.offset if segment == place.segment else 0
-            with self._path(segment).open("rb") as stream:
-                stream.seek(offset)
-                while record := _decode(stream, segment):
+            if segment >= place.segment:
+                offset = place.offset if segment == place.segment else 0
+                yield from self._records_of(segment, offset)
+
+    def _records_of(self, segment: int, offset: int) -> Iterator[Record]:
+        with self._path(segment).open("rb") as stream:
+            # Behind what this run has written may be the beginning of what it is writing.
+            with self._writing:
+                writing = segment == self._segment
+                end = self._written if writing else os.fstat(stream.fileno()).st_size
+            if offset >= end:
+                return
+            with mmap.mmap(stream.fileno(), end, access=mmap.ACCESS_READ) as data:
+                while offset < end:
+                    record = decode(data, segment, offset)
+                    if record is None:
+                        following = next_record(data, segment, offset + 1)
+                        if following is None and not writing and is_cut_short(data, offset):
+                            return
+                        self._keep_damaged(Position(segment, offset))
+                        if following is None:
+                            return
+                        record = following
                     yield record
+                    offset = record.end.offset
+
+    def _keep_damaged(self, place: Position) -> None:
+        """Say where the disk has changed what was written, and keep the file for who can use it."""
+        if place in self._reported:
+            return
+        self._reported.add(place)
+        kept = self._path(place.segment).with_suffix(".damaged")
+        with contextlib.suppress(FileExistsError):
+            os.link(self._path(place.segment), kept)
+        _log.error(
+            "The journal %s is damaged at byte %d: rows of answered requests are lost there, and "
+            "what follows is delivered. The file is kept as %s",
+            self._path(place.segment),
+            place.offset,
+            kept,
+        )
 
     def _segments(self) -> list[int]:
         return sorted(int(path.stem) for path in self._folder.glob("*.log"))
@@ -160,11 +222,20 @@ class Journal:
     def _open_segment(self) -> BinaryIO:
         return self._path(self._segment).open("ab", buffering=0)
 
-    def _load_place(self) -> _Position:
+    def _load_place(self) -> Position:
         try:
-            return _Position(*orjson.loads(self._place_file.read_bytes()))
+            segment, offset = orjson.loads(self._place_file.read_bytes())
+            return Position(int(segment), int(offset))
         except FileNotFoundError:
-            return _Position(0, 0)
+            pass
+        except (ValueError, TypeError):
+            # The tables keep one row for each request, so that to deliver twice does no harm.
+            _log.warning(
+                "%s holds no position, as after a loss of power: everything that the journal still "
+                "has is delivered once more",
+                self._place_file,
+            )
+        return Position(0, 0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,86 +243,4 @@ class Batch:
     """Entries that may be delivered, and the place behind the last of them."""
 
     entries: list[Entry]
-    end: _Position
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class _Record:
-    due: float
-    entry: Entry
-    end: _Position
-
-
-def _encode(entry: Entry, due: float) -> list[bytes]:
-    fields = orjson.dumps(
-        {
-            "due": due,
-            "table": entry.table,
-            "payload": entry.payload,
-            "usage": entry.usage,
-            "served_entity": entry.served_entity,
-        }
-    )
-    bodies = (entry.request, entry.response)
-    parts = [fields, *(body or b"" for body in bodies)]
-    lengths = [len(fields), *(_NULL if body is None else len(body) for body in bodies)]
-    return [_HEAD.pack(_checksum(parts), *lengths), *parts]
-
-
-def _decode(stream: BinaryIO, segment: int) -> _Record | None:
-    """The next record; None at the end and for a record that was cut short."""
-    head = stream.read(_HEAD.size)
-    if len(head) < _HEAD.size:
-        return None
-    checksum, *lengths = _HEAD.unpack(head)
-    parts = [stream.read(0 if length == _NULL else length) for length in lengths]
-    if _checksum(parts) != checksum:
-        return None
-    fields = orjson.loads(parts[0])
-    bodies = [
-        None if length == _NULL else part
-        for part, length in zip(parts[1:], lengths[1:], strict=True)
-    ]
-    return _Record(
-        due=fields["due"],
-        entry=_entry(fields, *bodies),
-        end=_Position(segment, stream.tell()),
-    )
-
-
-def _checksum(parts: list[bytes]) -> int:
-    checksum = 0
-    for part in parts:
-        checksum = zlib.crc32(part, checksum)
-    return checksum
-
-
-def _entry(fields: dict[str, Any], request: bytes | None, response: bytes | None) -> Entry:
-    table, payload, usage, served_entity = (
-        fields[name] for name in ("table", "payload", "usage", "served_entity")
-    )
-    if payload is not None:
-        payload["request_date"] = datetime.date.fromisoformat(payload["request_date"])
-        payload["request_time"] = _time(payload["request_time"])
-        payload["logging_error_codes"] = tuple(payload["logging_error_codes"])
-    if usage is not None:
-        usage["request_time"] = _time(usage["request_time"])
-    if served_entity is not None:
-        for name in ("change_time", "endpoint_delete_time"):
-            served_entity[name] = served_entity[name] and _time(served_entity[name])
-    return Entry(
-        table=table and PayloadTable(**table),
-        payload=payload and PayloadRow(**payload),
-        request=request,
-        response=response,
-        usage=usage and UsageRow(**usage),
-        served_entity=served_entity and ServedEntityRow(**served_entity),
-    )
-
-
-def _text(body: bytes | None) -> str | None:
-    return None if body is None else body.decode("utf-8", errors="replace")
-
-
-def _time(text: str) -> datetime.datetime:
-    return datetime.datetime.fromisoformat(text)
+    end: Position

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 def document(endpoint: str, signatures: Mapping[str, dict[str, Any] | None]) -> dict[str, Any]:
@@ -15,11 +15,7 @@ def document(endpoint: str, signatures: Mapping[str, dict[str, Any] | None]) -> 
     schemas = {
         name: _request(signature) for name, signature in signatures.items() if signature is not None
     }
-    paths = {
-        f"/serving-endpoints/{endpoint}/invocations": _operation(
-            {"oneOf": list(schemas.values())} if schemas else {}
-        )
-    }
+    paths = {f"/serving-endpoints/{endpoint}/invocations": _operation(_one_of(schemas.values()))}
     for name in signatures:
         path = f"/serving-endpoints/{endpoint}/served-models/{name}/invocations"
         paths[path] = _operation(schemas.get(name, {}))
@@ -29,6 +25,21 @@ def document(endpoint: str, signatures: Mapping[str, dict[str, Any] | None]) -> 
         "servers": [{"url": "/"}],
         "paths": paths,
     }
+
+
+def _one_of(schemas: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """What a request must be: with a schema twice, `oneOf` would hold for none."""
+    different: list[dict[str, Any]] = []
+    for schema in schemas:
+        if schema not in different:
+            different.append(schema)
+    match different:
+        case []:
+            return {}
+        case [schema]:
+            return schema
+        case _:
+            return {"oneOf": different}
 
 
 def _operation(schema: dict[str, Any]) -> dict[str, Any]:

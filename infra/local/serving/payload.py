@@ -40,9 +40,12 @@ class PayloadTable:
         return f"{self.catalog}.{self.schema}.{self.name}"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+@dataclasses.dataclass(kw_only=True, slots=True)
 class PayloadRow:
-    """One row of `<prefix>_payload`: its twelve columns, in the table's order."""
+    """One row of `<prefix>_payload`: its twelve columns, in the table's order.
+
+    Not frozen, nor is `UsageRow`: one is made for each answer, and freezing costs three times that.
+    """
 
     databricks_request_id: str
     request_date: datetime.date
@@ -58,7 +61,7 @@ class PayloadRow:
     requester: str
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+@dataclasses.dataclass(kw_only=True, slots=True)
 class UsageRow:
     """One row of `system.serving.endpoint_usage` (custom models have no token counts)."""
 

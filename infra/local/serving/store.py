@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import pydantic
+
 from infra.local.serving.endpoint import Endpoint
+from infra.local.settings import CanNotStart
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -16,16 +21,20 @@ class EndpointStore:
 
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        self._database = sqlite3.connect(file, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute(
-            "CREATE TABLE IF NOT EXISTS endpoints (name TEXT PRIMARY KEY, document TEXT NOT NULL)"
-        )
+        self._file = file
+        with self._explained():
+            self._database = sqlite3.connect(file, isolation_level=None)
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute(
+                "CREATE TABLE IF NOT EXISTS endpoints "
+                "(name TEXT PRIMARY KEY, document TEXT NOT NULL)"
+            )
 
     def load(self) -> list[Endpoint]:
-        """Every endpoint, the oldest first."""
-        rows = self._database.execute("SELECT document FROM endpoints ORDER BY rowid")
-        return [Endpoint.model_validate_json(document) for (document,) in rows]
+        """Every endpoint, the oldest first. Raises CanNotStart."""
+        with self._explained():
+            rows = self._database.execute("SELECT document FROM endpoints ORDER BY rowid")
+            return [Endpoint.model_validate_json(document) for (document,) in rows]
 
     def save(self, endpoint: Endpoint) -> None:
         """Inserts or replaces an endpoint by its name."""
@@ -42,3 +51,14 @@ class EndpointStore:
     def close(self) -> None:
         """Closes the file."""
         self._database.close()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, pydantic.ValidationError) as error:
+            raise CanNotStart(
+                f"{self._file}: the endpoints can not be read: {error}. Put back a copy of the "
+                "file; or move it away, and the next start serves no endpoint until the serving "
+                "stack is deployed again."
+            ) from error

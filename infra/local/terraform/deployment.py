@@ -1,55 +1,60 @@
 """Deploys a stack of an environment, with the real provider or, in a closed network, the stand-in.
 
-Synthesis, `terraform init`, `cdktf deploy`. If `terraform init` can reach the registry, the
-real provider does the work and nothing of ours stands between. If it cannot and the environment's
-workspace is on this machine, the stand-in does. Each has a folder, a lock and a state of its own,
-so that one never finds what the other left; the state moves over when the provider changes.
+Synthesis, `terraform init` and then Terraform itself, with its own prompt, output and exit status.
+If `terraform init` can reach the registry, the real provider does the work and nothing of ours
+stands between. If it cannot and the environment's workspace is on this machine, the stand-in does.
+The state moves over when the provider changes.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
+import dataclasses
 import os
 import re
 import shutil
-import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Final
 
-from infra.declared.holdings import created, known
 from infra.declared.local_workspace import is_on_this_machine, token_file
 from infra.declared.platform import HOW_TO_DESTROY
+from infra.declared.state import LocalState
+from infra.local.terraform.existing import refuse_what_exists
 from infra.local.terraform.installation import Installation
+from infra.local.terraform.planned import refuse_what_is_destroyed
+from infra.local.terraform.refusal import NotDeployed
+from infra.local.terraform.stack_folder import StackFolder, has_resources, move_state
 from infra.local.terraform.stand_in import VERSION
+from infra.progress import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from infra.declared.environment import Environment
 
-COMMANDS: Final = {"plan": "diff", "apply": "deploy", "destroy": "destroy"}
 STACKS: Final = ("platform", "serving", "analysis")
 """In the order in which they are deployed; they are destroyed in the opposite one."""
+CHANGING: Final = ("apply", "destroy")
+"""The commands that Terraform asks before."""
 
 _UNREACHABLE = re.compile(
     r"could not connect to|registry service is unreachable|no such host|connection refused"
     r"|i/o timeout|Client\.Timeout|context deadline exceeded|network is unreachable|proxyconnect"
 )
+_UNREACHABLE_SECONDS = 600.0
+"""How long a registry that was not reached is not asked again: a firewall lets us wait for it."""
 _ANSWER_SECONDS = 5.0
-
-
-class NotDeployed(RuntimeError):
-    """Why nothing was changed, and the way out."""
 
 
 class Deployment:
     """One stack of an environment, from the repository at `root`.
 
-    `stack` is one of STACKS, `provider` one of "auto", "registry" and "stand-in".
+    `stack` is one of STACKS, `provider` one of "auto", "registry" and "stand-in"; `named` is what
+    the environment is called by on the command line.
     """
 
     def __init__(
@@ -59,71 +64,128 @@ class Deployment:
         environment: Environment,
         stack: str = "serving",
         provider: str = "auto",
+        named: str = "",
     ) -> None:
         self._kind = stack
         self._stack: str = getattr(environment, f"{stack}_stack")
-        self._how_to_destroy = (
-            HOW_TO_DESTROY.format(name=environment.name)
-            if stack == "platform" and environment.protected
-            else None
-        )
+        self._named = named or environment.name
         self._declared = environment
         self._provider = provider
         self._host = environment.workspace.host or os.environ.get("DATABRICKS_HOST") or ""
         self._is_local = bool(self._host) and is_on_this_machine(self._host)
         self._root = root
         self._stand_in = Installation(root=root)
-        self._registry_output = self._stand_in.folder / "registry" / "cdktf.out"
         tools = os.pathsep.join(
             [str(root / "node_modules" / ".bin"), str(root / ".venv" / "bin"), os.environ["PATH"]]
         )
         self._environment = {
             **os.environ,
             "PATH": tools,
-            "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "1",
             "CHECKPOINT_DISABLE": "1",
             "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
         }
-        for tool in ("cdktf", "terraform"):
-            if shutil.which(tool, path=tools) is None:
-                raise NotDeployed(
-                    f"{tool} is neither in node_modules nor on PATH: run make set-up."
-                )
+        if shutil.which("terraform", path=tools) is None:
+            raise NotDeployed("terraform is neither in .venv nor on PATH: run make set-up.")
 
-    def run(self, command: str, *, auto_approve: bool) -> int:
-        """Runs a command of COMMANDS; returns its exit status. Raises NotDeployed."""
-        if command == "destroy" and self._how_to_destroy:
-            raise NotDeployed(self._how_to_destroy)
+    def run(self, command: str, options: Sequence[str] = (), *, auto_approve: bool = False) -> int:
+        """Runs plan, apply, destroy or output; returns Terraform's exit status.
+
+        Raises NotDeployed.
+        """
+        if command == "destroy":
+            self._check_that_it_may_go()
+        if command in CHANGING:
+            if auto_approve:
+                options = [*options, "-auto-approve", "-input=false"]
+            elif not sys.stdin.isatty():
+                raise NotDeployed(
+                    f"{command} asks before it changes anything, and there is no terminal to "
+                    f"answer at. See what it would do (python -m infra.local.terraform plan), then "
+                    f"say so beforehand: {command} --auto-approve"
+                )
+        if command == "output":
+            with self._opened(sys.stderr) as folder:
+                return folder.run(command, *options)
+        self._sign_in()
+        with self._opened(sys.stdout) as folder:
+            if command == "apply" and self._kind == "platform":
+                with _process_environment(self._environment):
+                    refuse_what_exists(
+                        self._declared, folder, needs_install=self._is_stand_ins(folder)
+                    )
+            with self._attached(folder) as attached:
+                if command == "apply":
+                    refuse_what_is_destroyed(self._declared, attached)
+                return attached.run(command, *options)
+
+    def has_resources(self) -> bool:
+        """Whether anything of the stack is deployed. Raises NotDeployed."""
+        if self._states_are_files:
+            return has_resources(self._registry.state) or has_resources(self._closed.state)
+        with self._opened(sys.stderr) as folder:
+            listed = folder.ask("state", "list")
+        if listed.returncode:
+            raise NotDeployed(f"terraform state list failed:\n{listed.stdout}{listed.stderr}")
+        return any(not it.startswith("data.") for it in listed.stdout.splitlines())
+
+    def _check_that_it_may_go(self) -> None:
+        if self._kind != "platform":
+            return
+        if self._declared.protected:
+            raise NotDeployed(HOW_TO_DESTROY.format(name=self._declared.name))
+        above = [
+            stack
+            for stack in reversed(STACKS[1:])
+            if Deployment(
+                root=self._root,
+                environment=self._declared,
+                stack=stack,
+                provider=self._provider,
+            ).has_resources()
+        ]
+        if above:
+            stacks = " and ".join(f"{stack}-{self._declared.name}" for stack in above)
+            command = "python -m infra.local.terraform destroy --environment"
+            raise NotDeployed(
+                "\n".join(
+                    [
+                        f"{self._stack} holds what {stacks} {'use' if above[1:] else 'uses'}. "
+                        "Nothing was destroyed; destroy in the opposite order of deployment:",
+                        *(f"  {command} {self._named} --stack {it}" for it in above),
+                        f"  {command} {self._named} --stack platform",
+                    ]
+                )
+            )
+
+    def _sign_in(self) -> None:
         if self._is_local:
             self._environment["DATABRICKS_TOKEN"] = self._token()
             self._check_workspace()
+
+    @contextlib.contextmanager
+    def _opened(self, said: object) -> Iterator[StackFolder]:
+        """The stack's folder, ready for Terraform. Which provider is at work goes to `said`."""
         self._synthesize()
-        with contextlib.ExitStack() as stack:
-            if self._is_real_provider_ready():
-                print(f"Provider: databricks/databricks {VERSION} from the registry.", flush=True)
-                output, environment = self._registry_output, self._real_environment
-            else:
-                print(
-                    f"Provider: the stand-in for databricks/databricks {VERSION}, with the local"
-                    f" workspace at {self._host} only.",
-                    flush=True,
-                )
-                output = self._stand_in.output
-                environment = self._prepare_stand_in()
-                environment = stack.enter_context(self._stand_in.attached(environment))
-            if command == "apply" and self._kind == "platform":
-                self._check_that_nothing_is_erased(output, environment)
-            arguments = ["cdktf", COMMANDS[command], self._stack]
-            arguments += ["--skip-synth", "--output", str(output.relative_to(self._root))]
-            if command != "plan":
-                arguments.append("--skip-provider-lock")
-                if auto_approve:
-                    arguments.append("--auto-approve")
-            if not sys.stdout.isatty():
-                environment = environment | {"CI": "true"}  # no spinner in a log
-            return subprocess.run(
-                arguments, cwd=self._root, env=environment, check=False
-            ).returncode
+        if self._is_real_provider_ready():
+            provider = f"databricks/databricks {VERSION} from the registry."
+            folder = self._registry
+        else:
+            provider = (
+                f"the stand-in for databricks/databricks {VERSION}, with the local workspace at "
+                f"{self._host} only."
+            )
+            folder = self._prepare_stand_in()
+        print(f"Provider: {provider}", file=said, flush=True)  # type: ignore[call-overload]
+        yield folder
+
+    @contextlib.contextmanager
+    def _attached(self, folder: StackFolder) -> Iterator[StackFolder]:
+        """The folder with a stand-in that is started once for all that happens inside."""
+        if not self._is_stand_ins(folder):
+            yield folder
+            return
+        with self._stand_in.attached(folder.environment) as environment:
+            yield dataclasses.replace(folder, environment=environment)
 
     def _token(self) -> str:
         token = os.environ.get("DATABRICKS_TOKEN")
@@ -146,7 +208,8 @@ class Deployment:
         )
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            direct.open(request, timeout=_ANSWER_SECONDS).close()
+            with progress(f"Asking the workspace at {self._host}"):
+                direct.open(request, timeout=_ANSWER_SECONDS).close()
         except urllib.error.HTTPError as refusal:
             raise NotDeployed(
                 f"The workspace at {self._host} answers HTTP {refusal.code} to its token:"
@@ -158,90 +221,78 @@ class Deployment:
             ) from problem
 
     def _synthesize(self) -> None:
-        from infra.local.terraform.synthesis import synthesize
+        from infra.local.terraform import synthesis
 
-        self._registry_output.mkdir(parents=True, exist_ok=True)
-        try:
-            with _process_environment(self._environment):  # it starts Node.js
-                synthesize(self._kind, self._declared, self._registry_output)
-        except Exception as problem:
-            raise NotDeployed(f"The stack could not be synthesized:\n{problem}") from problem
-
-    def _check_that_nothing_is_erased(self, output: Path, environment: Mapping[str, str]) -> None:
-        """Refuse to create what exists: a table would lose its rows."""
-        from ml.workspace.connection import WorkspaceError, connect
-        from ml.workspace.unity_catalog import exists
-
-        folder = _stack_file(output, self._stack).parent
-        pulled = self._terraform(folder, environment, "state", "pull")
-        if pulled.returncode:
-            raise NotDeployed(f"terraform state pull failed:\n{pulled.stdout}{pulled.stderr}")
-        new = created(self._declared, known(json.loads(pulled.stdout or "{}")))
-        if not new:
+        folder = self._registry
+        if synthesis.is_current(self._declared, folder.file):
             return
         try:
-            with _process_environment(self._environment):
-                client = connect(self._declared)
-                erased = [it for it in new if exists(client, it[0].kind, it[0].name)]
-        except WorkspaceError as problem:
+            folder.path.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder.path).close()
+        except OSError as problem:
             raise NotDeployed(
-                f"Whether a table would be erased cannot be told, so nothing is deployed: {problem}"
+                f"{problem.filename or folder.path}: {problem.strerror}: what Terraform works with "
+                "is kept there. Make it writable."
             ) from problem
-        if erased:
-            problems = [f"{holding.name}: {holding.problem()}" for holding, _ in erased]
-            terraform = f"terraform -chdir={folder.relative_to(self._root)}"
-            commands = [f"{terraform} {it}" for _, commands in erased for it in commands]
-            if output == self._stand_in.output:
-                commands.insert(0, 'eval "$(python -m infra.local.terraform install)"')
-            raise NotDeployed(
-                "\n".join(
-                    [
-                        *problems,
-                        "Nothing was changed. If it is ours, let the state know it, then apply"
-                        " again; if not, choose another catalog:",
-                        *(f"  {it}" for it in commands),
-                    ]
-                )
-            )
+        try:
+            with (
+                progress(f"Synthesizing {self._stack}"),
+                _process_environment(self._environment),  # it starts Node.js
+            ):
+                synthesis.synthesize(self._kind, self._declared, folder.output)
+        except Exception as problem:
+            raise NotDeployed(f"The stack could not be synthesized:\n{problem}") from problem
+        synthesis.note(self._declared, folder.file)
 
     @property
-    def _real_environment(self) -> dict[str, str]:
-        return self._environment | self._state_arguments(self._real_state)
+    def _registry(self) -> StackFolder:
+        """For the real provider; its state is where a plain `cdktf deploy` keeps it too."""
+        return StackFolder(
+            output=self._stand_in.folder / "registry" / "cdktf.out",
+            stack=self._stack,
+            state=self._root / f"terraform.{self._stack}.tfstate",
+            backend=self._declared.backend,
+            environment=self._environment,
+        )
 
     @property
-    def _real_state(self) -> Path:
-        """Where a plain `cdktf deploy` of the stack keeps its state too."""
-        return self._root / f"terraform.{self._stack}.tfstate"
+    def _closed(self) -> StackFolder:
+        """For the stand-in."""
+        return StackFolder(
+            output=self._stand_in.output,
+            stack=self._stack,
+            state=self._stand_in.state(self._stack),
+            backend=self._declared.backend,
+            environment=self._stand_in.environment(self._environment),
+        )
+
+    def _is_stand_ins(self, folder: StackFolder) -> bool:
+        return folder.output == self._stand_in.output
 
     @property
-    def _stand_in_state(self) -> Path:
-        return self._stand_in.output.parent / f"terraform.{self._stack}.tfstate"
-
-    def _state_arguments(self, state: Path) -> dict[str, str]:
-        """Terraform's way to say where a state is, for stacks that keep theirs in a file."""
-        document = json.loads(_stack_file(self._registry_output, self._stack).read_text())
-        if "local" not in document.get("terraform", {}).get("backend", {}):
-            return {}
-        return {"TF_CLI_ARGS_init": f"-backend-config=path={state}"}
+    def _states_are_files(self) -> bool:
+        return isinstance(self._declared.backend, LocalState)
 
     def _is_real_provider_ready(self) -> bool:
         """Whether `terraform init` finds the real provider. Other failures of it are final."""
         if self._provider == "stand-in":
             self._check_is_local("The stand-in provider")
             return False
-        environment = self._real_environment | {
-            "TF_REGISTRY_DISCOVERY_RETRY": "0",
-            "TF_REGISTRY_CLIENT_TIMEOUT": "5",
-        }
-        done = self._terraform_init(self._registry_output, environment)
-        if done.returncode == 0:
+        folder = self._registry
+        may_stand_in = self._is_local and self._provider == "auto"
+        if may_stand_in and folder.was_unreachable(seconds=_UNREACHABLE_SECONDS):
+            return False
+        with progress("Asking the registry for the provider"):
+            done = folder.init(TF_REGISTRY_DISCOVERY_RETRY="0", TF_REGISTRY_CLIENT_TIMEOUT="5")
+        if done is None or done.returncode == 0:
             if self._is_local:
-                _move_state(self._stand_in_state, self._real_state)
+                move_state(self._closed.state, folder.state)
             return True
         text = done.stdout + done.stderr
         if self._provider == "registry" or not _UNREACHABLE.search(text):
             raise NotDeployed(f"terraform init failed:\n{text}")
         self._check_is_local("The registry of providers cannot be reached, and the stand-in")
+        folder.note_unreachable()
         return False
 
     def _check_is_local(self, subject: str) -> None:
@@ -251,38 +302,17 @@ class Deployment:
                 f" {self._host or 'the one of a profile'}."
             )
 
-    def _prepare_stand_in(self) -> dict[str, str]:
+    def _prepare_stand_in(self) -> StackFolder:
         self._stand_in.write()
-        target = _stack_file(self._stand_in.output, self._stack)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(_stack_file(self._registry_output, self._stack), target)
-        shutil.copy(self._registry_output / "manifest.json", self._stand_in.output)
-        _move_state(self._real_state, self._stand_in_state)
-        environment = self._stand_in.environment(self._environment)
-        environment |= self._state_arguments(self._stand_in_state)
-        done = self._terraform_init(self._stand_in.output, environment)
-        if done.returncode:
+        folder = self._closed
+        folder.path.mkdir(parents=True, exist_ok=True)
+        shutil.copy(self._registry.file, folder.file)
+        move_state(self._registry.state, folder.state)
+        with progress("terraform init"):
+            done = folder.init()
+        if done and done.returncode:
             raise NotDeployed(f"terraform init failed:\n{done.stdout}{done.stderr}")
-        return environment
-
-    def _terraform_init(
-        self, output: Path, environment: Mapping[str, str]
-    ) -> subprocess.CompletedProcess[str]:
-        folder = _stack_file(output, self._stack).parent
-        return self._terraform(folder, environment, "init", "-input=false", "-no-color")
-
-    @staticmethod
-    def _terraform(
-        folder: Path, environment: Mapping[str, str], *arguments: str
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["terraform", *arguments],  # noqa: S607 - the one on PATH
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return folder
 
 
 @contextlib.contextmanager
@@ -295,21 +325,3 @@ def _process_environment(variables: Mapping[str, str]) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
-
-
-def _stack_file(output: Path, stack: str) -> Path:
-    return output / "stacks" / stack / "cdk.tf.json"
-
-
-def _move_state(source: Path, target: Path) -> None:
-    """Let the provider that is at work now know what the other one deployed."""
-    if _has_resources(source) and not _has_resources(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        source.replace(target)
-
-
-def _has_resources(state: Path) -> bool:
-    try:
-        return bool(json.loads(state.read_text()).get("resources"))
-    except (FileNotFoundError, ValueError):
-        return False

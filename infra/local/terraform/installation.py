@@ -52,6 +52,15 @@ class Installation:
         return self.folder / "stand-in" / "cdktf.out"
 
     @property
+    def terraform_for_cdktf(self) -> Path:
+        """Terraform as cdktf-cli is to call it with the stand-in."""
+        return self.folder / "terraform-for-cdktf"
+
+    def state(self, stack: str) -> Path:
+        """Where the state of a stack is, for environments that keep theirs in a file."""
+        return self.output.parent / f"terraform.{stack}.tfstate"
+
+    @property
     def _mirror(self) -> Path:
         return self.folder / "mirror"
 
@@ -72,6 +81,7 @@ class Installation:
             for lock in self.output.glob("stacks/*/.terraform.lock.hcl"):
                 lock.unlink()
         _write(self.cli_config, self._cli_config_text(), mode=0o644)
+        _write(self.terraform_for_cdktf, self._for_cdktf_text(), mode=0o755)
 
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
         """The environment in which Terraform uses the stand-in, and only where it is generated.
@@ -87,6 +97,15 @@ class Installation:
         return environment | {
             "TF_CLI_CONFIG_FILE": str(self.cli_config),
             "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "1",
+            "CHECKPOINT_DISABLE": "1",
+        }
+
+    def shell_variables(self) -> dict[str, str]:
+        """With which plain `terraform` and `cdktf` commands use the stand-in."""
+        return {
+            "TF_CLI_CONFIG_FILE": str(self.cli_config),
+            "TERRAFORM_BINARY_NAME": str(self.terraform_for_cdktf),
+            "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "1",  # a shared one would hand it to others
             "CHECKPOINT_DISABLE": "1",
         }
 
@@ -119,6 +138,15 @@ class Installation:
         """Two lines that start the code where it is, so that a change of it changes no lock."""
         python, root = shlex.quote(sys.executable), shlex.quote(str(self.root))
         return f"#!/bin/sh\nPYTHONPATH={root} exec {python} -m infra.local.terraform.stand_in\n"
+
+    def _for_cdktf_text(self) -> str:
+        python, root, states = (
+            shlex.quote(str(it)) for it in (sys.executable, self.root, self.output.parent)
+        )
+        return (
+            f"#!/bin/sh\nPYTHONPATH={root} exec {python} -m infra.local.terraform.for_cdktf"
+            f' {states} {root} "$@"\n'
+        )
 
     def _cli_config_text(self) -> str:
         mirror = str(self._mirror).replace("\\", "\\\\").replace('"', '\\"')

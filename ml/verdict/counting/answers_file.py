@@ -14,6 +14,8 @@ from ml.data.text_file import NotText, sheet_in
 from ml.verdict.paired import Answers
 
 _COLUMNS: Final = ("film", "ground_truth", "sampling_probability", "champion", "challenger")
+_PATIENT: Final = "patient_key"
+"""A column that may be left out, and a cell that may be empty."""
 
 
 def write(file: Path, answers: Answers) -> None:
@@ -23,16 +25,20 @@ def write(file: Path, answers: Answers) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("w", newline="", encoding="utf-8") as stream:
             rows = csv.writer(stream)
-            rows.writerow(_COLUMNS)
-            for film, sick, *numbers in zip(
+            keys = answers.patient_key
+            rows.writerow((*_COLUMNS, *([_PATIENT] if keys else [])))
+            for film, sick, key, *numbers in zip(
                 answers.film,
                 answers.sick,
+                keys or [None] * len(answers.film),
                 answers.sampling,
                 answers.champion,
                 answers.challenger,
                 strict=True,
             ):
-                rows.writerow((film, positive if sick else negative, *map(float, numbers)))
+                patient = [key or ""] if keys else []
+                truth = positive if sick else negative
+                rows.writerow((film, truth, *map(float, numbers), *patient))
     except OSError as error:
         raise UserError(
             f"{file}: cannot be written: {error.strerror}. Choose another --output."
@@ -42,7 +48,7 @@ def write(file: Path, answers: Answers) -> None:
 def read(file: Path) -> Answers:
     """Reads such a file. Raises UserError or InvalidData, with file, line and value."""
     try:
-        rows = list(sheet_in(file, _COLUMNS))
+        rows = list(sheet_in(file, (*_COLUMNS, _PATIENT)))
     except (NotText, csv.Error) as error:
         raise UserError(f"--answers {file}: cannot be read: {error}") from error
     lacking = [name for name in _COLUMNS if not rows or name not in rows[0]]
@@ -51,6 +57,7 @@ def read(file: Path) -> Answers:
             f"--answers {file}: no column {', '.join(lacking)}, or no row. python -m ml.replay "
             f"writes such a file, {ANSWERS_FILE}."
         )
+    _refuse_repetition(file, [row["film"] for row in rows])
     numbers = {
         name: [_share(file, row, name, line) for line, row in enumerate(rows, start=2)]
         for name in _COLUMNS[2:]
@@ -61,7 +68,21 @@ def read(file: Path) -> Answers:
         sampling=np.array(numbers["sampling_probability"]),
         champion=np.array(numbers["champion"]),
         challenger=np.array(numbers["challenger"]),
+        patient_key=[(row[_PATIENT] or "").strip() or None for row in rows]
+        if _PATIENT in rows[0]
+        else None,
     )
+
+
+def _refuse_repetition(file: Path, films: list[str]) -> None:
+    first: dict[str, int] = {}
+    for line, film in enumerate(films, start=2):
+        if first.setdefault(film, line) != line:
+            raise InvalidData(
+                f"{file}, line {line}: film {film!r} is in line {first[film]} already; a film "
+                "counts once. Keep one of the lines, or make the file again with python -m "
+                "ml.replay."
+            )
 
 
 def _share(file: Path, row: Mapping[str, str], name: str, line: int) -> float:

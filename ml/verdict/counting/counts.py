@@ -13,18 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.contract.errors import UserError
-from ml.verdict.counting.queries import Queries, used, workspace_rows
-from ml.verdict.counting.rows import COLUMNS, assumed, projection
+from ml.verdict.counting.queries import Extent, Queries, Relations, of_a_workspace, used
+from ml.verdict.counting.rows import COLUMNS, assumed
 
 if TYPE_CHECKING:
     from infra.declared.analysis import Analysis
-    from ml.workspace.warehouse import Row, Warehouse
+    from ml.workspace.warehouse import Warehouse
 
 Counted = Mapping[str, NDArray[Any]]
 """A result by column."""
 
-_ORPHANS_COLUMNS: Final = ("blind", "sampling_probability")
-"""Columns that a verdict has by itself, without its prediction."""
+_NOT_LOGGED: Final = ("propensity",)
+"""What a workspace does not say of an answer."""
 
 _IDS_AT_ONCE: Final = 10_000
 """Of at most some 50 letters each: half a megabyte."""
@@ -35,7 +35,10 @@ _TYPES: Final[Mapping[str, str]] = {
     "probability": "float64",
     "called": "bool",
     "mature": "bool",
-    "subgroup": "str",
+    "keyed": "bool",
+    "rounded": "float64",
+    "counted": "str",
+    "films": "str",
 }
 """The type of a result's column; every other one is a whole number."""
 
@@ -44,8 +47,8 @@ class Rows(Protocol):
     """Labelled rows that can be counted."""
 
     @property
-    def select(self) -> str:
-        """The declared columns, as a SELECT."""
+    def relations(self) -> Relations:
+        """The rows, as SELECTs."""
 
     @property
     def assumed(self) -> tuple[str, ...]:
@@ -56,7 +59,7 @@ class Rows(Protocol):
         """What the rows are, for the record."""
 
     def extent(self, queries: Queries) -> Counted:
-        """The number of rows, and the second in which the last thing happened."""
+        """How much there is, and the second in which the last thing happened."""
 
     def counts(self, queries: Queries, parameters: Mapping[str, str]) -> dict[str, Counted]:
         """What the queries count."""
@@ -92,17 +95,16 @@ def count(rows: Rows, queries: Queries, as_of: datetime | None) -> Counts:
 
     Raises UserError where there is no row, or one that cannot be judged.
     """
-    extent = {name: int(values[0]) for name, values in rows.extent(queries).items()}
-    observations = extent["observations"]
-    if not observations:
+    extent = Extent(**{name: int(values[0]) for name, values in rows.extent(queries).items()})
+    if not extent.observations:
         raise UserError(
             f"{_named(rows)}: no row since {queries.experiment.start.isoformat()}, when the "
             f"experiment {queries.experiment.name} starts. Is it the right experiment?"
         )
     if as_of is None:
-        as_of = datetime.fromtimestamp(extent["last_second"], UTC)
-    tables = rows.counts(queries, queries.parameters(as_of, observations))
-    _refuse(rows, queries, {name: int(n[0]) for name, n in tables.pop("violations").items()})
+        as_of = datetime.fromtimestamp(extent.last_second, UTC)
+    tables = rows.counts(queries, queries.parameters(as_of, extent))
+    _refuse(rows, queries, tables["standings"])
     if not tables["requests"]["day"].size:
         arms = queries.experiment.champion, queries.experiment.challenger
         raise UserError(
@@ -110,10 +112,10 @@ def count(rows: Rows, queries: Queries, as_of: datetime | None) -> Counts:
             f"from {queries.experiment.start.isoformat()} to {as_of.isoformat()}. Does the "
             "experiment name the versions that are served, and is --as-of late enough?"
         )
-    return Counts(as_of=as_of, query_digest=queries.digest(as_of, observations), tables=tables)
+    return Counts(as_of=as_of, query_digest=queries.digest(as_of, extent), tables=tables)
 
 
-def _refuse(rows: Rows, queries: Queries, violations: Mapping[str, int]) -> None:
+def _refuse(rows: Rows, queries: Queries, standings: Counted) -> None:
     experiment = queries.experiment
     shares = {"review_share": experiment.review_share, "audit_share": experiment.audit_share}
     rules = {
@@ -129,7 +131,7 @@ def _refuse(rows: Rows, queries: Queries, violations: Mapping[str, int]) -> None
         "no_propensity": "propensity is no number from 0 to 1: log the challenger's share of the "
         "traffic",
     }
-    broken = [f"{n} rows: {rules[name]}" for name, n in violations.items() if n]
+    broken = [f"{n} rows: {rule}" for name, rule in rules.items() if (n := standings[name].sum())]
     if broken:
         raise UserError(f"{_named(rows)}: " + "\n".join(broken))
 
@@ -141,55 +143,36 @@ class WorkspaceViews:
         self, warehouse: "Warehouse", analysis: "Analysis", subgroups: Sequence[str]
     ) -> None:
         self._warehouse, self._analysis = warehouse, analysis
-        labelled = self._columns(analysis.full_name("labelled"))
-        feedback = self._columns(analysis.feedback)
-        lacking = [name for name in subgroups if name not in labelled]
+        view = analysis.full_name("answers")
+        contexts = self._columns(analysis.full_name("contexts"))
+        there = dict.fromkeys((*self._columns(view), *contexts))
+        lacking = [name for name in subgroups if name not in there]
         if lacking:
             raise UserError(
-                f"{analysis.full_name('labelled')}: no column {', '.join(lacking)}, which the "
-                f"experiment names as subgroups; it has {', '.join(labelled)}."
+                f"{view}: no column {', '.join(lacking)}, which the experiment names as "
+                f"subgroups; it has {', '.join(there)}."
             )
-        optional = [name for name in _ORPHANS_COLUMNS if name in labelled]
-        joined = [*optional, *subgroups]
-        orphaned = [
-            f"verdict.{name}" if name in feedback and name in optional else "NULL"
-            for name in joined
-        ]
-        names = {view: analysis.full_name(view) for view in ("requests", "predictions")}
-        rows = workspace_rows(
-            {
-                **names,
-                "labelled_view": analysis.full_name("labelled"),
-                "feedback": analysis.feedback,
-            },
-            joined,
-            orphaned,
-        )
-        there = [
-            column.name
-            for column in COLUMNS
-            if column.name not in ("propensity", *_ORPHANS_COLUMNS) or column.name in optional
-        ]
-        columns = projection([*there, *subgroups], subgroups)
-        self.select = f"SELECT {columns} FROM ({rows}) AS logged"  # noqa: S608 - declared names
-        self.assumed = assumed(there)
+        self.relations = of_a_workspace(analysis, subgroups)
+        unknown = _NOT_LOGGED if analysis.reading else ("chosen", *_NOT_LOGGED)
+        self.assumed = assumed([it.name for it in COLUMNS if it.name not in unknown])
 
     @property
     def origin(self) -> Mapping[str, str]:
-        """The view that the rows are from."""
-        return {"view": self._analysis.full_name("labelled")}
+        """What the rows are from."""
+        return {
+            "view": self._analysis.full_name("answers"),
+            "readings": self._analysis.feedback,
+        }
 
     def extent(self, queries: Queries) -> Counted:
-        """How many rows there are, and until when. Raises WorkspaceError."""
-        parameters = queries.parameters(datetime.now(UTC))
-        return self._run(queries.extent, parameters, _selected(queries.extent))
+        """How much there is, and until when. Raises WorkspaceError."""
+        return self._run(queries.extent, queries.parameters(datetime.now(UTC), Extent()))
 
     def counts(self, queries: Queries, parameters: Mapping[str, str]) -> dict[str, Counted]:
         """The counts of the cases, by name. Raises WorkspaceError."""
-        return {
-            name: self._run(f"WITH cases AS ({queries.cases}) {text}", parameters, _selected(text))
-            for name, text in queries.counts().items()
-        }
+        cases = f"WITH cases AS ({queries.cases}) "
+        units = self._run(cases + queries.units, parameters)
+        return by_name(queries, self._run(cases + queries.counts, parameters), units)
 
     def logged(self, queries: Queries, ids: Sequence[str]) -> set[str]:
         """Those of the ids that the rows have. Raises WorkspaceError."""
@@ -199,9 +182,12 @@ class WorkspaceViews:
             for row in self._warehouse.execute(queries.logged, ids=text)
         }
 
-    def _run(self, statement: str, parameters: Mapping[str, str], names: Sequence[str]) -> Counted:
+    def _run(self, statement: str, parameters: Mapping[str, str]) -> Counted:
         rows = self._warehouse.execute(statement, **used(statement, parameters))
-        return {name: typed(name, [_value(name, row) for row in rows]) for name in names}
+        return {
+            name: np.array([_value(name, row[name]) for row in rows], dtype=object)
+            for name in _selected(statement)
+        }
 
     def _columns(self, table: str) -> tuple[str, ...]:
         described = self._warehouse.execute(f"DESCRIBE TABLE {table}")
@@ -216,11 +202,10 @@ def _selected(statement: str) -> tuple[str, ...]:
     return tuple(query.named_selects) if isinstance(query, sqlglot.exp.Query) else ()
 
 
-def _value(name: str, row: "Row") -> object:
-    text = row[name]
+def _value(name: str, text: str | None) -> object:
     if text is None:
         return None
-    match _TYPES.get(name, "int64"):
+    match _type(name):
         case "bool":
             return text == "true"
         case "float64":
@@ -231,15 +216,30 @@ def _value(name: str, row: "Row") -> object:
             return text
 
 
+def by_name(queries: Queries, counts: Counted, units: Counted) -> dict[str, Counted]:
+    """The result of `counts.sql` and that of `units.sql` as tables with typed columns, in order."""
+    tables = {"units": typed(units)}
+    for table, columns in queries.tables().items():
+        here = np.flatnonzero(counts["counted"] == table)
+        values = typed({name: counts[column][here] for name, column in columns.items()})
+        order = np.lexsort([*values.values()][::-1])
+        tables[table] = {name: column[order] for name, column in values.items()}
+    return tables
+
+
 def texts(ids: Sequence[str]) -> Iterator[str]:
     """The ids as values of a parameter, each of a size that a statement takes."""
     for start in range(0, len(ids), _IDS_AT_ONCE):
         yield " ".join(ids[start : start + _IDS_AT_ONCE])
 
 
-def typed(name: str, values: object) -> NDArray[Any]:
-    """A result's column in its type."""
-    return np.asarray(values).astype(_TYPES.get(name, "int64"))
+def typed(table: Counted) -> Counted:
+    """The columns in their types."""
+    return {name: np.asarray(values).astype(_type(name)) for name, values in table.items()}
+
+
+def _type(name: str) -> str:
+    return "str" if name.startswith("subgroup") else _TYPES.get(name, "int64")
 
 
 def _named(rows: Rows) -> str:

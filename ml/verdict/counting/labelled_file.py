@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from ml.contract.errors import UserError
 from ml.feedback.reading import GROUND_TRUTHS
-from ml.verdict.counting.counts import Counted, texts, typed
-from ml.verdict.counting.queries import Queries, used
+from ml.verdict.counting.counts import Counted, by_name, texts
+from ml.verdict.counting.queries import Extent, Queries, of_a_file, used
 from ml.verdict.counting.rows import assumed, missing, projection
 
 if TYPE_CHECKING:
@@ -104,9 +104,12 @@ class LabelledFile(ABC):
             logged = self._opened(self._connection)
         lacking = missing(logged.columns, subgroups)
         if lacking:
+            named = [name for name in lacking if name in subgroups]
             raise UserError(
                 f"{file}: {self._place}no column {', '.join(lacking)}; it has "
-                f"{', '.join(logged.columns)}. infra/experiments/README.md says what a row holds."
+                f"{', '.join(logged.columns)}. "
+                + (f"The experiment names {', '.join(named)} in subgroups. " if named else "")
+                + "infra/experiments/README.md says what a row holds."
             )
         with self._explained():
             logged.create_view("logged_rows")
@@ -118,7 +121,8 @@ class LabelledFile(ABC):
                 f"{file}: ground_truth has unknown values: {told}{more}. Known are "
                 f"{', '.join(_TRUTHS)}, and NULL for an answer that is unread. Write those."
             )
-        self.select = f"SELECT {projection(logged.columns, subgroups)} FROM logged_rows"  # noqa: S608 - declared names
+        columns = projection(logged.columns, subgroups)
+        self.relations = of_a_file(f"SELECT {columns} FROM logged_rows", subgroups)  # noqa: S608 - declared names
         self.assumed = assumed(logged.columns)
 
     @abstractmethod
@@ -135,14 +139,15 @@ class LabelledFile(ABC):
             }
 
     def extent(self, queries: Queries) -> Counted:
-        """How many rows there are, and until when. Raises UserError."""
-        return self._run(queries.extent, queries.parameters(datetime.now(UTC)))
+        """How much there is, and until when. Raises UserError."""
+        return self._run(queries.extent, queries.parameters(datetime.now(UTC), Extent()))
 
     def counts(self, queries: Queries, parameters: Mapping[str, str]) -> dict[str, Counted]:
         """The counts of the cases, by name. Raises UserError."""
         # Once, because every count goes through all of them.
         self._execute(f"CREATE OR REPLACE TEMP TABLE cases AS {queries.cases}", parameters)
-        return {name: self._run(text, parameters) for name, text in queries.counts().items()}
+        counts, units = (self._run(it, parameters) for it in (queries.counts, queries.units))
+        return by_name(queries, counts, units)
 
     def logged(self, queries: Queries, ids: Sequence[str]) -> set[str]:
         """Those of the ids that the rows have. Raises UserError."""
@@ -153,8 +158,7 @@ class LabelledFile(ABC):
         }
 
     def _run(self, statement: str, parameters: Mapping[str, str]) -> Counted:
-        arrays = self._execute(statement, parameters).fetchnumpy()
-        return {name: typed(name, values) for name, values in arrays.items()}
+        return self._execute(statement, parameters).fetchnumpy()
 
     def _execute(
         self, statement: str, parameters: Mapping[str, str]

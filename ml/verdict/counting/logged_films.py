@@ -1,11 +1,14 @@
 """Films that the arms have answered and readers have read, to be replayed to both arms."""
 
+import hashlib
+import re
 from dataclasses import dataclass
+from string import Template
 from typing import TYPE_CHECKING, Final
 
 from ml.contract.errors import UserError
 from ml.contract.serving import DECISION_THRESHOLD, LABELS
-from ml.data.preparation import read
+from ml.data.preparation import decode
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment
@@ -15,21 +18,27 @@ if TYPE_CHECKING:
 
 _NEGATIVE, _POSITIVE = LABELS
 
-_LABELLED: Final = f"""
+_KEY: Final = re.compile(r"[0-9a-f]{16,64}")
+"""Of a patient, by ingestion or by a context."""
+
+_UNKNOWN: Final = "CAST(NULL AS STRING)"
+
+_LABELLED: Final = """
 SELECT
   prediction_id,
   MIN(probability) AS probability,
-  COUNT_IF(ground_truth = '{_POSITIVE}') AS said_pneumonia,
-  COUNT_IF(ground_truth = '{_NEGATIVE}') AS said_normal,
+  COUNT_IF(ground_truth = '$positive') AS said_pneumonia,
+  COUNT_IF(ground_truth = '$negative') AS said_normal,
   COUNT(*) AS readers,
-  MIN(sampling_probability) AS sampling_probability
+  MIN(sampling_probability) AS sampling_probability,
+  MIN($patient_key) AS patient_key
 FROM IDENTIFIER(:labelled)
 WHERE arm IN (:champion, :challenger)
   AND request_time >= CAST(:start AS TIMESTAMP)
   AND COALESCE(blind, TRUE)
 GROUP BY prediction_id
 ORDER BY prediction_id
-"""  # noqa: S608 - names of this project
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +51,14 @@ class LabelledFilm:
     sick: bool
     sampling: float = 1.0
     """The probability with which its truth was asked for."""
+    patient_key: str | None = None
+    """The same for films of one patient; None where the patient is not known."""
+
+
+def pseudonym(patient: str) -> str:
+    """What tells a patient apart in a file that is kept: a key as it is, else a hash."""
+    hashed = hashlib.sha256(f"replay: {patient}".encode()).hexdigest()
+    return patient if _KEY.fullmatch(patient) else hashed
 
 
 def logged_films(
@@ -64,14 +81,24 @@ def logged_films(
         raise UserError(f"environment {loaded.name}: its endpoint logs nothing to replay.")
     workspace = client.endpoint.client
     sql = Warehouse.named(workspace, warehouse or loaded.warehouse_name)
+    labelled = analysis.full_name("labelled")
+    described = sql.execute(f"DESCRIBE TABLE {labelled}")
+    # A view that was deployed before there were contexts has no such column.
+    has_patients = any(row["col_name"] == "patient_key" for row in described)
+    statement = Template(_LABELLED).substitute(
+        positive=_POSITIVE,
+        negative=_NEGATIVE,
+        patient_key="patient_key" if has_patients else _UNKNOWN,
+    )
     rows = sql.execute(
-        _LABELLED,
-        labelled=analysis.full_name("labelled"),
+        statement,
+        labelled=labelled,
         champion=experiment.champion.served_entity_name,
         challenger=experiment.challenger.served_entity_name,
         start=experiment.start.isoformat(sep=" "),
     )
     truths: dict[str, tuple[bool, float]] = {}
+    contexts: dict[str, str] = {}
     for row in rows:
         image_id = str(row["prediction_id"])[:DIGITS]
         pneumonia, normal, readers = (
@@ -83,18 +110,28 @@ def logged_films(
         by_rule = experiment.review_share if called else experiment.audit_share
         logged = row["sampling_probability"]
         truths[image_id] = (pneumonia > normal, float(logged) if logged else by_rule)
+        if row["patient_key"]:
+            contexts[image_id] = row["patient_key"]
     if not truths:
         raise UserError(
-            f"{analysis.full_name('labelled')}: no film of the experiment {experiment.name} has a "
+            f"{labelled}: no film of the experiment {experiment.name} has a "
             "truth and an image id. Films that python -m ml.predict sends have one."
         )
     films = ingested(workspace, sql, FILMS.full_name(loaded.catalog), list(truths))
+    # Of one patient there may be a key of ingestion and another one of the contexts.
+    same = {
+        film.patient_key: contexts[film.image_id]
+        for film in films
+        if film.patient_key and film.image_id in contexts
+    }
     return [
         LabelledFilm(
             image_id=film.image_id,
-            image=read(film.read(), client.image_size),
+            image=decode(film.read(), client.image_size),
             sick=truths[film.image_id][0],
             sampling=truths[film.image_id][1],
+            patient_key=contexts.get(film.image_id)
+            or same.get(film.patient_key or "", film.patient_key),
         )
         for film in films
     ]

@@ -14,80 +14,176 @@ from string import Template
 from typing import TYPE_CHECKING, Final
 
 from ml.contract.serving import DECISION_THRESHOLD, LABELS
+from ml.contract.tables import SIMULATION
+from ml.verdict.counting.chosen import chosen
 
 if TYPE_CHECKING:
+    from infra.declared.analysis import Analysis
     from infra.declared.experiment import Experiment, Split
 
 _SQL: Final = Path(__file__).parent / "queries"
 REPLAY_PREFIX: Final = "replay-"
 """Of the client's id of a request that names its arm."""
 
-_DECIMALS, _FEW_DECIMALS, _MANY_ROWS = 6, 4, 1_000_000
-"""Of the probabilities that AUC, Brier score and calibration are made of: of millions of films,
-four decimals move them by less than a tenth of what chance does. Near 0 and 1 there are more."""
+_LABELS: Final = dict(zip(("negative", "positive"), LABELS, strict=True))
 
-COUNTS: Final = (
-    "violations",
-    "standings",
-    "requests",
-    "films",
-    "scores",
-    "latencies",
-    "readings",
-    "lags",
-)
-"""What is counted of the cases, by the name of its file."""
+
+def _same(*names: str) -> dict[str, str]:
+    return {name: name for name in names}
+
+
+TABLES: Final[Mapping[str, Mapping[str, str]]] = {
+    "standings": _same(
+        *("standing", "side", "mature", "truth", "n", "not_blind", "said_again", "changed_mind"),
+        *("simulations", "no_probability", "no_sampling", "below_review_share"),
+        *("below_audit_share", "no_propensity"),
+    ),
+    "requests": {**_same("day", "propensity", "side"), "requests": "n", "failures": "failures"},
+    "films": _same("day", "propensity", "side", "called", "truth", "sampling", "keyed", "n"),
+    "scores": {
+        **_same("side", "propensity", "truth", "sampling"),
+        "probability": "rounded",
+        "n": "n",
+    },
+    "latencies": _same("side", "milliseconds", "n"),
+    "readings": _same("said_pneumonia", "said_normal", "said_neither", "n"),
+    "lags": _same("side", "hours", "n"),
+}
+"""What is counted, by name: its columns in order, and what they are called in `counts.sql`."""
+
+MOST_SCORES: Final = 20_000
+"""How many kinds of films AUC, Brier score and calibration are made of, at most: of more readings,
+those of nearly the same probability are counted together."""
+
+_LOGITS: Final = 33
+"""From -16.2 to 16.2, whichever side they are rounded to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relations:
+    """Rows in the forms in which they are asked for, each a SELECT."""
+
+    answered: str
+    """One row per answer, with what its readers say."""
+    moments: str
+    """When everything happened."""
+    ids: str
+    """The ids of what was asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """How much there is, and until when."""
+
+    observations: int = 0
+    last_second: int = 0
+    readings: int = 0
+    samplings: int = 0
+    propensities: int = 0
+
+    def steps(self, splits: int) -> float:
+        """Of the probabilities, for one logit; 0: each film may keep its own."""
+        if self.readings <= MOST_SCORES:
+            return 0.0
+        # Arms, truths, and the shares that the rows have or the declaration gives them.
+        kinds = 2 * 2 * (self.samplings + 2) * (self.propensities + splits)
+        return max(MOST_SCORES // kinds - 1, _LOGITS) / _LOGITS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Queries:
     """The statements of one verdict over `rows`, a SELECT of the declared columns."""
 
-    rows: str
+    rows: Relations
     experiment: "Experiment"
     splits: Sequence["Split"]
+    simulations_count: bool = False
+    """Whether readings that a simulation gave are labels."""
 
     @property
     def extent(self) -> str:
         """How many rows there are, and when the last thing happened."""
-        return _filled_in("extent", rows=self.rows)
+        return _filled_in("extent", moments=self.rows.moments)
 
     @property
     def logged(self) -> str:
         """Which of the ids in `:ids`, with spaces between them, the rows have."""
-        return _filled_in("logged", rows=self.rows)
+        return _filled_in("logged", ids=self.rows.ids)
 
     @property
     def cases(self) -> str:
-        """The rows, with what the readers of an answer agree on."""
-        subgroups = self.experiment.subgroups
+        """One row per answer, with what its readers agree on."""
         # The latest split first: the first WHEN that is true counts.
-        whens = "\n      ".join(
+        whens = "\n        ".join(
             f"WHEN request_time >= CAST(:since_{number} AS TIMESTAMP) "
             f"THEN CAST(:propensity_{number} AS DOUBLE)"
             for number in reversed(range(len(self.splits)))
         )
-        observations = _filled_in(
-            "observations", rows=self.rows, splits=whens, subgroups=_listed(subgroups, "{}")
-        )
         return _filled_in(
             "cases",
-            observations=observations,
-            negative=LABELS[0],
-            positive=LABELS[1],
-            subgroups=_listed(subgroups, "{}"),
-            any_subgroups=_listed(subgroups, "ANY_VALUE({})"),
+            answered=self.rows.answered,
+            splits=whens,
+            subgroups=_listed(self.experiment.subgroups, "{}"),
         )
 
-    def counts(self) -> Mapping[str, str]:
-        """The statements over `cases`, by name; a subgroup's name is its column's."""
-        return {name: _filled_in(name) for name in COUNTS} | {
-            f"subgroup {column}": _filled_in("subgroup", column=column)
-            for column in self.experiment.subgroups
+    @property
+    def counts(self) -> str:
+        """Everything that is counted of `cases`; `tables` takes the result apart."""
+        columns = self.experiment.subgroups
+        numbers = [str(number) for number in range(len(columns))]
+        return _filled_in(
+            "counts",
+            subgroup_names="".join(
+                f"\n    WHEN GROUPING(of_subgroup_{number}) = 0 THEN 'subgroup {column}'"
+                f"\n    WHEN GROUPING(of_requests_{number}) = 0 THEN 'subgroup_requests {column}'"
+                for number, column in enumerate(columns)
+            ),
+            subgroup_columns=_listed(numbers, "subgroup_{}"),
+            subgroups="".join(
+                f",\n    CASE WHEN standing = 0 AND mature THEN TRUE END AS of_subgroup_{number}"
+                f",\n    CASE WHEN side IS NOT NULL AND image_index = 0 THEN TRUE END "
+                f"AS of_requests_{number},\n    COALESCE(CAST({column} AS STRING), '') "
+                f"AS subgroup_{number}"
+                for number, column in enumerate(columns)
+            ),
+            subgroup_sets=_listed(
+                numbers,
+                "(of_subgroup_{0}, subgroup_{0}, side, propensity, called, truth, sampling)"
+                ",\n  (of_requests_{0}, subgroup_{0}, propensity, side)",
+            ),
+            subgroup_marks="".join(
+                f"\n  OR of_subgroup_{number} OR of_requests_{number}" for number in numbers
+            ),
+        )
+
+    @property
+    def units(self) -> str:
+        """The patients of `cases`."""
+        return _filled_in("units")
+
+    def tables(self) -> Mapping[str, Mapping[str, str]]:
+        """The counts by name: their columns, and what those are called in the result."""
+        return {
+            **TABLES,
+            **{
+                f"subgroup {column}": {
+                    "subgroup": f"subgroup_{number}",
+                    **_same("side", "propensity", "called", "truth", "sampling", "n"),
+                }
+                for number, column in enumerate(self.experiment.subgroups)
+            },
+            **{
+                f"subgroup_requests {column}": {
+                    "subgroup": f"subgroup_{number}",
+                    **_same("propensity", "side"),
+                    "requests": "n",
+                }
+                for number, column in enumerate(self.experiment.subgroups)
+            },
         }
 
-    def parameters(self, as_of: datetime, observations: int = 0) -> dict[str, str]:
-        """The values of the named parameters, for so many rows."""
+    def parameters(self, as_of: datetime, extent: Extent) -> dict[str, str]:
+        """The values of the named parameters."""
         experiment = self.experiment
         values = {
             "champion": experiment.champion.served_entity_name,
@@ -98,41 +194,67 @@ class Queries:
             "threshold": str(DECISION_THRESHOLD),
             "review_share": str(experiment.review_share),
             "audit_share": str(experiment.audit_share),
-            "decimals": str(_FEW_DECIMALS if observations > _MANY_ROWS else _DECIMALS),
+            "simulations_count": str(self.simulations_count).lower(),
+            "steps": str(extent.steps(len(self.splits))),
         }
         for number, split in enumerate(self.splits):
             values[f"since_{number}"] = _timestamp(split.since)
             values[f"propensity_{number}"] = str(split.propensity)
         return values
 
-    def digest(self, as_of: datetime, observations: int) -> str:
+    def digest(self, as_of: datetime, extent: Extent) -> str:
         """SHA-256 over the statements and the values of their parameters."""
         hashed = hashlib.sha256()
+        parameters = sorted(self.parameters(as_of, extent).items())
         for text in (
-            self.cases,
-            *self.counts().values(),
-            *(
-                f"{name}={value}"
-                for name, value in sorted(self.parameters(as_of, observations).items())
-            ),
+            *(self.cases, self.counts, self.units),
+            *(f"{name}={value}" for name, value in parameters),
         ):
             hashed.update(text.encode())
             hashed.update(b"\0")
         return hashed.hexdigest()
 
 
-def workspace_rows(
-    names: Mapping[str, str], optional: Sequence[str], orphaned: Sequence[str]
-) -> str:
-    """The rows of a workspace from its views, with those columns of the labelled view that it has
-    and that an orphaned verdict has too, in the same order."""
-    return _filled_in(
-        "workspace",
-        replay=REPLAY_PREFIX,
-        labelled=_listed(optional, "verdict.{0} AS {0}"),
-        orphaned=_listed(orphaned, "{}"),
-        **names,
+def of_a_file(rows: str, subgroups: Sequence[str]) -> Relations:
+    """What is asked of a file's ``rows``, a SELECT of the declared columns."""
+    return Relations(
+        answered=_filled_in(
+            "answered_in_rows",
+            observations=_filled_in("observations", rows=rows, simulation=SIMULATION),
+            summary=_summary("SELECT * FROM again WHERE known", "prediction_id, answer_number"),
+            subgroups=_listed(subgroups, "{}"),
+            any_subgroups=_listed(subgroups, "ANY_VALUE({0}) AS {0}"),
+            **_LABELS,
+        ),
+        moments=_filled_in("moments_in_rows", rows=rows),
+        ids=rows,
     )
+
+
+def of_a_workspace(analysis: "Analysis", subgroups: Sequence[str]) -> Relations:
+    """What is asked of the views of a workspace."""
+    answers = {"answers": analysis.full_name("answers"), "replay": REPLAY_PREFIX}
+    known = _filled_in("known_in_views", readings=analysis.readings)
+    was_chosen, share = chosen(analysis.reading)
+    return Relations(
+        answered=_filled_in(
+            "answered_in_views",
+            summary=_summary(known, "prediction_id"),
+            subgroups=_listed(subgroups, "{0}"),
+            contexts=analysis.full_name("contexts"),
+            chosen=was_chosen,
+            share=share,
+            **answers,
+        ),
+        moments=_filled_in("moments_in_views", feedback=analysis.feedback, **answers),
+        ids=_filled_in("ids_in_views", **answers),
+    )
+
+
+def _summary(known: str, key: str) -> str:
+    from infra.declared.analysis import standing
+
+    return _filled_in("summary", standing=standing(known, key), key=key, **_LABELS)
 
 
 def used(statement: str, parameters: Mapping[str, str]) -> dict[str, str]:

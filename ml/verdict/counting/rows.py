@@ -1,13 +1,15 @@
-"""The rows that a verdict is made of: one for each answer and each reading of it.
+"""The rows of a file that a verdict is made of: one for each answer and each reading of it.
 
 An answer that nobody has read has one row without a `ground_truth`; a verdict whose prediction is
 not in the log has one without `request_time` and `arm`. Whatever has these columns can be judged:
-the views of a workspace, a Parquet file, a table of DuckDB.
+a Parquet file, a table of DuckDB.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from ml.contract.tables import SIMULATION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,11 @@ COLUMNS: Final = (
         meaning="what a reader says: NORMAL, PNEUMONIA, or neither; NULL: unread",
     ),
     RowColumn(
-        name="radiologist_id", type="STRING", meaning="the reader", default="'unnamed reader'"
+        name="radiologist_id",
+        type="STRING",
+        meaning="the reader, of whose blind readings the latest counts; where none is named, each "
+        "reading is another reader's",
+        default="NULL",
     ),
     RowColumn(
         name="decided_at", type="TIMESTAMP", meaning="when the reader said it", default="NULL"
@@ -43,11 +49,43 @@ COLUMNS: Final = (
         meaning="whether the reader had not seen the answer; others do not count",
         default="TRUE",
     ),
+    RowColumn(name="feedback_id", type="STRING", meaning="identifies the reading", default="NULL"),
+    RowColumn(
+        name="supersedes",
+        type="STRING",
+        meaning="the feedback_id of the same reader's reading that this one corrects",
+        default="NULL",
+    ),
+    RowColumn(
+        name="written_at",
+        type="TIMESTAMP",
+        meaning="when the reading was written: of two decided at once, the later one counts",
+        default="NULL",
+    ),
+    RowColumn(
+        name="feedback_source",
+        type="STRING",
+        meaning=f"where the reading was given; '{SIMULATION}' counts nowhere but locally",
+        default="NULL",
+    ),
     RowColumn(
         name="sampling_probability",
         type="DOUBLE",
         meaning="with which the answer was given to readers; where it is not logged: the "
         "experiment's review_share for an answer PNEUMONIA, its audit_share for the others",
+        default="NULL",
+    ),
+    RowColumn(
+        name="chosen",
+        type="BOOLEAN",
+        meaning="whether the answer was chosen for readers, read or not; NULL: not logged, and "
+        "known only of what was read and of what is always read",
+        default="NULL",
+    ),
+    RowColumn(
+        name="patient_key",
+        type="STRING",
+        meaning="equal for films of one patient; NULL: not known, and the film counts by itself",
         default="NULL",
     ),
     RowColumn(
@@ -60,7 +98,7 @@ COLUMNS: Final = (
     RowColumn(
         name="answer_number",
         type="INT",
-        meaning="counts the answers to one request id; the first is judged",
+        meaning="counts the answers to one request id from the last, which is judged",
         default="1",
     ),
     RowColumn(

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from ml.evaluation.discrimination import Scores
 from ml.verdict.counting.counts import Counted, Counts
 from ml.verdict.counting.journals import Journaled
+from ml.verdict.counting.units import films_alone, films_of_patients
 from ml.verdict.statistics.betting import Floats
-from ml.verdict.statistics.cells import Cells
-from ml.verdict.statistics.metrics import CHALLENGER, CHAMPION
-from ml.verdict.statistics.sample_ratio import SampleRatio, sample_ratio
+from ml.verdict.statistics.cells import CHALLENGER, CHAMPION, NORMAL, PNEUMONIA, Cells, overlap
+from ml.verdict.statistics.sample_ratio import SampleRatio, by_patient, sample_ratio
 
 ARMS = (CHAMPION, CHALLENGER)
 
@@ -46,8 +46,14 @@ _NAMES = {
     Standing.WITHOUT_A_PREDICTION: "verdicts whose prediction is not in the log",
 }
 
-UNREAD, UNRESOLVED, NORMAL, PNEUMONIA = -2, -1, 0, 1
-"""The truths of `cases.sql`."""
+
+@dataclass(frozen=True, kw_only=True)
+class Reveals:
+    """Readers who had read blind, and said something again when they had seen the answer."""
+
+    said_again: int
+    changed_mind: int
+    """Those of them who said something else. What they had said blind counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,19 +71,15 @@ class Tally:
         return tuple(datetime.fromtimestamp(int(day) * 86400, UTC).date() for day in days)
 
     def films(self) -> Cells:
-        """The mature films that have a truth."""
-        films = self._table("films")
-        chosen = films["truth"] >= NORMAL
-        films = {name: values[chosen] for name, values in films.items()}
-        return Cells(
-            look=self._look(films["day"]),
-            arm=films["side"].astype(np.int8),
-            propensity=films["propensity"],
-            called=films["called"],
-            sick=films["truth"] == PNEUMONIA,
-            sampling=films["sampling"],
-            n=films["n"].astype(np.float64),
-        )
+        """The mature films, with a truth or without, by patient where that is known."""
+        days = np.unique(self._table("requests")["day"])
+        alone = films_alone(self._table("films"), days)
+        return alone.and_(films_of_patients(self._table("units"), days)) if self.patients else alone
+
+    @property
+    def patients(self) -> int:
+        """Patients that are known; the films of others count as if they were independent."""
+        return int(self._table("units")["n"].sum())
 
     def scores(self, arm: int) -> Scores:
         """The probabilities of one arm's mature films that have a truth."""
@@ -86,25 +88,41 @@ class Tally:
         return Scores(
             probability=scores["probability"][chosen],
             sick=scores["truth"][chosen] == PNEUMONIA,
-            weight=1 / scores["sampling"][chosen],
+            weight=overlap(scores["propensity"][chosen], arm) / scores["sampling"][chosen],
             n=scores["n"][chosen].astype(np.float64),
         )
 
     def subgroup(self, column: str) -> dict[str, Cells]:
-        """The mature films that have a truth, by the values of a column."""
+        """The mature films, with a truth or without, by the values of a column."""
         films = self._table(f"subgroup {column}")
         return {
             str(value): Cells(
                 look=np.zeros(here.sum(), np.intp),
                 arm=films["side"][here].astype(np.int8),
-                propensity=np.full(here.sum(), np.nan),
+                propensity=films["propensity"][here],
                 called=films["called"][here],
-                sick=films["truth"][here] == PNEUMONIA,
+                truth=films["truth"][here].astype(np.int8),
                 sampling=films["sampling"][here],
                 n=films["n"][here].astype(np.float64),
             )
             for value in np.unique(films["subgroup"])
             for here in [films["subgroup"] == value]
+        }
+
+    def subgroup_sample_ratio(self, column: str) -> dict[str, SampleRatio]:
+        """Whether the requests came as the split had promised, by the values of a column."""
+        requests = self._table(f"subgroup_requests {column}")
+        n = requests["requests"].astype(np.float64)
+        return {
+            str(value): sample_ratio(
+                np.zeros(here.sum(), np.intp),
+                requests["propensity"][here],
+                np.where(requests["side"][here] == CHAMPION, n[here], 0.0),
+                np.where(requests["side"][here] == CHALLENGER, n[here], 0.0),
+                looks=1,
+            )
+            for value in np.unique(requests["subgroup"])
+            for here in [requests["subgroup"] == value]
         }
 
     def labels(self, arm: int) -> int:
@@ -124,13 +142,14 @@ class Tally:
         """Whether the requests came as the split had promised, day by day."""
         requests = self._table("requests")
         n = requests["requests"].astype(np.float64)
-        return sample_ratio(
+        ratio = sample_ratio(
             self._look(requests["day"]),
             requests["propensity"],
             np.where(requests["side"] == CHAMPION, n, 0.0),
             np.where(requests["side"] == CHALLENGER, n, 0.0),
             len(self.days),
         )
+        return by_patient(ratio, self.films()) if self.patients else ratio
 
     def daily_requests(self, arm: int) -> Floats:
         """Requests of an arm by day."""
@@ -195,6 +214,19 @@ class Tally:
     def not_blind(self) -> int:
         """Verdicts of readers who had seen the answer; they do not count."""
         return int(self._table("standings")["not_blind"].sum())
+
+    def reveals(self, arm: int) -> Reveals:
+        """What became of blind readings of an arm's answers when the answer was shown."""
+        table = self._table("standings")
+        here = table["side"] == arm
+        return Reveals(
+            said_again=int(table["said_again"][here].sum()),
+            changed_mind=int(table["changed_mind"][here].sum()),
+        )
+
+    def simulations(self) -> int:
+        """Verdicts that a simulation gave where readers read; they do not count."""
+        return int(self._table("standings")["simulations"].sum())
 
     def _table(self, name: str) -> Counted:
         return self.counts.tables[name]

@@ -12,7 +12,7 @@ from ml.verdict.planning.simulation import Design, Runs, simulate
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment
-    from ml.verdict.planning.truth import Truth
+    from ml.verdict.statistics.truth import Truth
 
 BEYOND: Final = 4
 """Times the maximum of labels that are simulated, to see what would have been needed."""
@@ -58,14 +58,13 @@ def plans(
     """
     propensity = experiment.split.propensity
     films = truth.live(propensity, experiment.review_share, experiment.audit_share)
-    longer = experiment.model_copy(update={"maximum_labels": BEYOND * experiment.maximum_labels})
     for replay, way, read in (
-        (False, f"live, {propensity:.0%} to the challenger", float(films.n.sum())),
+        (False, f"live, {propensity:.0%} to the challenger", float(films.n[films.labelled].sum())),
         (True, "replay, both arms on every film", 1.0),
     ):
         if not replay and not 0 < propensity < 1:
             continue
-        wanted = longer.maximum_labels / (films_per_day * read)
+        wanted = BEYOND * experiment.maximum_labels / (films_per_day * read)
         design = Design(
             films_per_day=films_per_day,
             days=int(min(max(1, np.ceil(wanted)), _MOST_DAYS)),
@@ -73,7 +72,7 @@ def plans(
             replay=replay,
             agreement=agreement,
         )
-        simulated = simulate(longer, truth, design, runs=runs, seed=seed)
+        simulated = simulate(experiment, truth, design, runs=runs, seed=seed, beyond=BEYOND)
         yield _plan(way, simulated, experiment, design, power), simulated
 
 

@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from ml.verdict.planning.truth import Truth
+from ml.verdict.gains import level
 from ml.verdict.rule import promotion_limits
 from ml.verdict.statistics.betting import Evidence, Floats, Moments
+from ml.verdict.statistics.cells import CHALLENGER, CHAMPION
 from ml.verdict.statistics.metrics import (
-    CHALLENGER,
-    CHAMPION,
     METRICS,
     Metric,
     difference,
     paired_difference,
 )
+from ml.verdict.statistics.truth import Truth
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment
@@ -82,9 +82,15 @@ class Runs:
 
 
 def simulate(
-    experiment: "Experiment", truth: Truth, design: Design, *, runs: int, seed: int
+    experiment: "Experiment",
+    truth: Truth,
+    design: Design,
+    *,
+    runs: int,
+    seed: int,
+    beyond: int = 1,
 ) -> Runs:
-    """Runs an experiment so many times, up to its maximum of labels."""
+    """Runs an experiment so many times, up to its maximum of labels, or so many times `beyond`."""
     random = np.random.default_rng(seed)
     shares, gained, labels_of = _kinds(experiment, truth, design)
     every = np.append(shares, max(0.0, 1 - shares.sum()))  # the last: films that nobody reads
@@ -98,8 +104,8 @@ def simulate(
         metric: Evidence(u=moments.u, v=moments.v, bound=moments.bound, counts=flat)
         for metric, moments in gained.items()
     }
-    alpha, margins = experiment.alpha / 2, experiment.margins
-    rolled_back = evidence["sensitivity"].falls_below(0.0, alpha) | evidence[
+    alpha, margins = level(experiment) / 2, experiment.margins
+    rolled_back = evidence["sensitivity"].falls_below(-margins.sensitivity, alpha) | evidence[
         "specificity"
     ].falls_below(-margins.specificity, alpha)
     promoted = ~rolled_back & np.logical_and.reduce(
@@ -112,14 +118,20 @@ def simulate(
     shape = (runs, design.days)
     # The day on which the maximum is reached is the last one.
     before = np.concatenate([np.zeros((runs, 1)), total[:, :-1]], axis=1)
-    running = before < experiment.maximum_labels
+    running = before < beyond * experiment.maximum_labels
     enough = labels.min(axis=0) >= experiment.minimum_per_arm
     return Runs(
-        promoted=promoted.reshape(shape) & enough & running,
+        promoted=(promoted.reshape(shape) | _at_the_end(experiment, evidence, total))
+        & enough
+        & running,
         stopped=(rolled_back | kept).reshape(shape) & running,
         rolled_back=rolled_back.reshape(shape) & running,
         labels=total,
-        fixed_sample=_fixed_sample(experiment, evidence).reshape(shape) & enough & running,
+        fixed_sample=wald_exceeds(evidence, promotion_limits(experiment), experiment.alpha).reshape(
+            shape
+        )
+        & enough
+        & running,
     )
 
 
@@ -133,22 +145,40 @@ def _kinds(
         return pairs.n, gained, (np.ones(pairs.n.size, np.bool_),)
     expected, smallest = Truth.expected(experiment), experiment.smallest_sampling
     films = truth.live(design.propensity, experiment.review_share, experiment.audit_share)
-    gained = {
-        metric: difference(films, metric, expected.of(metric), smallest) for metric in METRICS
-    }
-    return films.n, gained, (films.arm == CHAMPION, films.arm == CHALLENGER)
+    gained = {metric: difference(films, metric, expected, smallest) for metric in METRICS}
+    arms = (films.labelled & (films.arm == arm) for arm in (CHAMPION, CHALLENGER))
+    return films.n, gained, tuple(arms)
 
 
-def _fixed_sample(
-    experiment: "Experiment", evidence: Mapping[Metric, Evidence]
+def wald_exceeds(
+    evidence: Mapping[Metric, Evidence], limits: Mapping[Metric, float], alpha: float
 ) -> NDArray[np.bool_]:
-    """The same conditions by Wald's test of the same estimating equations."""
-    needed = norm.ppf(1 - experiment.alpha / 2)
+    """Per row of counts: whether every gain exceeds its limit by Wald's test for one look, as
+    `ml.verdict.statistics.final` has it."""
+    needed = norm.ppf(1 - alpha / 2)
     passed = []
-    for metric, limit in promotion_limits(experiment).items():
+    for metric, limit in limits.items():
         found = evidence[metric]
-        moments = found.u - limit * found.v
-        deviation = np.sqrt(found.counts @ moments**2)
         with np.errstate(divide="ignore", invalid="ignore"):
-            passed.append(found.counts @ moments / deviation > needed)
+            slope, estimate = found.counts @ found.v, found.estimates
+            # The moments' squares at the estimate, which is another one on each day.
+            squares = (
+                found.counts @ found.u**2
+                - 2 * estimate * (found.counts @ (found.u * found.v))
+                + estimate**2 * (found.counts @ found.v**2)
+            )
+            passed.append((estimate - limit) * slope / np.sqrt(squares) > needed)
     return np.asarray(np.logical_and.reduce(passed))
+
+
+def _at_the_end(
+    experiment: "Experiment", evidence: Mapping[Metric, Evidence], total: Floats
+) -> NDArray[np.bool_]:
+    """Whether the final test says PROMOTE, on the day that has all labels [r, d]."""
+    if not experiment.final_test:
+        return np.zeros(total.shape, np.bool_)
+    reached = total >= experiment.maximum_labels
+    last = reached & (reached.cumsum(axis=1) == 1)
+    alpha = experiment.alpha * experiment.final_test.share
+    shown = wald_exceeds(evidence, promotion_limits(experiment), alpha)
+    return np.asarray(last & shown.reshape(total.shape))

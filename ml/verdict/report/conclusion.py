@@ -9,7 +9,7 @@ from rich.table import Table as Shown
 
 from ml.contract.decision import DECISION_FILE, JOURNAL_FILE, Decision
 from ml.contract.errors import UserError
-from ml.verdict.report.tabular import Table
+from ml.verdict.report.table import Table
 
 REPORT_FILE: Final = "report.html"
 

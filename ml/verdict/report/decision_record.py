@@ -11,7 +11,9 @@ from ml.contract.decision import ArmRecord, DataRecord, Decision, ExperimentReco
 from ml.contract.serving import LABELS
 from ml.verdict.counting.journals import UNLOGGED, Journaled
 from ml.verdict.judgement import Arm, Judgement
+from ml.verdict.readers import ReaderErrors
 from ml.verdict.statistics.betting import Interval
+from ml.verdict.subgroups import Subgroup
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment, Split
@@ -19,16 +21,28 @@ if TYPE_CHECKING:
 METHOD: Final = {
     "intervals": "confidence sequences by betting, two-sided, all looks together "
     "(Waudby-Smith and Ramdas 2024; mixture of constant bets, Orabona and Jun 2024)",
-    "differences": "inverse propensity of the split in force, per request; inverse sampling "
-    "probability of the reading, per film (Horvitz and Thompson 1952)",
-    "auc, brier, predicted minus observed": "asymptotic confidence sequences "
-    "(Waudby-Smith et al. 2024) of DeLong's and of weighted means; no condition of the verdict",
+    "differences": "overlap weights of the split in force, per request (Li, Morgan and Zaslavsky "
+    "2018); inverse sampling probability of the reading, per film, augmented by what the call "
+    "foretells (Robins, Rotnitzky and Zhao 1994)",
+    "units": "a patient's mean where the patient is known; else a film",
+    "films without a truth": "pattern mixture with a declared odds ratio, and alike in both arms "
+    "whatever it is (National Research Council 2010)",
+    "auc": "asymptotic confidence sequence (Waudby-Smith et al. 2024) of DeLong's variance, from "
+    "30 films of each class; no condition of the verdict",
+    "brier, predicted minus observed": "confidence sequences by betting of bounded means",
     "calibration intercept, slope": "logistic recalibration, the intercept at a slope of 1 (Van "
     "Calster et al. 2016); asymptotic confidence sequences of the robust variance; no condition "
     "of the verdict",
     "latency, label lag": "order statistics, for one look; no condition of the verdict",
     "verdict": "intersection-union of two non-inferiorities and one superiority (Berger 1982)",
     "sample ratio": "sequential multinomial test (Lindon and Malek 2022)",
+    "guardrails": "betting, as the intervals; all limits together at alpha / 2",
+    "turned": "e-detector over the days that a loss could have begun with (Shin, Ramdas and "
+    "Rinaldo 2023); all metrics together at alpha",
+    "reader errors": "linear correction of each film's truth; a promotion holds with every "
+    "error up to the declared one",
+    "subgroups": "all intervals that are shown together at alpha (Bonferroni); no condition of the "
+    "verdict",
 }
 
 _BY_BENEFIT: Final = (
@@ -45,7 +59,19 @@ def software() -> dict[str, str]:
 
 def method(experiment: "Experiment") -> Mapping[str, str]:
     """How a verdict on the experiment is reached."""
-    return METHOD | {"verdict": _BY_BENEFIT} if experiment.benefit else METHOD
+    final = experiment.final_test
+    return (
+        METHOD
+        | ({"verdict": _BY_BENEFIT} if experiment.benefit else {})
+        | (
+            {
+                "looks": f"{1 - final.share:.0%} of alpha for the daily looks, {final.share:.0%} "
+                "for Wald's test on the day that has maximum_labels (union bound)"
+            }
+            if final
+            else {}
+        )
+    )
 
 
 def decision(
@@ -70,6 +96,7 @@ def decision(
         method={**method(experiment), "alpha": f"{experiment.alpha:g}"},
         software=software(),
         findings=tuple(FindingRecord(**asdict(finding)) for finding in judgement.ruling.findings),
+        early_step=FindingRecord(**asdict(judgement.early_step)),
         numbers=numbers(judgement),
     )
 
@@ -98,6 +125,15 @@ def numbers(judgement: Judgement) -> dict[str, Any]:
         "bounds of the estimates": {
             name: asdict(bounds) for name, bounds in judgement.bounds.items()
         },
+        "films without a truth": {
+            "films": judgement.missing.films,
+            "tipping point, odds ratio": judgement.missing.tipping_point,
+            "scenarios": [
+                {"assumed": scenario.assumed, "gains": figures(scenario.gains)}
+                for scenario in judgement.missing.scenarios
+            ],
+        },
+        "patients": judgement.patients,
         "champion": _arm(judgement.arms[0]),
         "challenger": _arm(judgement.arms[1]),
         "labels needed": asdict(judgement.needed),
@@ -124,14 +160,27 @@ def numbers(judgement: Judgement) -> dict[str, Any]:
             if judgement.agreement
             else None,
             "verdicts that were not blind": judgement.not_blind,
+            "read again after the answer was shown": {
+                arm: {"readings": found.said_again, "changed": found.changed_mind}
+                for arm, found in zip(("champion", "challenger"), judgement.reveals, strict=True)
+            },
+            "verdicts of a simulation, not counted": judgement.simulations,
         },
         "rows": {str(standing): n for standing, n in judgement.standings.items()},
         **({"journals": _journaled(judgement.journaled)} if judgement.journaled else {}),
-        "subgroups": {
-            column: {
-                value: {"champion": figures(arms[0]), "challenger": figures(arms[1])}
-                for value, arms in values.items()
+        "guardrails": [
+            {
+                "name": it.name,
+                "figure": asdict(it.figure) if it.figure else None,
+                "limit": it.limit,
+                "breached": it.breached,
             }
+            for it in judgement.guardrails
+        ],
+        "turned": [{**asdict(turn), "since": turn.since.isoformat()} for turn in judgement.turns],
+        "reader errors": errors_of_readers(judgement.reader_errors),
+        "subgroups": {
+            column: {value: _subgroup(found) for value, found in values.items()}
             for column, values in judgement.subgroups.items()
         },
         "days": [day.isoformat() for day in judgement.days],
@@ -142,9 +191,40 @@ def numbers(judgement: Judgement) -> dict[str, Any]:
     }
 
 
-def figures(values: Mapping[str, Interval | None]) -> dict[str, Any]:
+def figures(values: Mapping[Any, Interval | None]) -> dict[str, Any]:
     """Figures by name; null for one that the films cannot give."""
     return {name: asdict(value) if value else None for name, value in values.items()}
+
+
+def errors_of_readers(found: ReaderErrors) -> dict[str, Any]:
+    """What the gains would be if readers were wrong."""
+    return {
+        "declared": found.declared,
+        "tipping point": found.tipping_point,
+        "gains": {f"{error:g}": figures(gains) for error, gains in found.gains.items()},
+    }
+
+
+def _subgroup(found: Subgroup) -> dict[str, Any]:
+    ratio = found.sample_ratio
+    return {
+        "sample ratio": {
+            "champion": int(ratio.requests[-1] - ratio.challenger[-1]),
+            "challenger": int(ratio.challenger[-1]),
+            "promised to the challenger": float(ratio.promised[-1]),
+            "anytime-valid p, of all subgroups together": found.sample_ratio_p,
+        }
+        if ratio
+        else None,
+        **{
+            metric: {
+                "films": dict(zip(("champion", "challenger"), it.films, strict=True)),
+                "films of each arm that a gain takes": it.needed,
+                **figures({"gain": it.gain, "champion": it.champion, "challenger": it.challenger}),
+            }
+            for metric, it in found.figures.items()
+        },
+    }
 
 
 def _journaled(journaled: Journaled) -> dict[str, Any]:

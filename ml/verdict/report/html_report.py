@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from ml.contract.decision import Decision
 from ml.verdict.counting.tally import ARMS, Tally
 from ml.verdict.judgement import Judgement
-from ml.verdict.report.tabular import Table, needed, tables
+from ml.verdict.report.table import Table
+from ml.verdict.report.tabular import needed, tables
 from ml.verdict.rule import promotion_limits
-from ml.verdict.statistics.metrics import CHALLENGER, CHAMPION
+from ml.verdict.statistics.cells import CHALLENGER, CHAMPION
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment

@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING, Any
 from ml.contract.decision import DataRecord, Decision, FindingRecord
 from ml.verdict.judgement import Path
 from ml.verdict.paired import Answers, PairedJudgement
-from ml.verdict.report.decision_record import arms_and_experiment, figures, method, software
+from ml.verdict.report.decision_record import (
+    arms_and_experiment,
+    errors_of_readers,
+    figures,
+    method,
+    software,
+)
 from ml.verdict.report.html_report import Plot, page
-from ml.verdict.report.tabular import Table, not_estimable, parts, text
+from ml.verdict.report.safeguards import reader_errors
+from ml.verdict.report.table import Table, parts, text
+from ml.verdict.report.tabular import not_estimable
 from ml.verdict.rule import promotion_limits
-from ml.verdict.statistics.metrics import CHALLENGER, CHAMPION
+from ml.verdict.statistics.cells import CHALLENGER, CHAMPION
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment
@@ -43,12 +51,14 @@ def decision(
                 for key in ("intervals", "verdict", "calibration intercept, slope")
             },
             "differences": "paired: both arms answered every film",
+            "independent": independence(judgement),
             "auc": "paired DeLong, asymptotic confidence sequence; no condition of the verdict",
             "McNemar, DeLong p": "exact, and normal; for one look; no condition of the verdict",
             "alpha": f"{experiment.alpha:g}",
         },
         software=software(),
         findings=tuple(FindingRecord(**asdict(it)) for it in judgement.ruling.findings),
+        early_step=FindingRecord(**asdict(judgement.early_step)),
         numbers=_numbers(judgement),
     )
 
@@ -60,7 +70,7 @@ def tables(experiment: "Experiment", judgement: PairedJudgement) -> list[Table]:
         experiment.challenger.served_entity_name,
     )
     p_values: dict[str, float] = {
-        metric: found.p for metric, found in judgement.discordance.items()
+        metric: found.p for metric, found in judgement.discordance.items() if found.p is not None
     }
     if judgement.auc_p is not None:
         p_values["auc"] = judgement.auc_p
@@ -76,8 +86,8 @@ def tables(experiment: "Experiment", judgement: PairedJudgement) -> list[Table]:
                 )
                 for name, value in judgement.gains.items()
             ],
-            note=f"{judgement.films} films, of them {judgement.positives} PNEUMONIA. The p are "
-            "McNemar's and DeLong's.",
+            note=f"{judgement.films} films, of them {judgement.positives} PNEUMONIA. "
+            f"{independence(judgement)} The p are McNemar's and DeLong's.",
         ),
         Table(
             title="Films that only one arm called right",
@@ -96,7 +106,26 @@ def tables(experiment: "Experiment", judgement: PairedJudgement) -> list[Table]:
             ],
             note=not_estimable(dict(zip(names, judgement.recalibrations, strict=True))),
         ),
+        reader_errors(judgement.reader_errors),
     ]
+
+
+def independence(judgement: PairedJudgement) -> str:
+    """What counts as one observation, and so as independent of the others."""
+    if judgement.patients is None:
+        return (
+            "No film has a patient's key: films count as independent, which those of one patient "
+            "are not."
+        )
+    of_their_own = (
+        f"; {judgement.without_key} films without a key count as patients of their own"
+        if judgement.without_key
+        else ""
+    )
+    return (
+        f"They are of {judgement.patients} patients, each of whom is one observation"
+        f"{of_their_own}. Calibration is of the first film of each patient."
+    )
 
 
 def report(
@@ -166,6 +195,8 @@ def _paths(experiment: "Experiment", judgement: PairedJudgement) -> list[Path]:
 def _numbers(judgement: PairedJudgement) -> dict[str, Any]:
     return {
         "films": judgement.films,
+        "patients": judgement.patients,
+        "films without a patient's key": judgement.without_key,
         "positives": judgement.positives,
         "gains": figures(judgement.gains),
         "champion": _arm(judgement, CHAMPION),
@@ -173,6 +204,7 @@ def _numbers(judgement: PairedJudgement) -> dict[str, Any]:
         "discordance": {name: asdict(it) for name, it in judgement.discordance.items()},
         "DeLong p": judgement.auc_p,
         "labels needed": judgement.labels_needed,
+        "reader errors": errors_of_readers(judgement.reader_errors),
     }
 
 

@@ -1,53 +1,37 @@
 """What people read of a judgement: the same tables on the terminal and in the report."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 from ml.contract.decision import NONE_GIVEN
 from ml.contract.serving import LABELS
 from ml.verdict.counting.journals import UNLOGGED
 from ml.verdict.counting.tally import Standing
 from ml.verdict.judgement import Judgement, Needed
+from ml.verdict.missing import MissingTruth
+from ml.verdict.planning.futility import UNLIKELY
+from ml.verdict.report.safeguards import guardrails, reader_errors, subgroup, turned
+from ml.verdict.report.table import Table, parts, text
 from ml.verdict.statistics.betting import Interval
-from ml.verdict.statistics.metrics import CHALLENGER, CHAMPION
 from ml.verdict.statistics.recalibration import Recalibration
 
 ARMS = ("champion", "challenger")
-Rows = Sequence[Sequence[str]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """A table of text."""
-
-    title: str
-    heads: Sequence[str]
-    rows: Rows
-    note: str = ""
 
 
 def tables(judgement: Judgement) -> Iterator[Table]:
     """Everything that was found, the most important first."""
     yield gains(judgement.gains, judgement)
+    if judgement.missing.scenarios:
+        yield without_truth(judgement.missing)
     yield arms(judgement)
     yield verification(judgement)
     yield remains(judgement)
+    if judgement.guardrails:
+        yield guardrails(judgement.guardrails)
+    if judgement.turns:
+        yield turned(judgement.turns)
+    yield reader_errors(judgement.reader_errors)
     for column, values in judgement.subgroups.items():
-        yield Table(
-            title=f"By {column}",
-            heads=(column, "figure", "champion", "challenger"),
-            rows=[
-                (
-                    value or "not known",
-                    metric,
-                    text(found[CHAMPION][metric]),
-                    text(found[CHALLENGER][metric]),
-                )
-                for value, found in values.items()
-                for metric in ("sensitivity", "specificity")
-            ],
-            note="No verdict depends on these; small groups say little.",
-        )
+        yield subgroup(column, values)
 
 
 def gains(values: Mapping[str, Interval | None], judgement: Judgement) -> Table:
@@ -65,6 +49,41 @@ def gains(values: Mapping[str, Interval | None], judgement: Judgement) -> Table:
             )
             for name, value in values.items()
         ],
+        note=f"{judgement.patients} patients are known; each counts once."
+        if judgement.patients
+        else "No patient is known: films count as if they were independent of each other. Several "
+        "films of one patient make the intervals too narrow.",
+    )
+
+
+def without_truth(missing: MissingTruth) -> Table:
+    """What the films without a truth could do."""
+    return Table(
+        title=f"If the {missing.films:.0f} films without a truth were other ones",
+        heads=("assumed of their answers", "gain in sensitivity", "gain in specificity"),
+        rows=[
+            (
+                scenario.assumed,
+                *(
+                    "{} ({})".format(*parts(scenario.gains[metric], signed=True))
+                    for metric in ("sensitivity", "specificity")
+                ),
+            )
+            for scenario in missing.scenarios
+        ],
+        note=_tipping(missing.tipping_point),
+    )
+
+
+def _tipping(point: float | None) -> str:
+    if point is None:
+        return "The conditions of a promotion hold whatever these films are."
+    if point == 1:
+        return "The conditions of a promotion do not hold if these films are like the others."
+    return (
+        "The conditions of a promotion hold as long as the odds of a wrong answer are less than "
+        f"{point:.3g} times those of the other films for the challenger, and more than these "
+        f"divided by {point:.3g} for the champion."
     )
 
 
@@ -143,6 +162,20 @@ def remains(judgement: Judgement) -> Table:
                 if n or standing in (Standing.WITHOUT_AN_ARM, Standing.WITHOUT_A_PREDICTION)
             ),
             ("verdicts that were not blind, and do not count", str(judgement.not_blind)),
+            *(
+                (
+                    f"changed their mind when {arm.name}'s answer was shown; what they had said "
+                    "blind counts",
+                    f"{found.changed_mind} of {found.said_again} who said it again",
+                )
+                for arm, found in zip(judgement.arms, judgement.reveals, strict=True)
+                if found.said_again
+            ),
+            *(
+                [("verdicts of a simulation, which do not count", str(judgement.simulations))]
+                if judgement.simulations
+                else []
+            ),
             (
                 UNLOGGED,
                 f"{len(found.unlogged)} of {found.answers} that journals know"
@@ -154,7 +187,15 @@ def remains(judgement: Judgement) -> Table:
 
 
 def needed(found: Needed, labels: int) -> str:
-    """How many more labels, in a sentence."""
+    """How many more labels, in a sentence, and whether to hope for them."""
+    return _more(found, labels) + (
+        f" By the declared maximum a promotion is unlikely: {found.chance:.0%}."
+        if found.chance is not None and found.chance < UNLIKELY
+        else ""
+    )
+
+
+def _more(found: Needed, labels: int) -> str:
     if found.as_observed is not None:
         more = max(0, found.as_observed - labels)
         return (
@@ -167,21 +208,3 @@ def needed(found: Needed, labels: int) -> str:
             f"experiment expects, it takes about {more} more labels."
         )
     return "No number of labels leads to a promotion if the arms are as the experiment expects."
-
-
-def text(value: Interval | None) -> str:
-    """A figure with its interval and n."""
-    number, interval, n = parts(value)
-    return f"{number} ({interval}), n = {n}" if interval else number
-
-
-def parts(value: Interval | None, *, signed: bool = False) -> tuple[str, str, str]:
-    """A figure, its interval and its n."""
-    if value is None:
-        return "not defined", "", "0"
-    sign = "+" if signed else ""
-    digits = 0 if value.value >= 10 else 3
-    number, low, high = (
-        format(part, f"{sign}.{digits}f") for part in (value.value, value.low, value.high)
-    )
-    return number, f"{low} to {high}", str(value.n)

@@ -1,6 +1,6 @@
 """Confidence sequences by betting: intervals that may be looked at after every film.
 
-An estimand x solves E[u - x v] = 0, where a film's |u - x v| never exceeds its bound and v >= 0.
+An estimand x solves E[u - x v] = 0, where a film's |u - x v| never exceeds its bound and E[v] > 0.
 Whoever bets the share b / bound of his capital that x is larger multiplies it by
 1 + b (u - x v) / bound for each film; while x is true, or larger than the truth, the capital is a
 supermartingale, and by Ville's inequality it ever reaches 1 / a with probability a at most. An
@@ -62,9 +62,14 @@ class Evidence:
 
     @property
     def estimates(self) -> Floats:
-        """Per look: where the sum over all films of u - x v is zero."""
+        """Per look: where the sum over all films of (u - x v) / bound is zero.
+
+        Nobody wins by betting on it: log(1 + w) <= w, so that it is inside of every interval.
+        """
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray((self.counts @ self.u) / (self.counts @ self.v))
+            return np.asarray(
+                (self.counts @ (self.u / self.bound)) / (self.counts @ (self.v / self.bound))
+            )
 
     @property
     def last(self) -> "Evidence":
@@ -88,10 +93,12 @@ class Evidence:
         return self._shown(value, -1, alpha)
 
     def limits(self, lowest: float, highest: float, alpha: float) -> tuple[Floats, Floats]:
-        """Per look: the two-sided interval, within what the estimand can be at all."""
+        """Per look: the two-sided interval around the estimate, within what can be at all."""
+        # Weights may carry an estimate beyond what can be, where luck has it.
+        estimates = np.clip(np.nan_to_num(self.estimates, nan=lowest), lowest, highest)
         return (
-            self._limit(+1, lowest, highest, alpha),
-            self._limit(-1, highest, lowest, alpha),
+            self._limit(+1, lowest, estimates, alpha),
+            self._limit(-1, highest, estimates, alpha),
         )
 
     def _shown(self, value: float, direction: int, alpha: float) -> NDArray[np.bool_]:
@@ -99,8 +106,8 @@ class Evidence:
         capital = self.counts @ np.log1p(direction * won[:, None] * BETS)
         return np.asarray(_log_of_mean(capital) >= -np.log(alpha))
 
-    def _limit(self, direction: int, near: float, far: float, alpha: float) -> Floats:
-        """The value nearest to `near` that is not excluded. The capital falls from near to far."""
+    def _limit(self, direction: int, near: float, estimates: Floats, alpha: float) -> Floats:
+        """The value that is not excluded, on the way from `near` to the estimate."""
         looks = np.arange(len(self.counts))
         needed = np.log(2 / alpha)
 
@@ -109,21 +116,22 @@ class Evidence:
                 self.log_capital(values, direction, of.astype(np.intp)) - needed, np.float64
             )
 
-        def excluded(value: float) -> NDArray[np.bool_]:
-            return excess(np.full(looks.size, value, dtype=np.float64), looks.astype(float)) > 0
-
-        # Weights may carry an estimate beyond what can be, where luck has it: then `far` is left.
-        everywhere = excluded(far)
-        limits = np.where(everywhere, far, near).astype(np.float64)
-        inside = looks[excluded(near) & ~everywhere].astype(float)
+        everywhere = excess(estimates, looks.astype(float)) > 0
+        limits = np.where(everywhere, estimates, near).astype(np.float64)
+        from_near = excess(np.full(looks.size, near, dtype=np.float64), looks.astype(float))
+        inside = looks[(from_near > 0) & ~everywhere].astype(float)
         if inside.size == 1:
             # As exact as for many at once, in a tenth of the time.
-            limits[inside.astype(np.intp)] = brentq(
-                lambda value: excess(np.array([value]), inside)[0], near, far
+            (look,) = inside.astype(np.intp)
+            limits[look] = brentq(
+                lambda value: excess(np.array([value]), inside)[0], near, estimates[look]
             )
         elif inside.size:
-            found = find_root(excess, (near, far), args=(inside,))
-            limits[inside.astype(np.intp)] = found.x
+            chosen = inside.astype(np.intp)
+            found = find_root(
+                excess, (np.full(inside.size, near), estimates[chosen]), args=(inside,)
+            )
+            limits[chosen] = found.x
         return limits
 
 
@@ -135,7 +143,7 @@ def _log_of_mean(logarithms: Floats) -> Floats:
 
 def evidence(moments: Moments, look: NDArray[np.intp], n: Floats, looks: int) -> Evidence:
     """Evidence from kinds of films [i], `n` of each at its look; some may say nothing."""
-    saying = moments.v > 0
+    saying = (moments.v != 0) | (moments.u != 0)
     kinds, kind = np.unique(
         np.stack([moments.u, moments.v, moments.bound])[:, saying], axis=1, return_inverse=True
     )

@@ -8,14 +8,15 @@ alpha at most. Each split of the traffic has a factor of its own; their product 
 reference: Lindon and Malek, Anytime-Valid Inference For Multinomial Count Data, NeurIPS 2022.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import betabinom, binom, chi2
 
-from ml.verdict.statistics.betting import Floats
+from ml.verdict.statistics.betting import Floats, Moments
+from ml.verdict.statistics.cells import CHALLENGER, Cells
 
 CONCENTRATION: Final = 100.0
 """Of the mixture around the propensity; the paper's authors' choice."""
@@ -77,3 +78,21 @@ def sample_ratio(
         promised=promised,
         chi_square_p=float(chi2.sf(statistic, degrees)) if degrees else 1.0,
     )
+
+
+def by_patient(ratio: SampleRatio, films: Cells) -> SampleRatio:
+    """The same with the evidence of patients: a client may draw an arm for a patient and keep it,
+    or for each film anew. Either way a patient's mean share of the challenger is on average what
+    was promised, and patients are independent of each other where films are not.
+
+    What contradicts the split whoever came, a request to an arm that was to have none, stays.
+    """
+    looks = ratio.log_evidence.size
+    drawn = (films.arm == CHALLENGER) - films.propensity
+    found = films.evidence(
+        Moments(u=drawn, v=np.ones(drawn.size), bound=np.ones(drawn.size)), looks
+    )
+    every, none = np.arange(looks), np.zeros(looks)
+    capital = [found.log_capital(none, direction, every) for direction in (+1, -1)]
+    evidence = np.logaddexp(*capital) - np.log(2)
+    return replace(ratio, log_evidence=np.where(np.isinf(ratio.log_evidence), np.inf, evidence))

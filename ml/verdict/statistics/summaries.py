@@ -1,5 +1,6 @@
 """Figures of one arm that are no shares of films: means of scores, quantiles, frequencies."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -7,21 +8,82 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from ml.evaluation.calibration import squared_errors
-from ml.evaluation.discrimination import Scores
+from ml.evaluation.discrimination import Area, Scores, area
 from ml.verdict.statistics.asymptotic import asymptotic
 from ml.verdict.statistics.betting import Floats, Interval, Moments, at_one_look
-from ml.verdict.statistics.metrics import share
+from ml.verdict.statistics.metrics import gain, share, within
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment
+
+_USUAL_BRIER = 0.1
+"""What both arms' scores are centred on; it matters for the width alone."""
 
 Figures = dict[str, Interval | None]
 """Figures by name; None for one that the films cannot give."""
 
 
-def brier(experiment: "Experiment", scores: Scores) -> Interval | None:
-    """The mean squared distance of probability and truth."""
-    return mean(experiment, squared_errors(scores.probability, scores.sick), scores, lowest=0.0)
+def brier(
+    experiment: "Experiment", scores: Scores, unit: NDArray[np.intp] | None = None
+) -> Interval | None:
+    """The mean squared distance of probability and truth; ``unit`` [i] is a film's patient."""
+    errors = squared_errors(scores.probability, scores.sick)
+    return mean(experiment, errors, scores, lowest=0.0, unit=unit)
+
+
+def auc(experiment: "Experiment", found: Area | None, *, lowest: float) -> Interval | None:
+    """An AUC, or a difference of two, whose limit needs films of both classes: with few of one the
+    interval is all that there can be."""
+    if found is None:
+        return None
+    limited = in_the_limit(
+        experiment, found.value, found.variance, int(found.fewest), lowest=lowest, highest=1.0
+    )
+    return replace(limited, n=found.n)
+
+
+def gains_in_the_limit(experiment: "Experiment", champion: Scores, challenger: Scores) -> Figures:
+    """Differences of what the arms' films say independently of each other."""
+    gains: Figures = {"auc": None, "brier": None}
+    areas = area(champion), area(challenger)
+    if areas[0] and areas[1]:
+        difference = Area(
+            value=areas[1].value - areas[0].value,
+            variance=areas[0].variance + areas[1].variance,
+            n=min(areas[0].n, areas[1].n),
+            fewest=min(areas[0].fewest, areas[1].fewest),
+        )
+        gains["auc"] = auc(experiment, difference, lowest=-1.0)
+    gains["brier"] = _brier_gain(experiment, champion, challenger)
+    return gains
+
+
+def _brier_gain(experiment: "Experiment", champion: Scores, challenger: Scores) -> Interval | None:
+    """Both arms' squared errors weigh alike, so that the difference has its mean, and its bound,
+    from the films themselves: by betting, as sensitivity has."""
+    if not champion.n.sum() or not challenger.n.sum():
+        return None
+    sides = np.concatenate([np.full(champion.n.size, -1.0), np.full(challenger.n.size, 1.0)])
+    arms = (champion, challenger)
+    errors = np.concatenate([squared_errors(it.probability, it.sick) for it in arms])
+    weight = np.concatenate([it.weight for it in arms])
+    n = np.concatenate([it.n for it in arms])
+    found = at_one_look(
+        Moments(
+            u=weight * sides * (errors - _USUAL_BRIER),
+            v=weight / 2,
+            bound=np.full(n.size, weight.max() * 1.5),
+        ),
+        n,
+    )
+    value = float(
+        np.average(errors, weights=weight * n * (sides > 0))
+        - np.average(errors, weights=weight * n * (sides < 0))
+    )
+    interval = gain(found, experiment.alpha, int(min(champion.n.sum(), challenger.n.sum())))
+    if interval and interval.low <= value <= interval.high:
+        return replace(interval, value=value)
+    return interval
 
 
 def in_the_limit(
@@ -46,24 +108,28 @@ def in_the_limit(
     )
 
 
-def mean_and_variance(values: Floats, scores: Scores) -> tuple[float, float]:
-    """Weighted mean and its variance."""
-    weights = scores.weight * scores.n
-    mean = float(np.average(values, weights=weights))
-    spread = scores.n * (scores.weight * (values - mean)) ** 2
-    return mean, float(spread.sum() / weights.sum() ** 2)
-
-
 def mean(
-    experiment: "Experiment", values: Floats, scores: Scores, *, lowest: float
+    experiment: "Experiment",
+    values: Floats,
+    scores: Scores,
+    *,
+    lowest: float,
+    unit: NDArray[np.intp] | None = None,
 ) -> Interval | None:
-    """The weighted mean of values [i] with its interval; None without films."""
+    """The weighted mean of values [i] in [lowest, 1] with its interval; None without films.
+
+    Films of one unit are one observation, of as much as they weigh together.
+    """
     if not scores.n.sum():
         return None
-    value, variance = mean_and_variance(values, scores)
-    return in_the_limit(
-        experiment, value, variance, int(scores.n.sum()), lowest=lowest, highest=1.0
-    )
+    weight = scores.weight
+    u, v, n = weight * values, weight, scores.n
+    if unit is not None:
+        u, v = (np.bincount(unit, weights=it).astype(np.float64) for it in (u, v))
+        n = np.ones(u.size)
+    bound = np.full(u.size, v.max() * (1.0 - lowest))
+    found = at_one_look(Moments(u=u, v=v, bound=bound), n)
+    return within(found, lowest, 1.0, experiment.alpha, float(scores.n.sum()))
 
 
 def quantile(values: Floats, n: NDArray[np.int64], at: float, alpha: float) -> Interval | None:

@@ -139,11 +139,16 @@ class Sandbox(Repository):
         self._deployed = None
         return self._stack().refused()
 
+    def lose_the_state(self) -> None:
+        """What an apply leaves behind that was killed before it had an answer."""
+        for state in self.root.glob(".local/**/terraform.serving-*.tfstate*"):
+            state.unlink()
+
     def plan(self) -> str:
         return self._stack().plan()
 
     def cdktf(self, command: str, *, process: bool = False) -> str:
-        """`python -m infra.local.terraform`, which runs `cdktf deploy`: as its user does.
+        """`python -m infra.local.terraform`, as its user types it.
 
         In this process, if not in one of its own.
         """
@@ -164,6 +169,20 @@ class Sandbox(Repository):
         if command != "plan":
             self._deployed = self.file.read_text() if command == "apply" else None
         return done.stdout
+
+    def refused_by_the_command(self) -> str:
+        """What `python -m infra.local.terraform apply` says to a file that it does not apply."""
+        from infra.local.terraform.__main__ import main
+
+        self._deployed = None
+        done = in_process(
+            main,
+            *("apply", "--provider", "stand-in", "--auto-approve", "--environment", self.file),
+            cwd=self.root,
+            DATABRICKS_TOKEN=self.workspace.token,
+        )
+        assert done.returncode == 1, done.stdout + done.stderr
+        return done.stderr
 
     def rollout(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`python -m infra.rollout COMMAND` for this environment, in this process."""

@@ -279,6 +279,50 @@ class TestCheck:
 
         assert checked.returncode == 0, checked.stdout + checked.stderr
 
+    @pytest.mark.parametrize("adopt", [False, True])
+    def test_a_route_optimized_endpoint_is_not_planned_away(
+        self, sandbox: Sandbox, adopt: bool
+    ) -> None:
+        body = {"name": sandbox.endpoint, "route_optimized": True}
+        sandbox.workspace.client.post(
+            ENDPOINTS, json=body | {"config": {"served_entities": [entity(BRIGHTNESS)]}}
+        ).raise_for_status()
+        sandbox.workspace.settled(sandbox.endpoint)
+        with sandbox.edited() as document:
+            document["ab_test"]["adopt"] = adopt
+
+        checked = sandbox.rollout("check", "--stack", "serving")
+
+        assert checked.returncode == 3, checked.stdout + checked.stderr
+        assert "it is route-optimized" in checked.stdout
+        assert "another name" in checked.stdout
+        assert "adopt = true in its table" not in checked.stdout
+
+    def test_an_endpoint_whose_creation_had_no_answer_is_told_from_a_strangers(
+        self, sandbox: Sandbox
+    ) -> None:
+        sandbox.deploy()
+        stranger = sandbox.rollout("check", "--stack", "serving")
+        assert stranger.returncode == 0
+        sandbox.lose_the_state()
+
+        ours = sandbox.rollout("check", "--stack", "serving").stdout
+        put(sandbox, "tags", {"delete_tags": ["project"]}, "PATCH")
+        unsure = sandbox.rollout("check", "--stack", "serving").stdout
+
+        assert "the answer to its creation, or the state, was lost" in ours
+        assert "heal: adopt = true in its table" in ours
+        assert "is it ours? adopt = true" in unsure
+
+    def test_nothing_to_adopt_is_found_before_terraform_stops_at_it(self, sandbox: Sandbox) -> None:
+        with sandbox.edited() as document:
+            document["ab_test"]["adopt"] = True
+
+        checked = sandbox.rollout("check", "--stack", "serving")
+
+        assert checked.returncode == 3
+        assert "there is no endpoint of this name to import" in checked.stdout
+
     def test_our_own_endpoint_is_no_finding(self, deployed: Sandbox) -> None:
         checked = deployed.rollout("check", "--stack", "serving")
 

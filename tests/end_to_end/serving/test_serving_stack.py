@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -197,6 +198,41 @@ def test_an_endpoint_made_by_hand_is_adopted_not_replaced(sandbox: Sandbox) -> N
     assert sandbox.live()["id"] == made["id"]
     assert sandbox.live()["ai_gateway"]["inference_table_config"]["enabled"]
     assert "No changes." in sandbox.plan()
+
+
+def test_a_live_endpoint_is_not_replaced_without_a_word_in_the_file(sandbox: Sandbox) -> None:
+    sandbox.deploy()
+    before, renamed = sandbox.live(), f"{sandbox.endpoint}-b"
+    with sandbox.edited() as document:
+        document["ab_test"]["endpoint"] = renamed
+    refused = sandbox.refused_by_the_command()
+
+    assert f"databricks_model_serving.ab-test ({sandbox.endpoint}): an endpoint" in refused
+    assert "destroyed and created, for name" in refused
+    assert sandbox.live()["id"] == before["id"]
+
+    (line,) = re.findall(r"^  (may_destroy = .*)$", refused, re.MULTILINE)
+    sandbox.file.write_text(f"{line}\n{sandbox.file.read_text()}")
+    sandbox.cdktf("apply")
+
+    client = sandbox.workspace.client
+    assert client.get(f"{ENDPOINTS}/{sandbox.endpoint}").status_code == 404
+    assert client.delete(f"{ENDPOINTS}/{renamed}").is_success
+
+
+def test_adopting_a_route_optimized_endpoint_does_not_destroy_it(sandbox: Sandbox) -> None:
+    client = sandbox.workspace.client
+    body = {"name": sandbox.endpoint, "route_optimized": True}
+    made = client.post(
+        ENDPOINTS, json=body | {"config": {"served_entities": [entity(BRIGHTNESS)]}}
+    ).json()
+    with sandbox.edited() as document:
+        document["ab_test"]["adopt"] = True
+
+    refused = sandbox.refused_by_the_command()
+
+    assert "destroyed and created, for route_optimized" in refused
+    assert sandbox.live()["id"] == made["id"]
 
 
 def test_a_model_that_is_not_registered_is_named_with_the_way_out(sandbox: Sandbox) -> None:

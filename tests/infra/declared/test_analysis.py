@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
@@ -109,7 +110,7 @@ class TestPredictions:
 
         assert [it["arm"] for it in ab_test.read("predictions")] == ["keras-1"]
 
-    def test_an_id_that_is_sent_twice_has_a_first_and_a_second_answer(
+    def test_of_an_id_that_is_sent_twice_the_last_answer_counts_which_its_client_has(
         self, ab_test: ABTestBed
     ) -> None:
         ab_test.answer(CHALLENGER, 0.2, id="film-1", minutes=5)
@@ -119,8 +120,27 @@ class TestPredictions:
         answers = ab_test.read("predictions", "answer_number")
 
         assert [(it["answer_number"], it["arm"]) for it in answers] == [
-            (1, "keras-1"),
-            (2, "torch-2"),
+            (1, "torch-2"),
+            (2, "keras-1"),
+        ]
+
+
+class TestAnswers:
+    def test_a_request_without_an_answer_has_a_row_without_a_probability(
+        self, ab_test: ABTestBed
+    ) -> None:
+        failed = ab_test.answer(CHAMPION, status=500, response="{}", id="film-1", minutes=1)
+        ab_test.answer(CHALLENGER, 0.1, 0.9, id="film-1", minutes=2)
+        ab_test.create_views()
+
+        answers = ab_test.read("answers", "request_time", "image_index")
+
+        assert [
+            (it["prediction_id"], it["answer_number"], it["probability"]) for it in answers
+        ] == [
+            (failed, 1, None),
+            ("film-1", 1, 0.1),
+            ("film-1#1", 1, 0.9),
         ]
 
 
@@ -182,12 +202,14 @@ class TestLabelled:
         readers = [it["radiologist_id"] for it in ab_test.read("labelled", "radiologist_id")]
         assert readers == ["reader-1", "reader-2"]
 
-    def test_indeterminate_is_no_label(self, ab_test: ABTestBed) -> None:
+    def test_indeterminate_is_a_reading_but_no_label(self, ab_test: ABTestBed) -> None:
         ab_test.answer(CHAMPION, 0.9, id="film-1")
         ab_test.judge("film-1", "INDETERMINATE")
         ab_test.create_views()
 
-        assert ab_test.read("labelled") == []
+        (row,) = ab_test.read("labelled")
+
+        assert (row["ground_truth"], row["outcome"]) == ("INDETERMINATE", None)
 
     def test_an_indeterminate_verdict_takes_the_place_of_an_earlier_label(
         self, ab_test: ABTestBed
@@ -197,7 +219,45 @@ class TestLabelled:
         ab_test.judge("film-1", "INDETERMINATE", minutes=70)
         ab_test.create_views()
 
+        assert [it["outcome"] for it in ab_test.read("labelled")] == [None]
+
+    def test_what_a_reader_said_blind_stays_said(self, ab_test: ABTestBed) -> None:
+        ab_test.answer(CHAMPION, 0.9, id="film-1")
+        blind = ab_test.judge("film-1", "PNEUMONIA", blind="true")
+        after = ab_test.judge("film-1", "NORMAL", minutes=70, blind="false", supersedes=blind)
+        ab_test.judge("film-1", "INDETERMINATE", minutes=80, blind="false", supersedes=after)
+        ab_test.create_views()
+
+        rows = ab_test.read("labelled", "blind DESC")
+
+        assert [(it["blind"], it["ground_truth"]) for it in rows] == [
+            ("true", "PNEUMONIA"),
+            ("false", "INDETERMINATE"),
+        ]
+
+    def test_a_blind_correction_counts_and_is_not_undone_by_a_later_one(
+        self, ab_test: ABTestBed
+    ) -> None:
+        ab_test.answer(CHAMPION, 0.9, id="film-1")
+        first = ab_test.judge("film-1", "PNEUMONIA", minutes=60, blind="true")
+        second = ab_test.judge("film-1", "NORMAL", minutes=61, blind="true", supersedes=first)
+        ab_test.judge("film-1", "PNEUMONIA", minutes=62, blind="false", supersedes=second)
+        ab_test.create_views()
+
+        rows = [it for it in ab_test.read("labelled") if it["blind"] == "true"]
+
+        assert [it["ground_truth"] for it in rows] == ["NORMAL"]
+
+    def test_a_simulated_reading_is_a_label_only_where_nobody_reads(
+        self, ab_test: ABTestBed
+    ) -> None:
+        ab_test.answer(CHAMPION, 0.9, id="film-1")
+        ab_test.judge("film-1", "PNEUMONIA", feedback_source="simulation")
+        ab_test.create_views()
+        local = dataclasses.replace(ab_test.analysis, simulations_count=True)
+
         assert ab_test.read("labelled") == []
+        assert len(ab_test.query(local.query("labelled"))) == 1
 
     def test_a_verdict_that_was_pending_joins_when_its_prediction_is_logged(
         self, ab_test: ABTestBed
@@ -242,13 +302,13 @@ class TestLabelled:
             ("study#1", "TP")
         ]
 
-    def test_only_the_first_answer_to_an_id_is_judged(self, ab_test: ABTestBed) -> None:
+    def test_only_the_last_answer_to_an_id_is_judged(self, ab_test: ABTestBed) -> None:
         ab_test.answer(CHAMPION, 0.9, id="film-1", minutes=1)
         ab_test.answer(CHALLENGER, 0.1, id="film-1", minutes=2)
         ab_test.judge("film-1", "PNEUMONIA")
         ab_test.create_views()
 
-        assert [it["arm"] for it in ab_test.read("labelled")] == ["keras-1"]
+        assert [it["arm"] for it in ab_test.read("labelled")] == ["torch-2"]
 
     def test_a_verdict_on_nothing_is_not_counted(self, ab_test: ABTestBed) -> None:
         ab_test.answer(CHAMPION, 0.9, id="film-1")
@@ -353,3 +413,30 @@ class TestOutcomes:
 
         assert (row["labelled"], row["disputed"]) == (1, 1)
         assert (row["true_positives"], row["false_positives"]) == (0, 0)
+
+
+class TestContexts:
+    def test_a_prediction_has_its_context_or_none(self, ab_test: ABTestBed) -> None:
+        known = {"patient_key": "a" * 64, "site": "north", "view": "PA", "sex": "F"}
+        for name in ("known", "unknown"):
+            ab_test.answer(CHAMPION, 0.9, id=name)
+            ab_test.judge(name, "PNEUMONIA")
+        ab_test.describe("known", **known)
+        ab_test.create_views()
+
+        first, second = ab_test.read("labelled", "prediction_id")
+
+        assert {name: first[name] for name in known} == known
+        assert first["device_maker"] is None
+        assert {second[name] for name in (*known, "device_maker")} == {None}
+
+    def test_two_contexts_of_one_prediction_do_not_double_it(self, ab_test: ABTestBed) -> None:
+        ab_test.answer(CHAMPION, 0.9, id="film")
+        ab_test.judge("film", "PNEUMONIA")
+        for site in ("south", "north"):
+            ab_test.describe("film", site=site)
+        ab_test.create_views()
+
+        (row,) = ab_test.read("labelled")
+
+        assert row["site"] == "north"

@@ -537,6 +537,16 @@ ADDITIONS = [
         ("reading.audit_share", "10", "above 0 and up to 1", "0.1"),
     ),
     (
+        "audit strata that do not ascend",
+        "[reading]\naudit_strata = [{ from = 0.3, share = 0.5 }, { from = 0.2, share = 0.2 }]",
+        ("reading.audit_strata[1].from", "0.2", "begins at 0.3", "in order"),
+    ),
+    (
+        "an audit stratum of what is read anyway",
+        "[reading]\naudit_strata = [{ from = 0.7, share = 0.5 }]",
+        ("reading.audit_strata[0].from", "0.7", "between 0 and 0.5", "from = 0.2"),
+    ),
+    (
         "audit share that is no number",
         "[reading]\naudit_share = nan",
         ("reading.audit_share", "nan", "above 0 and up to 1", "0.1"),
@@ -545,6 +555,21 @@ ADDITIONS = [
         "seed that is no number",
         '[reading]\nseed = "7"',
         ("reading.seed", '"7"', "a whole number", "seed = 0"),
+    ),
+    (
+        "a site by its name",
+        '[context.sites]\n"Northern General" = []',
+        ("context.sites.Northern General", "[0 elements]", "the code of a site", "north = ["),
+    ),
+    (
+        "an institution of two sites",
+        '[context.sites]\nnorth = ["Northern General"]\nsouth = ["northern  GENERAL"]',
+        (
+            "context.sites.south[0]",
+            '"northern  GENERAL"',
+            "this one is north already",
+            "remove it from one of the two",
+        ),
     ),
     (
         "host with a path",

@@ -40,6 +40,7 @@ def test_the_endpoint_creator_reads_models_and_writes_where_serving_logs(granted
         **{f"model models.{model}": {"EXECUTE"} for model in MODELS},
         "schema gold": {"USE_SCHEMA", "CREATE_TABLE"},
         "table gold.prediction_feedback": {"SELECT", "MODIFY"},
+        "table gold.prediction_context": {"SELECT"},
     }
 
 
@@ -99,6 +100,14 @@ def test_the_reading_room_sends_verdicts_and_no_films(write: Write) -> None:
 
 def test_callers_have_no_privilege_on_data(granted: Granted) -> None:
     assert granted('callers = [{ group = "someone" }]') == {}
+
+
+def test_callers_write_the_context_where_it_is_declared(granted: Granted) -> None:
+    assert granted('callers = [{ group = "someone" }]\n[context]') == {
+        f"catalog {CATALOG}": {"USE_CATALOG"},
+        "schema gold": {"USE_SCHEMA"},
+        "table gold.prediction_context": {"SELECT", "MODIFY"},
+    }
 
 
 def test_analysts_may_enter_the_schema_of_the_views(granted: Granted) -> None:

@@ -6,10 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.declared.environment import load
-from infra.declared.holdings import created, holdings, known
+from infra.declared.environment import ENVIRONMENTS, load
+from infra.declared.holdings import (
+    created,
+    held,
+    holdings,
+    is_adoptable,
+    known,
+    left_alone,
+    models,
+)
+from infra.declared.tables import TABLES, VOLUMES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from infra.declared.environment import Environment
 
 TABLE = "databricks_sql_table"
@@ -109,3 +121,78 @@ def test_a_table_that_is_only_looked_up_is_not_known(
     resources[-1]["mode"] = "data"
 
     assert list(commands(environment, resources)) == [FEEDBACK]
+
+
+class TestModels:
+    """Registered models hold nothing that an apply would erase; it would stop at them."""
+
+    def test_one_that_the_state_does_not_know_is_imported(self, environment: Environment) -> None:
+        found = dict(created(environment, (), models))
+
+        assert {it.kind for it in found} == {"model"}
+        name = environment.full_model_name("feedback_processor")
+        address = "databricks_registered_model.feedback_processor"
+        assert (f"import {address} {name}",) in found.values()
+        assert not any(is_adoptable(*it) for it in found.items())
+        assert {it.key for it in found} == {"[platform.models]"}
+
+    def test_one_of_somebody_else_is_created_by_nobody(self, environment: Environment) -> None:
+        platform = environment.platform.model_copy(
+            update={"models": environment.platform.models.model_copy(update={"create": False})}
+        )
+        assert models(environment.model_copy(update={"platform": platform})) == ()
+
+
+class TestWhatTheFileSaysAboutOne:
+    KEY = "[platform.tables.prediction_feedback]"
+
+    @pytest.fixture
+    def write(self, tmp_path: Path) -> Callable[[str], Environment]:
+        def write(key: str) -> Environment:
+            file = tmp_path / "dev.toml"
+            text = (ENVIRONMENTS / "dev.toml").read_text(encoding="utf-8")
+            file.write_text(f"{text}\n{key}\n", encoding="utf-8")
+            return load(file)
+
+        return write
+
+    def test_each_is_a_key_of_the_file(self, environment: Environment) -> None:
+        platform = environment.platform
+
+        assert set(type(platform.tables).model_fields) == {it.name for it in TABLES}
+        assert set(type(platform.volumes).model_fields) == {it.name for it in VOLUMES}
+        assert all(held(environment, it).create for it in (*TABLES, *VOLUMES))
+        assert {it.key for it in holdings(environment)} >= {self.KEY}
+
+    def test_what_is_adopted_is_not_created(self, write: Callable[[str], Environment]) -> None:
+        adopting = write(f"{self.KEY}\nadopt = true")
+
+        assert FEEDBACK in {it.address for it in holdings(adopting)}
+        assert FEEDBACK not in commands(adopting, [])
+
+    @pytest.mark.parametrize(
+        ("address", "instance"),
+        [("readings", {}), ("prediction_feedback", {"status": "tainted"})],
+        ids=["moved in the code", "tainted"],
+    )
+    def test_adopting_does_not_heal_what_the_state_knows_otherwise(
+        self,
+        write: Callable[[str], Environment],
+        feedback: str,
+        address: str,
+        instance: dict[str, Any],
+    ) -> None:
+        adopting = write(f"{self.KEY}\nadopt = true")
+        state = {"resources": [resource(TABLE, address, feedback, **instance)]}
+        (found,) = (it for it in created(adopting, known(state)) if it[0].address == FEEDBACK)
+
+        assert not is_adoptable(*found)
+
+    def test_what_is_referred_to_is_neither_created_nor_destroyed(
+        self, write: Callable[[str], Environment]
+    ) -> None:
+        referring = write(f"{self.KEY}\ncreate = false")
+
+        assert FEEDBACK not in {it.address for it in holdings(referring)}
+        assert left_alone(referring) == (FEEDBACK,)
+        assert left_alone(load("dev")) == ()

@@ -95,6 +95,13 @@ def test_production_runs_a_tag_not_a_branch() -> None:
             "letters, digits",
             "rename the scope",
         ),
+        ("[platform.tables.films]", "platform.tables.films", "known keys", "remove the key"),
+        (
+            "[platform.volumes.xray_images]\ncreate = false\nadopt = true",
+            "platform.volumes.xray_images.adopt",
+            "leaves it alone",
+            "one of the two",
+        ),
         ("[platform.schemas.sliver]", "platform.schemas.sliver", "known keys", "'silver'"),
         (
             JOBS.replace("https://", "git@"),

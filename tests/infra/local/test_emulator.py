@@ -9,10 +9,10 @@ from pathlib import Path
 
 import minilake.app
 from minilake.duckdb_pool import DuckDBPool
-from minilake.services import get_service_module, sql_statements
+from minilake.services import files, get_service_module, sql_statements
 
 ROOT = Path(__file__).parents[3]
-PRIVATE = {"_duckdb_pool", "_record_statement", "_uc_connection"}
+PRIVATE = {"_duckdb_pool", "_record_statement", "_resolve", "_uc_connection"}
 STATES = {
     "clusters": "clusters",
     "jobs": "jobs",
@@ -33,6 +33,7 @@ def test_the_version_is_the_pinned_one() -> None:
 def test_what_is_touched_is_there(tmp_path: Path) -> None:
     assert hasattr(minilake.app, "_duckdb_pool")
     assert callable(sql_statements._record_statement)
+    assert callable(files._resolve)
     assert "_uc_connection" in vars(DuckDBPool(tmp_path, extension_dir=tmp_path))
     for service, registry in STATES.items():
         assert registry in get_service_module(service)._state, service

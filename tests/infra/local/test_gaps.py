@@ -43,6 +43,19 @@ def test_a_field_of_the_wrong_type_is_named(
     assert mentioned in answer.json()["message"]
 
 
+def test_what_curl_sends_without_a_content_type_is_read_as_json(shared_workspace: Any) -> None:
+    client = shared_workspace.client
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for path, body in (
+        ("scopes/create", '{"scope": "by-curl"}'),
+        ("put", '{"scope": "by-curl", "key": "k", "string_value": "v"}'),
+    ):
+        answer = client.post(f"/api/2.0/secrets/{path}", content=body, headers=form)
+        assert answer.status_code == 200, answer.text
+    listed = client.get("/api/2.0/secrets/list", params={"scope": "by-curl"}).json()
+    assert [it["key"] for it in listed["secrets"]] == ["k"]
+
+
 def test_an_unknown_warehouse_cannot_be_edited(shared_workspace: Any) -> None:
     answer = shared_workspace.client.post("/api/2.0/sql/warehouses/none/edit", json={"name": "x"})
     assert answer.status_code == 404
@@ -147,8 +160,9 @@ def test_a_dashboard_is_drafted_published_changed_and_trashed(shared_workspace: 
     assert lakeview.get_published(draft.dashboard_id).display_name == "d1"
     assert draft.dashboard_id in [d.dashboard_id for d in lakeview.list()]
     lakeview.trash(draft.dashboard_id)
+    assert lakeview.get(draft.dashboard_id).lifecycle_state.value == "TRASHED"
     with pytest.raises(NotFound):
-        lakeview.get(draft.dashboard_id)
+        lakeview.publish(draft.dashboard_id)
     assert draft.dashboard_id not in [d.dashboard_id for d in lakeview.list()]
 
 
@@ -252,3 +266,78 @@ def test_a_job_has_exactly_one_owner(shared_workspace: Any) -> None:
 def test_a_body_that_is_no_json_is_refused(shared_workspace: Any) -> None:
     answer = shared_workspace.client.post("/api/2.0/lakeview/dashboards", content=b"{")
     assert (answer.status_code, answer.json()["error_code"]) == (400, "MALFORMED_REQUEST")
+
+
+def test_a_job_is_found_where_an_import_looks_for_it(shared_workspace: Any) -> None:
+    client = shared_workspace.client
+    task = {"task_key": "a", "spark_python_task": {"python_file": "/x", "source": "GIT"}}
+    job = client.post("/api/2.2/jobs/create", json={"name": "imported", "tasks": [task]}).json()
+
+    first = client.get("/api/2.0/jobs/get", params=job).json()
+
+    assert first == client.get("/api/2.2/jobs/get", params=job).json()
+    assert first["settings"]["format"] == "MULTI_TASK"
+    assert client.get("/api/2.0/jobs/get", params={"job_id": "x"}).status_code == 400
+
+
+def test_a_secret_is_read_as_base64_and_its_scope_is_its_creators(shared_workspace: Any) -> None:
+    sdk = shared_workspace.sdk()
+    sdk.secrets.create_scope("read")
+    sdk.secrets.put_secret("read", "k", string_value="ä")
+
+    (acl,) = sdk.secrets.list_acls("read")
+    assert (acl.principal, acl.permission.value) == (sdk.current_user.me().user_name, "MANAGE")
+    assert sdk.secrets.get_secret("read", "k").value == "w6Q="
+    answer = shared_workspace.client.get("/api/2.0/secrets/get?scope=read&key=none")
+    assert (answer.status_code, answer.json()["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+
+
+def test_a_token_that_nothing_would_take_is_not_made(shared_workspace: Any) -> None:
+    assert shared_workspace.client.post("/api/2.0/token/create", json={}).status_code == 501
+
+
+@pytest.mark.parametrize("size", ["Huge", "2x-small", "XX-Small"])
+def test_a_warehouse_has_one_of_the_sizes_that_there_are(shared_workspace: Any, size: str) -> None:
+    body = {"name": f"sized-{size}", "cluster_size": size}
+    path = "/api/2.0/sql/warehouses"
+    created = shared_workspace.client.post(path, json=body)
+    edited = shared_workspace.client.post(
+        f"{path}/{shared_workspace.warehouse_id}/edit", json={"cluster_size": size}
+    )
+
+    for answer in (created, edited):
+        assert answer.status_code == 400
+        assert "2X-Small" in answer.json()["message"]
+
+
+def test_a_cluster_does_not_say_that_it_has_a_library(shared_workspace: Any) -> None:
+    body = {"spark_version": "15.4.x-scala2.12", "num_workers": 1}
+    libraries = {"libraries": [{"pypi": {"package": "x"}}]}
+    answer = shared_workspace.client.post("/api/2.1/clusters/create", json=body | libraries)
+    assert answer.status_code == 501
+
+
+def test_a_trashed_dashboard_is_shown_as_such(shared_workspace: Any) -> None:
+    path = "/api/2.0/lakeview/dashboards"
+    client = shared_workspace.client
+    one = client.post(path, json={"display_name": "trashed", "parent_path": "/Shared"}).json()
+    client.delete(f"{path}/{one['dashboard_id']}")
+
+    def listed(query: str) -> set[str]:
+        return {it["dashboard_id"] for it in client.get(path + query).json()["dashboards"]}
+
+    found = client.get(f"{path}/{one['dashboard_id']}").json()
+    assert found["lifecycle_state"] == "TRASHED"
+    assert one["dashboard_id"] in listed("?show_trashed=true") - listed("")
+
+
+def test_everybodys_folder_is_there(shared_workspace: Any) -> None:
+    answer = shared_workspace.client.get("/api/2.0/workspace/get-status?path=/Shared")
+    assert answer.json()["object_type"] == "DIRECTORY"
+
+
+def test_a_workspace_has_one_id(shared_workspace: Any) -> None:
+    client = shared_workspace.client
+    header = client.get("/api/2.0/preview/scim/v2/Me").headers["x-databricks-org-id"]
+    assigned = client.get("/api/2.1/unity-catalog/current-metastore-assignment").json()
+    assert header == str(assigned["workspace_id"])

@@ -54,6 +54,17 @@ def test_windows_line_ends_are_kept(environment: Callable[..., Path]) -> None:
     assert load(path).ab_test.challengers[0].traffic == 50
 
 
+def test_a_byte_order_mark_is_kept(environment: Callable[..., Path]) -> None:
+    path = environment()
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    file = EnvironmentFile(path)
+    file.set_traffic(0, 50)
+    file.save()
+
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    assert load(path).ab_test.challengers[0].traffic == 50
+
+
 class TestSwappedRoles:
     def test_the_arms_change_places_with_all_that_they_run_on(
         self, environment: Callable[..., Path]

@@ -399,6 +399,21 @@ class TestInAPullRequest:
         shutil.copy(dev, dev.with_name("new.toml"))
         entering = self.verify(repository, rows, "new")
 
+        # As CI does it: the code of the base, the file of the change.
+        self.git(repository, "clone", "--quiet", ".", "../change")
+        change = repository.parent / "change"
+        shutil.copytree(dev.parent, change / "infra/environments", dirs_exist_ok=True)
+        moved = change / "infra/environments/dev.toml"
+        committed.write_bytes(experiment.read_bytes())
+        from_the_base = self.verify(repository, rows, str(moved))
+        widened = change / "infra/experiments/trial.toml"
+        widened.write_text(widened.read_text().replace("specificity = 0.05", "specificity = 0.3"))
+        with_another_rule = self.verify(repository, rows, str(moved))
+
+        assert from_the_base.returncode == 0, from_the_base.stderr
+        assert "verified: PROMOTE for torch-2 against keras-1" in from_the_base.stdout
+        assert with_another_rule.returncode == 1
+        assert "does not change the rule it moves by" in with_another_rule.stderr
         assert entering.returncode == 0, entering.stderr
         assert "nothing is to verify" in entering.stdout
         assert verified.returncode == 0, verified.stderr

@@ -2,54 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from ml.data.preparation import UnreadableFilm, decode, read
+from tests.plugin.dicom_files import dicom, film, png, table
 
 SIZE = 28
-
-
-def film(bits: int) -> np.ndarray[Any, Any]:
-    """A film of that many bits that is neither square nor of the wanted size."""
-    pixels = np.random.default_rng(bits).integers(0, 2**bits, (90, 70))
-    return pixels.astype(np.uint8 if bits <= 8 else np.uint16)
-
-
-def png(pixels: np.ndarray[Any, Any]) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
-
-
-def dicom(
-    pixels: np.ndarray[Any, Any], *, bits: int, interpretation: str = "MONOCHROME2", **tags: Any
-) -> bytes:
-    from pydicom.dataset import Dataset, FileMetaDataset
-    from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
-
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.SOPClassUID = DigitalXRayImageStorageForPresentation
-    dataset.SOPInstanceUID = "1.2.3"
-    dataset.PatientName = "Doe^Jane"
-    dataset.Rows, dataset.Columns = pixels.shape[:2]
-    dataset.SamplesPerPixel = 1
-    dataset.PhotometricInterpretation = interpretation
-    dataset.BitsAllocated = 8 * pixels.dtype.itemsize
-    dataset.BitsStored, dataset.HighBit = bits, bits - 1
-    dataset.PixelRepresentation = int(pixels.dtype.kind == "i")
-    dataset.PixelData = pixels.tobytes()
-    for name, value in tags.items():
-        setattr(dataset, name, value)
-    file = io.BytesIO()
-    dataset.save_as(file, enforce_file_format=True)
-    return file.getvalue()
 
 
 @pytest.mark.parametrize("bits", [8, 16])
@@ -115,14 +76,8 @@ def test_signed_values_start_with_the_lowest() -> None:
 
 
 def test_a_voi_lut_goes_before_a_window() -> None:
-    from pydicom.dataset import Dataset
-
     pixels = film(8)
-    lut = Dataset()
-    lut.LUTDescriptor = [256, 0, 8]
-    lut["LUTDescriptor"].VR = "US"
-    lut.LUTData = list(range(255, -1, -1))
-    lut["LUTData"].VR = "US"
+    lut = table(list(range(255, -1, -1)), [256, 0, 8])
 
     image = read(dicom(pixels, bits=8, VOILUTSequence=[lut], WindowCenter=9, WindowWidth=3), SIZE)
 

@@ -1,7 +1,9 @@
 """The Kaggle layout, with real films under the names that the collection has."""
 
+import os
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from PIL import Image
 
 from ml.contract.errors import InvalidData
 from ml.data import kaggle, loading, partition
+from tests.plugin.dicom_files import dicom, film
 
 
 def reasons(data):
@@ -128,10 +131,14 @@ def test_unreadable_files_are_named(folder):
 
     left_out = reasons(loading.load(folder.root, image_size=28))
 
-    assert left_out["train/NORMAL/IM-0500-0001.jpeg"].startswith("unreadable: image file is trunc")
-    assert left_out["train/PNEUMONIA/person90_virus_1.jpeg"] == "unreadable: not an image"
-    assert left_out["train/PNEUMONIA/person91_virus_1.jpeg"] == "unreadable: not an image"
-    assert left_out["train/PNEUMONIA/report.pdf"] == "neither JPEG nor PNG"
+    assert (
+        "cannot be decoded: image file is truncated" in left_out["train/NORMAL/IM-0500-0001.jpeg"]
+    )
+    assert left_out["train/PNEUMONIA/person90_virus_1.jpeg"] == "the file has no content"
+    assert left_out["train/PNEUMONIA/person91_virus_1.jpeg"] == (
+        "the content is neither JPEG nor PNG nor DICOM"
+    )
+    assert "the name does not end with .jpeg" in left_out["train/PNEUMONIA/report.pdf"]
     assert len(left_out) == 4
 
 
@@ -197,8 +204,8 @@ def test_a_part_without_one_of_the_classes_is_refused(folder, part):
 
 def test_a_class_of_unreadable_films_alone_is_refused(folder):
     folder.fill("train", patients=5)
-    for film in (folder.root / "train" / "NORMAL").iterdir():
-        film.write_bytes(b"")
+    for scan in (folder.root / "train" / "NORMAL").iterdir():
+        scan.write_bytes(b"")
 
     with pytest.raises(InvalidData, match=r"no film of the class NORMAL; 5 films there cannot"):
         loading.load(folder.root, image_size=28)
@@ -236,3 +243,87 @@ def test_reading_twice_gives_the_same_films_and_digest(folder):
 
     assert first.digest == second.digest
     np.testing.assert_array_equal(first.parts["val"].images, second.parts["val"].images)
+
+
+@pytest.mark.parametrize("name", ["__MACOSX/chest_xray", ".hidden/chest_xray"])
+def test_what_an_archive_leaves_behind_is_not_proposed(folder, name):
+    folder.fill("train", patients=3)
+    (folder.root.parent / name / "train" / "NORMAL").mkdir(parents=True)
+
+    with pytest.raises(InvalidData, match=f"Did you mean {re.escape(str(folder.root))}"):
+        loading.load(folder.root.parent)
+
+
+@pytest.mark.parametrize("name", ["__MACOSX/._IM-0001-0001.jpeg", "Thumbs.db", "._film.jpeg"])
+def test_what_windows_and_macos_leave_behind_is_no_film(folder, name):
+    folder.fill("train", patients=10)
+    left = folder.root / "train/NORMAL" / name
+    left.parent.mkdir(exist_ok=True)
+    left.write_bytes(b"x")
+
+    assert loading.load(folder.root, image_size=28).excluded == ()
+
+
+def test_films_in_folders_of_a_class_are_of_that_class(folder):
+    folder.fill("train", patients=10)
+    bacteria = folder.add("train/PNEUMONIA/bacteria/person90_bacteria_1.jpeg", shows=1)
+    folder.add("train/PNEUMONIA/bacteria/2019/scan.jpeg", shows=1)
+    folder.add("train/NORMAL/virus/scan.jpeg", shows=1)
+    assert bacteria.is_file()
+
+    data = loading.load(folder.root, image_size=28)
+
+    assert sum(films.count("PNEUMONIA") for films in data.parts.values()) == 12
+    assert reasons(data) == {
+        "train/NORMAL/virus/scan.jpeg": "mislabelled: in the folder virus of the folder NORMAL"
+    }
+
+
+def test_a_viewers_name_says_neither_class_nor_patient_of_a_pneumonia(folder):
+    folder.fill("train", patients=10)
+    folder.add("train/PNEUMONIA/IM-0001-0001.jpeg")
+    folder.add("test/PNEUMONIA/IM-0001-0001.jpeg")
+    folder.add("test/NORMAL/IM-0300-0001.jpeg")
+
+    data = loading.load(folder.root, image_size=28)
+
+    assert data.excluded == ()
+    assert "2 of 23 file names carry no patient" in data.remarks[0]
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".JPG"])
+def test_a_jpeg_may_have_any_of_its_suffixes(folder, suffix):
+    folder.fill("train", patients=10)
+    scan = folder.add("train/NORMAL/scan.jpeg")
+    scan.rename(scan.with_suffix(suffix))
+
+    assert loading.load(folder.root, image_size=28).excluded == ()
+
+
+@pytest.mark.parametrize("name", ["scan.dcm", "IM000001", "1.2.840.113619.2"])
+def test_a_dicom_film_is_taken_with_or_without_a_suffix_and_has_its_patient(folder, name):
+    folder.fill("train", patients=10)
+    for part in ("train", "test"):
+        file = folder.root / part / "NORMAL" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pixels = film(12) if part == "train" else film(16)
+        file.write_bytes(dicom(pixels, bits=12 if part == "train" else 16, PatientID="4711"))
+    folder.add("test/PNEUMONIA/person99_virus_1.jpeg")
+
+    data = loading.load(folder.root, image_size=28)
+
+    assert len(data.parts["test"]) == 2
+    assert reasons(data) == {f"train/NORMAL/{name}": "the patient has films in the test part too"}
+
+
+def test_a_file_name_that_is_not_utf8_is_written_down_readably(folder):
+    folder.fill("train", patients=10)
+    for label in ("NORMAL", "PNEUMONIA"):
+        scan = folder.add(f"train/{label}/scan.jpeg")
+        scan.rename(os.fsdecode(os.fsencode(scan.parent) + b"/r\xf6ntgen.jpeg"))
+    Path(os.fsdecode(os.fsencode(scan.parent) + b"/leer\xff.jpeg")).touch()
+
+    data = loading.load(folder.root, image_size=28)
+
+    assert reasons(data) == {"train/PNEUMONIA/leer\\xff.jpeg": "the file has no content"}
+    assert sum(map(len, data.parts.values())) == 22

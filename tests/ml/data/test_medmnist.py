@@ -1,5 +1,6 @@
 """The MedMNIST layout: what is read, and what is refused."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -169,3 +170,40 @@ def test_training_needs_both_classes(few_films, write_npz):
 
     with pytest.raises(InvalidData, match="no film of the class NORMAL in the part 'train'"):
         loading.require_for_training(loading.load(path))
+
+
+def test_a_zip_of_films_is_refused_without_listing_or_reading_them(tmp_path: Path) -> None:
+    path = tmp_path / "archive.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(3000):
+            archive.writestr(f"chest_xray/train/NORMAL/IM-{number:04}-0001.jpeg", b"film")
+
+    with pytest.raises(InvalidData, match=r"a zip file with 3,000 files.*Unzip it") as refusal:
+        loading.load(path)
+    assert len(str(refusal.value)) < 300
+
+
+def test_of_another_archive_a_few_names_are_shown(write_npz) -> None:
+    path = write_npz(**{f"array_{number}": np.zeros(1) for number in range(500)})
+
+    with pytest.raises(InvalidData, match="array_7 and 492 more"):
+        loading.load(path)
+
+
+def test_what_is_beside_the_layout_is_not_read(few_films, write_npz) -> None:
+    objects = np.array([{"no": "array"}], object)
+
+    assert loading.load(write_npz(**few_films, notes=objects)).parts
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.csv", "x.tar.gz"])
+def test_a_file_of_another_kind_is_refused_in_one_line(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name == "x.npy":
+        np.save(path, np.zeros((2, 28, 28), np.uint8))
+    else:
+        path.write_bytes(b"\x1f\x8b\x08 film,label\n")
+
+    with pytest.raises(InvalidData, match=name) as refusal:
+        loading.load(path)
+    assert "\n" not in str(refusal.value)

@@ -35,7 +35,7 @@ def test_it_judges_on_the_test_part_and_writes_the_report(request, trained, tmp_
     assert "on the part 'test'" in done.out
     assert "90 films" in done.out
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report["model"] == f"healthcare_catalog_dev.models.{model} version 1"
+    assert report["model"] == f"healthcare_catalog_local.models.{model} version 1"
     assert report["data"]["part"] == "test"
     assert report["figures"]["n"] == 90
     assert "| sensitivity |" in (tmp_path / "report.md").read_text()
@@ -48,13 +48,13 @@ def test_validation_again_gives_the_figures_of_registration(evaluate, trained, t
     from mlflow import MlflowClient
 
     done = evaluate(
-        "--model", f"healthcare_catalog_dev.models.{TORCH}", "--version", "1",
+        "--model", f"healthcare_catalog_local.models.{TORCH}", "--version", "1",
         "--data", trained.data, "--part", "val", "--output", tmp_path,
     )  # fmt: skip
 
     assert done.status == 0, done.err
     client = MlflowClient(tracking_uri=trained.tracking_uri)
-    tags = client.get_model_version(f"healthcare_catalog_dev.models.{TORCH}", "1").tags
+    tags = client.get_model_version(f"healthcare_catalog_local.models.{TORCH}", "1").tags
     figures = json.loads((tmp_path / "report.json").read_text())["figures"]
     assert float(tags["validation_auc"]) == pytest.approx(figures["auc"]["value"], abs=1e-3)
     assert float(tags["validation_brier"]) == pytest.approx(figures["brier"], abs=1e-3)
@@ -87,7 +87,7 @@ def test_films_of_another_size_are_resized_to_the_signature(evaluate, folder, tm
     ("options", "message"),
     [
         (("--model", TORCH, "--version", "99"), "it has version 1. Take one that exists"),
-        (("--model", "nobody", "--version", "1"), "the models there are healthcare_catalog_dev"),
+        (("--model", "nobody", "--version", "1"), "the models there are healthcare_catalog_local"),
         (("--model", "two.levels", "--version", "1"), "a name has one level"),
         (("--model", TORCH, "--version", "0"), "argument --version: '0' is not a whole number"),
         (("--model", TORCH, "--version", "1", "--data", "nowhere"), "no such file or folder"),

@@ -1,6 +1,7 @@
 """What ingestion leaves in the volume and in the table."""
 
 import hashlib
+import os
 import re
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -11,8 +12,10 @@ import pytest
 from PIL import Image
 
 from ml.ingest import LEFT_OUT
+from ml.ingestion.store import patient_key
 from tests.ml.ingestion.delivery import Delivery
 from tests.plugin.commands import Call
+from tests.plugin.dicom_files import dicom, film
 from tests.plugin.ingestion import Place
 
 
@@ -226,3 +229,27 @@ def test_more_films_than_one_statement_takes_all_have_their_row(
 
 def test_the_exit_status_of_refused_files_is_of_its_own() -> None:
     assert LEFT_OUT not in (0, 1, 2, 130)
+
+
+def test_dicom_films_are_taken_as_they_are_with_their_patient_and_any_name(
+    place: Place, delivery: Delivery, ingest: Call, tmp_path: Path
+) -> None:
+    report = tmp_path / "refused.csv"
+    chest = dicom(film(12), bits=12, PatientID="4711")
+    delivery.put("train/NORMAL/IM000001", chest)
+    delivery.put("train/PNEUMONIA/viral/scan.jfif", delivery.film("PNEUMONIA"))
+    other = delivery.put("train/NORMAL/slice.dcm", dicom(film(10), bits=10, Modality="CT"))
+    other.rename(os.fsdecode(os.fsencode(other.parent) + b"/r\xf6ntgen.dcm"))
+    arguments = ("--data", delivery.folder, "--environment", place.file, "--report", report)
+
+    run = ingest(*arguments)
+
+    assert run.status == LEFT_OUT
+    assert "no chest film: train/NORMAL/r\\xf6ntgen.dcm: its Modality (0008,0060) is CT" in run.out
+    assert "r\\xf6ntgen.dcm" in report.read_text(encoding="utf-8")
+    row = next(it for it in place.rows() if str(it["volume_path"]).endswith(".dcm"))
+    assert (row["width"], row["height"]) == ("70", "90")
+    assert row["patient_key"] == patient_key("4711", place.catalog)
+    assert place.content(str(row["volume_path"])) == chest
+    assert ingest(*arguments, "--any-modality").status == 0
+    assert len(place.rows()) == 3

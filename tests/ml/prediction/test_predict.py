@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.plugin.dicom_files import dicom, film
 from tests.plugin.prediction import ENDPOINT, SIZE
 from tests.plugin.workspaces import ENDPOINTS, REPOSITORY, eventually
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.programs, pytest.mark.xdist_group("two arms")]
 
-# The command, which stops itself, all its threads wherever they are, after so many answers.
+# The command, which stops itself, all its threads wherever they are, before it writes down the
+# answer of so many.
 STOPPING = """
 import itertools
 import os
@@ -38,9 +40,9 @@ last = int(sys.argv.pop(1))
 calls, original = itertools.count(1), Journal.answered
 
 def stopping(*arguments):
-    original(*arguments)
-    if next(calls) == last:
+    if next(calls) > last:
         os.kill(os.getpid(), signal.SIGSTOP)
+    original(*arguments)
 
 Journal.answered = stopping
 sys.exit(run("ml.predict", predict.main))
@@ -69,7 +71,9 @@ def films(tmp_path: Path) -> Callable[[int], Path]:
 def predict(run_main: Call, two_arms_file: Path, tmp_path: Path) -> Call:
     """Runs the command, with a journal of the test's own."""
     options = ("--environment", two_arms_file, "--journal", tmp_path / "journal.db")
-    return lambda *arguments: run_main("ml.predict", *arguments, *options)
+    return lambda *arguments, **environment: run_main(
+        "ml.predict", *arguments, *options, **environment
+    )
 
 
 def requests_of(two_arms: RunningWorkspace, journal: Path) -> dict[str, int]:
@@ -218,6 +222,28 @@ class TestAFolder:
         assert "broken.png: " in run.err
         assert "text.jpeg: the content is neither JPEG nor PNG nor DICOM; not sent" in run.err
 
+    def test_films_of_an_archive_are_asked_about_and_each_bad_one_is_told(
+        self, predict: Call, films: Callable[[int], Path]
+    ) -> None:
+        folder = films(1)
+        pixels = film(12)
+        (folder / "chest.dcm").write_bytes(dicom(pixels, bits=12, Modality="DX"))
+        (folder / "IM000002").write_bytes(dicom(pixels // 2, bits=12))
+        (folder / "slice.dcm").write_bytes(dicom(pixels // 3, bits=12, Modality="CT"))
+        (folder / "empty.dcm").write_bytes(dicom(pixels, bits=12, RescaleSlope=""))
+        (folder / "__MACOSX").mkdir()
+        (folder / "__MACOSX" / "film-0000.png").write_bytes(b"left behind")
+        not_utf8 = os.fsdecode(os.fsencode(folder) + b"/r\xf6ntgen.png")
+        Path(not_utf8).write_bytes((folder / "film-0000.png").read_bytes())
+
+        run = predict(folder)
+
+        assert (run.status, len(run.table)) == (3, 4)
+        assert "r\\xf6ntgen.png" in run.out
+        assert "slice.dcm: its Modality (0008,0060) is CT" in run.err
+        assert "empty.dcm: cannot be decoded: Rescale Slope (0028,1053)" in run.err
+        assert len(predict(folder, "--any-modality").table) == 5
+
     def test_after_kill_9_the_same_command_asks_the_rest_and_nothing_twice(
         self,
         two_arms_file: Path,
@@ -248,10 +274,45 @@ class TestAFolder:
 
         assert (run.status, len(run.table)) == (0, 100)
         assert f"{100 - before} films asked, {before} were answered before" in run.err
+        client_has = journalled(journal)
+        counted = eventually(lambda: last_answers(two_arms, journal), lambda it: it == client_has)
+        assert counted == client_has
         logged = requests_of(two_arms, journal)
         assert len(logged) == 100
         in_flight = sum(logged.values()) - 100
-        assert 0 <= in_flight <= 2, "only what was on its way at the kill may have come twice"
+        assert 1 <= in_flight <= 2, "only what was on its way at the kill may have come twice"
+
+    def test_a_film_that_the_endpoint_refuses_keeps_no_other_from_being_asked(
+        self, predict: Call, films: Callable[[int], Path]
+    ) -> None:
+        folder = films(6)
+        # Of another size than the arms take: the endpoint refuses what it is asked about.
+        run = predict(folder, "--image-size", SIZE + 1)
+
+        assert (run.status, run.table) == (3, [])
+        assert run.err.count(" answered 400: ") == 6
+        assert "6 films asked, 6 were refused." in run.err
+
+        assert (predict(folder).status, len(predict(folder).table)) == (0, 6)
+
+
+def last_answers(two_arms: RunningWorkspace, journal: Path) -> dict[str, str]:
+    """Of each request of a journal, the answer that the views count (`predictions.sql`)."""
+    ids = ", ".join(f"'{it}'" for it in journalled(journal))
+    rows = two_arms.sql(
+        "SELECT client_request_id, databricks_request_id FROM ("
+        "  SELECT *, row_number() OVER (PARTITION BY client_request_id"
+        "    ORDER BY request_time DESC, databricks_request_id DESC) AS answer_number"
+        f" FROM local.gold.{ENDPOINT}_payload WHERE client_request_id IN ({ids}))"
+        " WHERE answer_number = 1"
+    )
+    return dict(rows)
+
+
+def journalled(journal: Path) -> dict[str, str]:
+    with contextlib.closing(sqlite3.connect(journal)) as database:
+        rows = database.execute("SELECT request_id, databricks_request_id FROM request").fetchall()
+    return dict(rows)
 
 
 def answered(journal: Path) -> int:
@@ -320,6 +381,44 @@ def test_the_command_imports_nothing_that_trains_or_builds(
     assert not heavy & done.imported
 
 
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def platform(two_arms: RunningWorkspace) -> None:
+    """What the platform stack makes for films and for their predictions."""
+    from ml.contract.tables import FILMS, PREDICTION_CONTEXT
+    from tests.plugin.ingestion import create_table
+
+    client = two_arms.client
+    warehouse = {"name": "champion-challenger-two-arms", "cluster_size": "2X-Small"}
+    client.post("/api/2.0/sql/warehouses", json=warehouse).raise_for_status()
+    two_arms.create_schema("local", "bronze")
+    volume = {"catalog_name": "local", "schema_name": "bronze", "name": "xray_images"}
+    client.post(
+        "/api/2.1/unity-catalog/volumes", json={**volume, "volume_type": "MANAGED"}
+    ).raise_for_status()
+    columns = ", ".join(f"{column.name} {column.type}" for column in FILMS.columns)
+    two_arms.sql(f"CREATE TABLE {FILMS.full_name('local')} ({columns})")
+    two_arms.sql(create_table(PREDICTION_CONTEXT, "local"))
+
+
+@pytest.fixture
+def contexts(two_arms: RunningWorkspace) -> Callable[[Path], list[list[str | None]]]:
+    """Patient, site and sex of each request of a journal, as the table has them."""
+
+    def read(journal: Path) -> list[list[str | None]]:
+        with contextlib.closing(sqlite3.connect(journal)) as database:
+            ids = [it for [it] in database.execute("SELECT request_id FROM request")]
+        return two_arms.sql(
+            "SELECT patient_key, site, sex FROM local.gold.prediction_context "
+            f"WHERE prediction_id IN ({', '.join(repr(it) for it in ids)})"
+        )
+
+    return read
+
+
+@pytest.mark.usefixtures("platform")
 class TestIngestedFilms:
     @pytest.fixture
     def image_id(self, two_arms: RunningWorkspace, films: Callable[[int], Path]) -> str:
@@ -328,22 +427,14 @@ class TestIngestedFilms:
         from ml.data.image_id import image_id_of
 
         client = two_arms.client
-        warehouse = {"name": "champion-challenger-two-arms", "cluster_size": "2X-Small"}
-        client.post("/api/2.0/sql/warehouses", json=warehouse).raise_for_status()
-        two_arms.create_schema("local", "bronze")
-        volume = {"catalog_name": "local", "schema_name": "bronze", "name": "xray_images"}
-        client.post(
-            "/api/2.1/unity-catalog/volumes", json={**volume, "volume_type": "MANAGED"}
-        ).raise_for_status()
         content = (films(1) / "film-0000.png").read_bytes()
         image_id = image_id_of(content)
         path = f"/Volumes/local/bronze/xray_images/films/{image_id}.png"
         client.put(f"/api/2.0/fs/files{path}", content=content).raise_for_status()
-        columns = ", ".join(f"{column.name} {column.type}" for column in FILMS.columns)
-        two_arms.sql(f"CREATE TABLE {FILMS.full_name('local')} ({columns})")
+        two_arms.sql(f"DELETE FROM {FILMS.full_name('local')}")
         two_arms.sql(
-            f"INSERT INTO {FILMS.full_name('local')} (image_id, label, volume_path) "
-            f"VALUES ('{image_id}', 'PNEUMONIA', '{path}')"
+            f"INSERT INTO {FILMS.full_name('local')} (image_id, label, volume_path, patient_key) "
+            f"VALUES ('{image_id}', 'PNEUMONIA', '{path}', 'p7')"
         )
         return image_id
 
@@ -360,3 +451,81 @@ class TestIngestedFilms:
 
         assert unknown.status == 1
         assert f"has no film {'0' * 32}" in unknown.err
+
+    def test_its_patient_is_the_one_that_ingestion_knows(
+        self,
+        predict: Call,
+        image_id: str,
+        contexts: Callable[[Path], list[list[str | None]]],
+        tmp_path: Path,
+    ) -> None:
+        from ml.prediction.patient_key import PatientKeys
+
+        run = predict(
+            image_id, "--context", "--site", "north", "--again", PATIENT_KEY_SECRET=SECRET
+        )
+
+        assert run.status == 0, run.err
+        ((patient, site, _),) = contexts(tmp_path / "journal.db")
+        assert (patient, site) == (PatientKeys(SECRET).key("p7"), "north")
+
+
+@pytest.mark.usefixtures("platform")
+class TestContext:
+    def test_a_sheet_says_what_is_known_of_each_film_it_names(
+        self,
+        predict: Call,
+        films: Callable[[int], Path],
+        contexts: Callable[[Path], list[list[str | None]]],
+        tmp_path: Path,
+    ) -> None:
+        from ml.prediction.patient_key import PatientKeys
+
+        films(3)
+        (tmp_path / "films.csv").write_text(
+            "film,patient_id,site,sex\n"
+            "films/film-0000.png,4711,north,F\n"
+            "films/film-0001.png,4711,north,F\n"
+            "films/film-0002.png,,,M\n"
+        )
+        (tmp_path / "secret").write_text(f"{SECRET}\n")
+
+        first = predict("@films.csv", "--patient-secret", "secret")
+        again = predict("@films.csv", "--patient-secret", "secret")
+
+        assert (first.status, again.status) == (0, 0), first.err + again.err
+        assert "not known: patient_key of 1, site of 1, device_maker of 3" in first.err
+        assert "3 were answered before" in again.err
+        key = PatientKeys(SECRET).key("4711")
+        found = contexts(tmp_path / "journal.db")
+        assert sorted(found, key=str) == sorted(
+            [[key, "north", "F"], [key, "north", "F"], [None, None, "M"]], key=str
+        )
+        assert "4711" not in first.err + first.out
+
+    @pytest.mark.parametrize(
+        ("options", "secret", "said"),
+        [
+            (["--context"], None, "--patient-secret FILE, or set PATIENT_KEY_SECRET"),
+            (["--context"], "short", "PATIENT_KEY_SECRET has 5 characters"),
+            (["--context", "--patient-secret", "none"], None, "none: cannot be read: No such file"),
+            (["--context", "--site", "east"], SECRET, "--site is none that the environment"),
+            (["--site", "north"], SECRET, "--site: no context is written. Add --context."),
+        ],
+    )
+    def test_a_context_that_cannot_be_written_is_refused_before_anything_is_sent(
+        self,
+        predict: Call,
+        films: Callable[[int], Path],
+        tmp_path: Path,
+        options: list[str],
+        secret: str | None,
+        said: str,
+    ) -> None:
+        given = {"PATIENT_KEY_SECRET": secret} if secret else {}
+
+        run = predict(films(2), *options, **given)
+
+        assert (run.status, run.out) == (1, "")
+        assert said in run.err
+        assert not (tmp_path / "journal.db").exists()

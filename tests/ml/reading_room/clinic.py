@@ -24,7 +24,13 @@ from infra.declared.analysis import VIEWS, Analysis
 from infra.declared.environment import ENVIRONMENTS, Environment, load
 from infra.declared.feedback import feedback_variables
 from ml.contract.serving import KERAS_MODEL
-from ml.contract.tables import BRONZE, FILM_VOLUME, GOLD, PREDICTION_FEEDBACK
+from ml.contract.tables import (
+    BRONZE,
+    FILM_VOLUME,
+    GOLD,
+    PREDICTION_CONTEXT,
+    PREDICTION_FEEDBACK,
+)
 from tests.plugin.ingestion import create_table
 from tests.plugin.workspaces import (
     BRIGHTNESS,
@@ -194,7 +200,8 @@ def deployed(workspace: RunningWorkspace, folder: Path) -> Clinic:
         json={"name": environment.warehouse_name, "cluster_size": "2X-Small"},
     )
     assert created.status_code == 200, created.text
-    workspace.sql(create_table(PREDICTION_FEEDBACK, CATALOG))
+    for table in (PREDICTION_FEEDBACK, PREDICTION_CONTEXT):
+        workspace.sql(create_table(table, CATALOG))
     api, scope = workspace.client, environment.secret_scope_name
     api.post("/api/2.0/secrets/scopes/create", json={"scope": scope}).raise_for_status()
     secret = {"scope": scope, "key": "feedback-token", "string_value": workspace.token}
@@ -294,6 +301,13 @@ class RoomProcess(OpenRoom):
 
     process: subprocess.Popen[str]
     log: Path
+    link: str
+    """As the command printed it, with the secret."""
+
+    def client(self, reader: str | None = None) -> Reader:
+        client = super().client(reader)
+        assert client.http.get(self.link, follow_redirects=True).status_code == 200
+        return client
 
     def kill(self) -> None:
         self.process.kill()
@@ -389,10 +403,10 @@ def started(file: Path, journal: Path, token: str) -> Iterator[RoomProcess]:
         )
     try:
         eventually(lambda: "closes it" in log.read_text() or process.poll() is not None)
-        address = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
-        assert address, log.read_text()
+        link = re.search(r"(http://127\.0\.0\.1:\d+)/\?key=\S+", log.read_text())
+        assert link, log.read_text()
         with contextlib.ExitStack() as readers:
-            yield RoomProcess(url=address[0], readers=readers, process=process, log=log)
+            yield RoomProcess(url=link[1], readers=readers, process=process, log=log, link=link[0])
     finally:
         process.terminate()
         process.wait(120)

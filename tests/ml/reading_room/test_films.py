@@ -10,6 +10,7 @@ from PIL import Image, PngImagePlugin
 
 from ml.data.image_id import image_id_in
 from ml.reading_room.films import NoPicture, picture_of_file, picture_of_request
+from tests.plugin.dicom_files import dicom
 from tests.plugin.films import Arrays
 
 
@@ -77,3 +78,16 @@ def test_a_film_of_16_bits_keeps_its_shades() -> None:
 def test_a_file_that_cannot_be_decoded_is_not_shown(tmp_path: Path) -> None:
     with pytest.raises(NoPicture, match="cannot be decoded"):
         picture_of_file(b"\xff\xd8\xff no film")
+
+
+def test_a_dicom_film_is_shown_through_its_window_and_without_its_patient() -> None:
+    pixels = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    content = dicom(pixels, bits=12, WindowCenter=2048, WindowWidth=1024, Modality="CT")
+
+    shown = picture_of_file(content)
+
+    with Image.open(io.BytesIO(shown)) as picture:
+        greys = np.asarray(picture).astype(int).ravel()
+    assert (greys[0], greys[1500], greys[2600], greys[4095]) == (0, 0, 255, 255)
+    assert (np.diff(greys) >= 0).all()
+    assert b"Doe" not in shown

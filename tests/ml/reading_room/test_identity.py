@@ -15,10 +15,22 @@ def test_behind_a_proxy_the_reader_is_whom_it_names() -> None:
     named = request(("X-Forwarded-Email", "ada@clinic.example"), ("X-Forwarded-User", "17@1"))
 
     assert ForwardedIdentity().reader(named) == "ada@clinic.example"
+    assert ForwardedIdentity("X-Forwarded-User").reader(named) == "17@1"
 
 
-def test_the_users_id_stands_in_for_an_address() -> None:
-    assert ForwardedIdentity().reader(request(("X-Forwarded-User", "17@1"))) == "17@1"
+@pytest.mark.parametrize(
+    ("sets", "sent"),
+    [
+        ("X-Forwarded-Email", "X-Forwarded-User"),
+        ("X-Forwarded-User", "X-Forwarded-Email"),
+        ("X-Auth-Request-Email", "X-Forwarded-Email"),
+    ],
+)
+def test_a_header_that_the_proxy_does_not_set_is_a_clients_and_names_nobody(
+    sets: str, sent: str
+) -> None:
+    with pytest.raises(UnknownReader, match=f"no header {sets}"):
+        ForwardedIdentity(sets).reader(request((sent, "mallory@x.example")))
 
 
 @pytest.mark.parametrize(

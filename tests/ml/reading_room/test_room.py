@@ -6,6 +6,7 @@ import contextlib
 import io
 import re
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import httpx
@@ -176,6 +177,33 @@ def test_where_two_readers_agree_nobody_else_is_asked(
     assert room.client("cy").next()["film"] is None
 
 
+def test_a_mind_that_changed_after_the_reveal_makes_no_disagreement(
+    clinic: Clinic, open_room: OpenRoomWith
+) -> None:
+    clinic.predict("request-1", 0.9)
+    clinic.logged(1)
+    said = [
+        ("ada", "PNEUMONIA", True, 0),
+        ("ada", "NORMAL", False, 1),
+        ("bo", "PNEUMONIA", True, 2),
+    ]
+    for reader, truth, blind, minute in said:
+        reading = {
+            "feedback_id": f"reading-{minute}",
+            "prediction_id": "request-1",
+            "radiologist_id": reader,
+            "ground_truth": truth,
+            "timestamp": f"2026-03-02T12:0{minute}:00+00:00",
+            "blind": blind,
+        }
+        clinic.workspace.invoke("feedback-endpoint", {"dataframe_records": [reading]})
+    assert len(clinic.readings()) == len(said)
+
+    room = open_room(behind_proxy=True, reading=TWO)
+
+    assert room.client("cy").next()["film"] is None
+
+
 def test_what_was_read_elsewhere_is_not_read_again(clinic: Clinic, open_room: OpenRoomWith) -> None:
     """The table decides, not the journal of one machine."""
     clinic.predict("request-1", 0.9)
@@ -189,7 +217,7 @@ def test_a_film_that_a_simulation_has_read_waits_for_a_reader(
     clinic: Clinic, open_room: OpenRoomWith
 ) -> None:
     """The demonstration simulates readers; a person who opens the room after it has films."""
-    from ml.feedback.reading import SIMULATION
+    from ml.contract.tables import SIMULATION
 
     clinic.predict("request-1", 0.9)
     clinic.logged(1)
@@ -346,6 +374,66 @@ def test_a_reading_that_is_sent_twice_is_written_once(
 
     assert [answer.json()["state"] for answer in answers] == ["WRITTEN"] * 2
     assert len(clinic.readings()) == 1
+
+
+@pytest.mark.parametrize(
+    "another", [{"verdict": "PNEUMONIA"}, {"confidence": "LOW"}, {"notes": "after all"}]
+)
+def test_an_entry_that_was_saved_is_not_said_to_be_saved_with_something_else(
+    clinic: Clinic, open_room: OpenRoomWith, another: dict[str, str]
+) -> None:
+    """The answer to the first save was lost; the reader has changed their mind meanwhile."""
+    clinic.predict("request-1", 0.9)
+    clinic.logged(1)
+    reader = open_room().client()
+    token, entry = reader.next()["film"], str(uuid.uuid4())
+    reader.read(token, "NORMAL", feedback_id=entry)
+
+    answer = reader.read(token, **{"verdict": "NORMAL", "feedback_id": entry, **another})
+
+    assert answer.status_code == 409
+    assert "it said NORMAL, HIGH then" in answer.json()["error"]
+    [first] = clinic.readings()
+    assert reader.read(token, **{"verdict": "NORMAL", **another}).json()["state"] == "WRITTEN"
+    assert [it["supersedes"] for it in clinic.readings()] == [None, first["feedback_id"]]
+
+
+def test_readings_that_are_saved_at_once_each_supersede_the_one_before(
+    clinic: Clinic, open_room: OpenRoomWith
+) -> None:
+    clinic.predict("request-1", 0.9)
+    clinic.logged(1)
+    reader = open_room().client()
+    token = reader.next()["film"]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: reader.read(token), range(8)))
+
+    assert [it.json()["state"] for it in answers] == ["WRITTEN"] * 8
+    rows = clinic.readings()
+    superseded = [it["supersedes"] for it in rows if it["supersedes"]]
+    assert len(rows) == 8
+    assert len({*superseded}) == 7, "one chain, in which no reading is corrected twice"
+    assert {*superseded} < {it["feedback_id"] for it in rows}
+
+
+def test_a_room_is_open_to_those_who_have_the_link_that_was_printed(
+    clinic: Clinic, start_room: StartRoom
+) -> None:
+    clinic.predict("request-1", 0.9)
+    clinic.logged(1)
+    room = start_room()
+    with httpx.Client(base_url=room.url, headers={"Sec-Fetch-Site": "same-origin"}) as stranger:
+        for method, path in (("GET", "/"), ("GET", "/?key=guessed"), ("POST", "/next")):
+            response = stranger.request(method, path)
+            assert response.status_code == 401
+            assert "Open the link" in response.json()["error"]
+    page = room.client().http.get("/")
+    assert (page.status_code, page.url.path, page.url.query) == (200, "/", b"")
+    assert room.client().next()["film"]
+    key = room.log.with_name("journal.sqlite.key")
+    assert key.stat().st_mode & 0o077 == 0
+    assert key.read_text().strip() in room.link
 
 
 NO_READINGS = (

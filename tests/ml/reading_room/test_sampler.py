@@ -82,3 +82,18 @@ def test_the_place_in_the_queue_says_nothing_about_the_draw() -> None:
 
     # The mean of n uniform numbers has a standard deviation of 0.289 / sqrt(n).
     assert sum(places) / len(places) == pytest.approx(0.5, abs=5 * 0.289 / math.sqrt(len(places)))
+
+
+def test_a_stratum_has_a_share_of_its_own_which_the_film_carries() -> None:
+    strata = Sampler(audit_share=0.1, seed=1, strata=((0.2, 0.5), (0.4, 1.0)))
+
+    shares = {
+        probability: {
+            it.sampling_probability
+            for name in IDS[:2_000]
+            if (it := strata.draw(name, called_positive=False, probability=probability))
+        }
+        for probability in (0.1, 0.2, 0.39, 0.45)
+    }
+
+    assert shares == {0.1: {0.1}, 0.2: {0.5}, 0.39: {0.5}, 0.45: {1.0}}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tests.plugin.commands import REPOSITORY
 
-CATALOG = "healthcare_catalog_dev.models"
+CATALOG = "healthcare_catalog_local.models"
 ARMS = {
     "ml.train_keras": ("pneumonia_poc_classifier", "TensorFlow", "tensorflow", "torch"),
     "ml.train_torch": ("pneumonia_poc_classifier_pytorch", "PyTorch", "torch", "tensorflow"),

@@ -23,7 +23,9 @@ def command(request):
 def test_it_ends_with_name_version_figures_and_the_next_command(trained, command):
     out = trained.runs[command].out
 
-    assert re.search(r"healthcare_catalog_dev\.models\.pneumonia_poc_classifier\S* version 1", out)
+    assert re.search(
+        r"healthcare_catalog_local\.models\.pneumonia_poc_classifier\S* version 1", out
+    )
     for figure in ("auc", "sensitivity", "specificity", "brier", "calibration error"):
         assert figure in out
     assert "python -m ml.evaluate --model pneumonia_poc_classifier" in out
@@ -60,7 +62,7 @@ def test_another_seed_is_not_the_same(trained):
 
     data = loading.load(trained.data)
     registry = Registry(trained.tracking_uri)
-    name = f"healthcare_catalog_dev.models.{ARM.model}"
+    name = f"healthcare_catalog_local.models.{ARM.model}"
 
     assert registry.existing(name, _identity(ARM, data, epochs=2, seed=7)).version == 1
     assert registry.existing(name, _identity(ARM, data, epochs=2, seed=8)) is None
@@ -175,7 +177,7 @@ def refusing_workspace():
 
     class Refusal(BaseHTTPRequestHandler):
         status = 403
-        message = "User lacks USE SCHEMA on Schema 'healthcare_catalog_dev.models'."
+        message = "User lacks USE SCHEMA on Schema 'healthcare_catalog_local.models'."
 
         def answer(self):
             self.rfile.read(int(self.headers.get("Content-Length") or 0))

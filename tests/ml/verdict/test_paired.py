@@ -164,3 +164,106 @@ def test_the_order_of_the_films_does_not_matter(trial):
     )
 
     assert reversed_.in_order().digest == found.digest
+
+
+class TestPatients:
+    """Films of one patient are not independent of each other."""
+
+    @pytest.fixture
+    def films(self):
+        return answers(BETTER, seed=5)
+
+    @pytest.fixture
+    def repeated(self, films):
+        """Every film three times, as three films of one patient."""
+        return Answers(
+            film=[f"{number}-{name}" for number in range(3) for name in films.film],
+            sick=np.tile(films.sick, 3),
+            sampling=np.tile(films.sampling, 3),
+            champion=np.tile(films.champion, 3),
+            challenger=np.tile(films.challenger, 3),
+            patient_key=list(films.film) * 3,
+        ).in_order()
+
+    def test_what_a_patients_films_repeat_says_no_more_than_one_of_them(
+        self, trial, films, repeated
+    ):
+        once, thrice = judge_pairs(trial, films), judge_pairs(trial, repeated)
+
+        for metric in ("sensitivity", "specificity", "accuracy", "auc"):
+            one, three = once.gains[metric], thrice.gains[metric]
+            assert (three.value, three.low, three.high) == pytest.approx(
+                (one.value, one.low, one.high), abs=2e-4
+            )
+            assert three.n == 3 * one.n
+        for arm in (0, 1):
+            for name, one in once.figures[arm].items():
+                three = thrice.figures[arm][name]
+                assert (three.low, three.high) == pytest.approx((one.low, one.high), abs=2e-3), name
+
+    def test_films_of_which_no_patient_is_known_are_patients_of_their_own(self, trial, films):
+        keyed = Answers(**{**vars_of(films), "patient_key": [None] * (len(films.film) - 1) + ["p"]})
+
+        alone, one = judge_pairs(trial, films), judge_pairs(trial, keyed.in_order())
+
+        assert (alone.patients, one.patients) == (None, 1)
+        assert one.without_key == len(films.film) - 1
+        assert one.gains["sensitivity"] == alone.gains["sensitivity"]
+
+    def test_they_count_in_the_order_of_their_keys(self, films):
+        keys = [name[::-1] for name in films.film]
+        keyed = Answers(**{**vars_of(films), "patient_key": keys}).in_order()
+
+        assert keyed.patient_key == sorted(keys)
+        assert keyed.unit.tolist() == list(range(len(keys)))
+
+    def test_mcnemars_test_which_takes_films_for_independent_is_not_given(self, trial, repeated):
+        found = judge_pairs(trial, repeated).discordance["sensitivity"]
+
+        assert (found.n, found.p) == (3 * 360, None)
+
+    def test_a_sample_of_a_patients_films_is_weighted_by_its_sampling_alone(self, trial):
+        """A patient's number of read films depends on what was read."""
+        found = Answers(
+            film=list("abcd"),
+            sick=np.array([True, True, True, True]),
+            sampling=np.array([0.5, 1.0, 1.0, 1.0]),
+            champion=np.array([1.0, 0.0, 0.0, 0.0]),
+            challenger=np.array([1.0, 1.0, 0.0, 0.0]),
+            patient_key=["p", "p", "p", "q"],
+        )
+
+        judgement = judge_pairs(trial, found)
+
+        assert judgement.gains["sensitivity"].value == pytest.approx(1 / 5)
+        assert judgement.figures[0]["sensitivity"].value == pytest.approx(2 / 5)
+
+    @pytest.mark.parametrize(
+        ("keys", "said"),
+        [
+            (None, "No film has a patient's key: films count as independent"),
+            (["p", "p", None], "of 1 patients, each of whom is one observation; 1 films without"),
+        ],
+    )
+    def test_the_report_says_what_counts_as_one_observation(self, trial, keys, said):
+        from ml.verdict.report.replay import decision, report, tables
+
+        found = Answers(
+            film=list("abc"),
+            sick=np.array([True, True, False]),
+            sampling=np.ones(3),
+            champion=np.array([0.75, 0.25, 0.25]),
+            challenger=np.array([0.75, 0.75, 0.25]),
+            patient_key=keys,
+        )
+        judgement = judge_pairs(trial, found)
+        made = decision(trial, judgement, found, environment=None, source="films")
+
+        assert said in made.method["independent"]
+        assert said in tables(trial, judgement)[0].note
+        assert said.replace("'", "&#39;") in report(trial, judgement, found, made)
+
+
+def vars_of(found):
+    """Its fields, without what it has computed of them."""
+    return {name: getattr(found, name) for name in type(found).__dataclass_fields__}

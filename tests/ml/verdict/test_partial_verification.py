@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ml.verdict.statistics.betting import at_one_look
-from ml.verdict.statistics.cells import Cells
+from ml.verdict.statistics.cells import NORMAL, PNEUMONIA, Cells
 from ml.verdict.statistics.metrics import of_arm, share
 
 
@@ -14,7 +14,7 @@ def films(tp, fn, tn, fp, review, audit):
         arm=np.zeros(4, np.int8),
         propensity=np.full(4, 0.5),
         called=np.array([True, False, False, True]),
-        sick=np.array([True, True, False, False]),
+        truth=np.array([PNEUMONIA, PNEUMONIA, NORMAL, NORMAL], np.int8),
         sampling=np.array([review, audit, audit, review]),
         n=np.array([tp, fn, tn, fp], float),
     )

@@ -157,6 +157,60 @@ def test_a_line_that_is_wrong_is_named(tmp_path: Path, line: str, message: str) 
         read(file)
 
 
+def test_a_film_that_is_there_twice_is_named_with_both_lines(tmp_path: Path) -> None:
+    from ml.contract.errors import InvalidData
+    from ml.verdict.counting.answers_file import read
+
+    file = tmp_path / "answers.csv"
+    line = "NORMAL,1,0.5,0.25"
+    file.write_text(
+        "film,ground_truth,sampling_probability,champion,challenger\n"
+        f"a,{line}\nb,{line}\na,{line}\n"
+    )
+
+    with pytest.raises(InvalidData, match="line 4: film 'a' is in line 2 already"):
+        read(file)
+
+
+@pytest.mark.parametrize("keys", [None, ["p", None, "p"]])
+def test_answers_keep_the_patients_that_they_have(tmp_path: Path, keys) -> None:
+    from ml.verdict.counting.answers_file import read, write
+    from ml.verdict.paired import Answers
+
+    answers = Answers(
+        film=["a", "b", "c"],
+        sick=np.array([True, False, True]),
+        sampling=np.ones(3),
+        champion=np.array([0.5, 0.25, 0.75]),
+        challenger=np.array([0.25, 0.25, 1.0]),
+        patient_key=keys,
+    )
+
+    write(tmp_path / "answers.csv", answers)
+
+    assert read(tmp_path / "answers.csv").patient_key == keys
+    assert read(tmp_path / "answers.csv").digest == answers.digest
+
+
+@pytest.mark.programs
+def test_the_patients_of_file_names_are_carried_as_hashes(
+    replay, trial: Path, tmp_path: Path
+) -> None:
+    from tests.ml.ingestion.delivery import Delivery
+
+    delivery = Delivery(tmp_path / "films")
+    for number, label in enumerate(("NORMAL", "PNEUMONIA")):
+        delivery.add("test", label, 3, patient=number + 1)
+
+    decision = replay(trial, "--data", tmp_path / "films", "--part", "test")
+
+    keys = [row["patient_key"] for row in rows(tmp_path)]
+    assert (decision.numbers["films"], decision.numbers["patients"]) == (6, 2)
+    assert len(set(keys)) == 2
+    assert all(len(key) == 64 for key in keys)
+    assert "of 2 patients, each of whom is one observation" in decision.method["independent"]
+
+
 def test_a_file_that_is_no_replay_is_refused(tmp_path: Path) -> None:
     from ml.contract.errors import UserError
     from ml.verdict.counting.answers_file import read

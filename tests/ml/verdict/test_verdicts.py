@@ -162,17 +162,18 @@ class TestADeclaredBenefit:
         assert decision.verdict == "INCONCLUSIVE"
         assert not finding(decision, f"{metric} not inferior").holds
 
-    def test_a_challenger_that_misses_more_is_rolled_back_within_its_margin_too(
+    def test_a_challenger_that_misses_more_within_its_margin_is_not_rolled_back(
         self, compare, experiment, log
     ):
-        log.films(CHAMPION, {"TP": 38_000, "FN": 2_000, "TN": 950, "FP": 50})
-        log.films(CHALLENGER, {"TP": 37_000, "FN": 3_000, "TN": 950, "FP": 50})
+        log.films(CHAMPION, {"TP": 38_000, "FN": 2_000, "TN": 950, "FP": 50}, hours=1)
+        log.films(CHALLENGER, {"TP": 37_000, "FN": 3_000, "TN": 950, "FP": 50}, hours=1)
         log.end()
 
         decision = compare(experiment(benefit=self.BENEFIT))
 
-        assert finding(decision, "sensitivity not inferior").holds
-        assert decision.verdict == "ROLLBACK"
+        assert decision.numbers["gains"]["sensitivity"]["high"] < 0
+        assert all(it.holds for it in decision.findings)
+        assert decision.verdict == "PROMOTE"
 
     def test_few_labels_are_too_few_with_it_as_well(self, compare, experiment, log):
         log.films(CHAMPION, self.ALIKE)
@@ -471,7 +472,7 @@ class TestOrphans:
 
 
 class TestWhatIsCompared:
-    def test_the_first_image_of_a_request_and_the_first_answer_to_an_id(
+    def test_the_first_image_of_a_request_and_the_last_answer_to_an_id(
         self, compare, experiment, log
     ):
         log.film(CHAMPION, 0.9, "PNEUMONIA", image_index=0, answer_number=1)
@@ -534,16 +535,3 @@ class TestWhatIsCompared:
         assert decision.numbers["champion"]["figures"]["latency p50 ms"]["value"] == 50
         assert decision.numbers["champion"]["figures"]["latency p95 ms"]["value"] == 95
         assert decision.numbers["challenger"]["figures"]["error rate"]["value"] == 0.5
-
-    def test_subgroups_are_shown_with_their_n(self, compare, experiment, log):
-        log.films(CHAMPION, {"TP": 8, "FN": 2}, site="north")
-        log.films(CHAMPION, {"TP": 3, "FN": 1}, site="south")
-        log.film(CHALLENGER, 0.9, "PNEUMONIA", site="south")
-
-        decision = compare(experiment(maturity=0, subgroups='["site"]'))
-
-        sites = decision.numbers["subgroups"]["site"]
-        assert sites["north"]["champion"]["sensitivity"]["n"] == 10
-        assert sites["north"]["champion"]["sensitivity"]["value"] == pytest.approx(0.8)
-        assert sites["south"]["champion"]["sensitivity"]["n"] == 4
-        assert sites["north"]["challenger"]["sensitivity"] is None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TABLE = "c.gold.prediction_feedback"
 VOLUME = "c.bronze.xray_images"
+MODEL = "c.models.feedback_processor"
 
 
 @pytest.fixture
@@ -26,14 +27,19 @@ def client() -> Callable[..., Any]:
     def client(error: Exception | None = None) -> Any:
         answering = mock.Mock()
         answering.config.host = "https://workspace"
-        answering.tables.get.side_effect = answering.volumes.read.side_effect = error
+        for ask in (
+            answering.tables.get,
+            answering.volumes.read,
+            answering.registered_models.get,
+        ):
+            ask.side_effect = error
         return answering
 
     return client
 
 
-@pytest.mark.parametrize(("kind", "name"), [("table", TABLE), ("volume", VOLUME)])
-class TestBothKinds:
+@pytest.mark.parametrize(("kind", "name"), [("table", TABLE), ("volume", VOLUME), ("model", MODEL)])
+class TestEveryKind:
     def test_what_is_found_exists(self, client: Callable[..., Any], kind: Any, name: str) -> None:
         assert exists(client(), kind, name)
 

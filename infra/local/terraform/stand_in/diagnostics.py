@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from typing import Final
 
 from infra.local.terraform.stand_in.calls import CallError, WaitError
 from infra.local.terraform.stand_in.resources.resource import ProviderPanic, Refused
+
+_SECRET: Final = re.compile(r"\{\{secrets/(?P<scope>[^/{}]+)/(?P<key>[^/{}]+)\}\}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,11 @@ def failure(type_: str, operation: str, problem: Exception, *, name: str = "") -
 
 
 def _ways_out(type_: str, operation: str, problem: CallError) -> list[str]:
+    if problem.error_code == "EOF":
+        return [
+            "Way out: the workspace may have done it all the same. Apply again; what exists by then"
+            " without being in this state is taken over by `adopt = true` or `terraform import`."
+        ]
     if problem.status is None:
         return ["Way out: start the workspace (make workspace), or correct the provider's host."]
     if problem.status in {401, 403} and "token" in problem.message.lower():
@@ -57,8 +66,22 @@ def _ways_out(type_: str, operation: str, problem: CallError) -> list[str]:
             " `adopt = true` for the environment and deploy again, or run `terraform import`."
         ]
     if operation in {"create", "update"} and problem.is_missing:
+        return _ways_to(problem.message)
+    return []
+
+
+def _ways_to(missing: str) -> list[str]:
+    """What brings about that which a served entity lacks, by what the answer says of it."""
+    if secret := _SECRET.search(missing):
+        return [
+            f"Way out: databricks secrets put-secret {secret['scope']} {secret['key']}, then apply"
+            " again. The platform stack makes the scope."
+        ]
+    if "model" in missing.lower():
         return [
             "Way out: train and register the model first, or pin `version` of the served entity to"
             " one that exists."
         ]
+    if "endpoint" in missing.lower():
+        return ["Way out: it was deleted meanwhile; apply again, which creates it anew."]
     return []

@@ -164,7 +164,13 @@ class Planner:
         if not news and self._is_suppressed(nested, names, olds, news, {}):
             # The number of blocks stays; each setting inside goes by its own rule.
             news = [nested.block.empty() for _ in olds]
-        if len(olds) != len(news) and nested.force_new and prior is not None:
+        # A block that comes or goes changes its settings from nothing, or to it.
+        comes_or_goes = any(
+            attribute.force_new and not is_zero(element.get(name))
+            for element in (*olds[len(news) :], *news[len(olds) :])
+            for name, attribute in nested.block.attributes.items()
+        )
+        if comes_or_goes or (len(olds) != len(news) and nested.force_new and prior is not None):
             replace.append(path)
         return [
             self._plan_block(
@@ -232,4 +238,6 @@ def _are_both_empty(old: Value, new: Value, configured: Value) -> bool:
     """SDKv2 compares text: a null that was "" or [] is no change, nor is a zero no longer set."""
     if not is_zero(old) or not is_zero(new) or new is UNKNOWN:
         return False
+    if old is None and new is False:  # an import has no default, which is as good as false
+        return True
     return (configured is None and new is None) or isinstance(new, str | list | dict)

@@ -1,7 +1,8 @@
 """Calls to the workspace, retried as the Databricks SDK for Go retries them.
 
 Facts: `httpclient` and `apierr` of databricks-sdk-go. 429 and 503 are retried, and so is every
-connection that fails; other statuses are not. Attempt n waits n seconds, at most 10, plus 0.05
+connection that fails, but for one that ends without an answer to a write (EOF): that may have been
+carried out. Other statuses are not. Attempt n waits n seconds, at most 10, plus 0.05
 to 0.75 s, for five minutes in all. The Go SDK does not read `Retry-After` (its issue 767).
 """
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _RETRIED_STATUSES = frozenset({429, 503})
 _DROPPED = (OSError, http.client.HTTPException)
+_ENDED = (http.client.RemoteDisconnected, http.client.IncompleteRead)
 
 
 def waits() -> Iterator[float]:
@@ -126,15 +128,17 @@ class Rest:
             url += "?" + urllib.parse.urlencode(query)
         call = Call(method=method, path=url)
         deadline = self._clock.monotonic() + self._retry_seconds
+        is_lost = False
         for wait in waits():
             try:
                 status, content = self._attempt(call, body)
             except _DROPPED as problem:
                 self._forget_connection()
+                is_lost = method != "GET" and isinstance(problem, _ENDED)
                 error = CallError(
                     call,
                     status=None,
-                    error_code="IO_ERROR",
+                    error_code="EOF" if is_lost else "IO_ERROR",
                     message=self._connection_message(problem),
                 )
             else:
@@ -143,7 +147,7 @@ class Rest:
                 error = _error(call, status, content)
                 if status not in _RETRIED_STATUSES:
                     raise error
-            if self._clock.monotonic() + wait > deadline:
+            if is_lost or self._clock.monotonic() + wait > deadline:
                 raise error
             self._clock.sleep(wait)
         raise AssertionError("waits() never ends")

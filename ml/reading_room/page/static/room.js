@@ -11,6 +11,7 @@ let entryId = null; // of the reading that is being entered; the same when it is
 let busy = false;
 
 class Refused extends Error {}
+class Known extends Refused {} // the entry was saved before, and said something else
 
 async function ask(path, body) {
   let response;
@@ -24,7 +25,10 @@ async function ask(path, body) {
     throw new Refused("The reading room's server does not answer.");
   }
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused(answer.error || answer.said || `Error ${response.status}.`);
+  if (!response.ok) {
+    const Kind = response.status === 409 ? Known : Refused;
+    throw new Kind(answer.error || answer.said || `Error ${response.status}.`);
+  }
   return answer;
 }
 
@@ -118,6 +122,7 @@ async function save() {
   try {
     answer = await ask("/readings", { film, feedback_id: entryId, ...entered });
   } catch (error) {
+    if (error instanceof Known) entryId = crypto.randomUUID(); // saved again, it corrects
     throw new Refused(`Not saved: ${error.message} Your reading is still on this page; save it again.`);
   }
   sessionStorage.removeItem("draft");

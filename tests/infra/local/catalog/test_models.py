@@ -137,6 +137,12 @@ def test_aliases_are_mlflows(
     assert "aliases" not in shared_workspace.client.get(f"{PATH}/base.s.{name}").json()
     model = shared_workspace.client.get(f"{PATH}/base.s.{name}?include_aliases=true").json()
     assert model["aliases"] == [{"alias_name": "champion", "version_num": 1}]
+    register(name)
+    for version, aliases in ((1, model["aliases"]), (2, [])):
+        path = f"{PATH}/base.s.{name}/versions/{version}"
+        shown = shared_workspace.client.get(f"{path}?include_aliases=true").json()
+        assert shown["aliases"] == aliases
+        assert "aliases" not in shared_workspace.client.get(path).json()
     assert shared_workspace.client.delete(alias).status_code == 200
     assert shared_workspace.client.get(alias).status_code == 404
 

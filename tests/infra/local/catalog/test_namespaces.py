@@ -96,3 +96,58 @@ def test_a_managed_table_can_be_created_by_rest(new_workspace: Any) -> None:
     assert new_workspace.rows("DESCRIBE base.s.t") == [["a", "map<string,int>", None]]
     external = {**body, "name": "x", "table_type": "EXTERNAL", "storage_location": "s3://x"}
     assert new_workspace.client.post(f"{PATH}/tables", json=external).status_code == 501
+
+
+@pytest.mark.parametrize("kind", ["catalogs/base", "schemas/base.s", "volumes/base.s.v"])
+def test_a_rename_is_refused_rather_than_swallowed(new_workspace: Any, kind: str) -> None:
+    volume = {"catalog_name": "base", "schema_name": "s", "name": "v", "volume_type": "MANAGED"}
+    new_workspace.client.post(f"{PATH}/volumes", json=volume)
+    own = kind.rpartition("/")[2].rpartition(".")[2]
+
+    renamed = new_workspace.client.patch(f"{PATH}/{kind}", json={"new_name": "other"})
+    same = new_workspace.client.patch(f"{PATH}/{kind}", json={"new_name": own, "comment": "c"})
+
+    assert (renamed.status_code, renamed.json()["error_code"]) == (501, "NOT_IMPLEMENTED")
+    assert same.status_code == 200
+    assert new_workspace.client.get(f"{PATH}/{kind}").json()["comment"] == "c"
+
+
+def test_names_may_have_a_hyphen_and_are_kept_in_lower_case(new_workspace: Any) -> None:
+    client = new_workspace.client
+    assert client.post(f"{PATH}/catalogs", json={"name": "My-Lake"}).json()["name"] == "my-lake"
+    schema = {"catalog_name": "MY-lake", "name": "Raw-Data"}
+    assert client.post(f"{PATH}/schemas", json=schema).json()["full_name"] == "my-lake.raw-data"
+
+    new_workspace.rows("CREATE TABLE `my-lake`.`raw-data`.t AS SELECT 1 AS a")
+
+    assert new_workspace.rows("SELECT a FROM `MY-LAKE`.`Raw-Data`.t") == [["1"]]
+    assert client.get(f"{PATH}/catalogs/MY-LAKE").json()["name"] == "my-lake"
+    assert client.post(f"{PATH}/catalogs", json={"name": "MY-LAKE"}).status_code == 409
+    assert client.delete(f"{PATH}/catalogs/My-Lake?force=true").status_code == 200
+    assert client.get(f"{PATH}/catalogs/my-lake").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        *(("system", 409), ("main", 501), ("temp", 501), ("memory", 501)),
+        *(("information_schema", 501), ("a.b", 400), ("a/b", 400), ("a b", 400), ("", 400)),
+    ],
+)
+def test_a_catalog_that_could_not_keep_its_tables_is_refused(
+    new_workspace: Any, name: str, status: int
+) -> None:
+    before = new_workspace.client.get(f"{PATH}/catalogs").json()
+
+    assert new_workspace.client.post(f"{PATH}/catalogs", json={"name": name}).status_code == status
+    assert new_workspace.client.get(f"{PATH}/catalogs").json() == before
+
+
+@pytest.mark.parametrize(
+    "field", [{"isolation_mode": "ISOLATED"}, {"share_name": "s", "provider_name": "p"}]
+)
+def test_a_catalog_of_another_kind_is_refused(new_workspace: Any, field: dict[str, str]) -> None:
+    body = {"name": "other", **field}
+    assert new_workspace.client.post(f"{PATH}/catalogs", json=body).status_code == 501
+    if "isolation_mode" in field:
+        assert new_workspace.client.patch(f"{PATH}/catalogs/base", json=field).status_code == 501

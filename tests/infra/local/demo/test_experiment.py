@@ -11,11 +11,12 @@ import pytest
 from infra.declared.environment import load as load_environment
 from infra.declared.experiment import Experiment, load
 from infra.local.demo import experiment as demo
-from infra.local.demo.commands import FOLDER
 from ml.contract.serving import KERAS_MODEL, PYTORCH_MODEL
 from ml.verdict.paired import Answers, judge_pairs
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+EXPERIMENTS = Path("infra", "experiments")
+SPLITS, REPLAY = EXPERIMENTS / "splits", Path("replay")
 FILMS = {"PNEUMONIA": 389, "NORMAL": 135}
 """Of the validation part of the bundled films."""
 
@@ -25,13 +26,15 @@ class TestTheDeclaration:
     def declared(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Experiment]:
         """Both files, as they are written for version 2 of the champion and 3 of the challenger."""
         monkeypatch.chdir(tmp_path)
-        (FOLDER / "replay").mkdir(parents=True)
-        (FOLDER / "replay" / "journal.db").write_text("of an earlier demonstration")
+        for earlier in (REPLAY, SPLITS):
+            earlier.mkdir(parents=True)
+            (earlier / "of an earlier demonstration").touch()
 
         demo.declare(load_environment("local"), {KERAS_MODEL: 2, PYTORCH_MODEL: 3}, since=NOW)
 
         return {
-            name: load(FOLDER / f"{name}.toml") for name in ("pneumonia_ab", "pneumonia_replay")
+            name: load(EXPERIMENTS / f"{name}.toml")
+            for name in ("pneumonia_ab", "pneumonia_replay")
         }
 
     def test_of_the_replay_is_the_repositorys_but_for_versions_and_date(
@@ -51,7 +54,8 @@ class TestTheDeclaration:
 
     def test_forgets_what_was_answered_before_it(self, declared: dict[str, Experiment]) -> None:
         assert declared
-        assert not (FOLDER / "replay").exists()
+        assert not REPLAY.exists()
+        assert not SPLITS.exists()
 
 
 class TestTheReplay:

@@ -20,7 +20,7 @@ def test_every_film_is_asked_about_and_answered(
 ) -> None:
     from databricks.sdk import WorkspaceClient
 
-    monkeypatch.setattr(requests, "FOLDER", tmp_path)
+    monkeypatch.chdir(tmp_path)
     workspace_process.create("demo-films", entity(BRIGHTNESS, name="brightness-1"))
     client = WorkspaceClient(host=workspace_process.host, token=workspace_process.token)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
+from infra.local.serving.store import EndpointStore
 from tests.plugin.workspaces import ENDPOINTS, IMAGE, PROBE, config, entity, gateway
 
 if TYPE_CHECKING:
@@ -195,6 +197,16 @@ def test_the_query_schema_comes_from_the_signature(workspace: Workspace, ab: str
     assert (images["items"]["minItems"], images["items"]["items"]["maxItems"]) == (28, 28)
 
 
+def test_two_arms_with_one_signature_have_one_query_schema(workspace: Workspace, ab: str) -> None:
+    document = workspace.client.get(f"{ENDPOINTS}/{ab}/openapi").json()
+    contents = [
+        operation["post"]["requestBody"]["content"]["application/json"]["schema"]
+        for operation in document["paths"].values()
+    ]
+    assert len(contents) == 3
+    assert contents == [contents[0]] * 3, "with a schema twice, oneOf would hold for no request"
+
+
 def test_metrics_count_the_requests_of_each_arm(workspace: Workspace, ab: str) -> None:
     def count() -> float:
         text = workspace.client.get(f"{ENDPOINTS}/{ab}/metrics").text
@@ -247,3 +259,17 @@ def test_nothing_is_answered_without_the_token(
     assert response.status_code == status
     assert response.json()["error_code"] == code
     assert set(response.json()) == {"error_code", "message"}
+
+
+def test_an_endpoint_that_can_not_be_kept_is_not_there(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(EndpointStore, "save", full)
+        response = workspace.client.post(ENDPOINTS, json={"name": "half"})
+        assert response.status_code == 500
+        assert "disk is full" in response.json()["message"]
+    assert workspace.client.get(f"{ENDPOINTS}/half").status_code == 404

@@ -196,3 +196,27 @@ def test_a_disabled_inference_table_without_rows_can_be_enabled_again() -> None:
 def test_an_enabled_inference_table_with_rows_can_be_sent_again_unchanged() -> None:
     endpoint = logged(with_table(created(Ids()), table()))
     assert with_table(endpoint, table()).table is not None
+
+
+def test_an_endpoint_is_shown_in_both_spellings_whichever_was_sent() -> None:
+    models = [
+        {
+            "name": "a",
+            "model_name": "c.s.m",
+            "model_version": "1",
+            "workload_size": "Small",
+            "scale_to_zero_enabled": False,
+        }
+    ]
+    entities = [{**entity("a"), "scale_to_zero_enabled": False, "workload_size": "Small"}]
+    shown = []
+    for sent in ({"served_models": models}, {"served_entities": entities}):
+        spec = parse_create({"name": "ab", "config": sent})
+        endpoint = states.create(spec, creator="me", now_ms=1, new_id=Ids())
+        shown.append(states.document(endpoint))
+    assert shown[0] == shown[1]
+    for config_shown in (shown[0]["config"], shown[0]["pending_config"]):
+        [model], [served] = config_shown["served_models"], config_shown["served_entities"]
+        assert models[0].items() <= model.items()
+        assert (served["entity_name"], served["entity_version"]) == ("c.s.m", "1")
+        assert model["state"] == served["state"]

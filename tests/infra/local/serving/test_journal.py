@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import math
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.local.serving.delivery import Delivery
-from infra.local.serving.journal import Entry, Journal
+from infra.local.serving.delivery import Delivery, rest_seconds
+from infra.local.serving.journal import Journal
 from infra.local.serving.payload import PayloadRow, PayloadTable, ServedEntityRow, UsageRow
+from infra.local.serving.record import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -135,6 +138,140 @@ def test_a_record_cut_short_by_a_kill_is_dropped_and_the_rest_kept(
     assert request_ids(second) == ["whole", "after"]
 
 
+@pytest.mark.parametrize("spoilt", [*range(0, 40, 5), 200, -1])
+def test_what_follows_a_byte_that_the_disk_has_changed_is_delivered_and_the_file_kept(
+    journal: Callable[..., Journal],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    spoilt: int,
+) -> None:
+    first = journal()
+    first.append(entry("before"))
+    [segment] = tmp_path.glob("*.log")
+    begin = segment.stat().st_size
+    first.append(entry("spoilt"))
+    end = segment.stat().st_size
+    first.append(entry("behind"))
+    content = bytearray(segment.read_bytes())
+    content[end - 1 if spoilt < 0 else begin + spoilt] ^= 0x10
+    segment.write_bytes(content)
+
+    assert request_ids(first) == ["before", "behind"], "the run that is writing reads on as well"
+    second = journal()
+    second.append(entry("new"))
+    batch = second.read(10)
+    assert [it.payload.databricks_request_id for it in batch.entries if it.payload] == [
+        "before",
+        "behind",
+        "new",
+    ]
+    second.forget(batch)
+    assert f"{segment} is damaged at byte {begin}" in caplog.text
+    assert segment.with_suffix(".damaged").read_bytes() == content
+
+
+def test_a_last_record_that_the_disk_has_changed_is_told_apart_from_one_cut_short(
+    journal: Callable[..., Journal], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal().append(entry("spoilt"))
+    [segment] = tmp_path.glob("*.log")
+    content = bytearray(segment.read_bytes())
+    content[-1] ^= 1
+    segment.write_bytes(content)
+    assert request_ids(journal()) == []
+    assert "is damaged at byte 0" in caplog.text
+
+
+@pytest.mark.parametrize("content", [b"", b"[1", b"{}", b'["a", 2]', b"\0\0\0"])
+def test_a_lost_position_delivers_all_that_is_there(
+    journal: Callable[..., Journal], tmp_path: Path, content: bytes
+) -> None:
+    first = journal()
+    for number in range(3):
+        first.append(entry(str(number)))
+    first.forget(first.read(2))
+    (tmp_path / "position.json").write_bytes(content)
+    assert request_ids(journal()) == ["0", "1", "2"]
+
+
+def test_a_clock_that_is_set_back_holds_up_nothing(
+    journal: Callable[..., Journal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = journal(delay_seconds=2)
+    queue.append(entry("before"))
+    set_back = time.time() - 3600
+    monkeypatch.setattr(time, "time", lambda: set_back)
+    assert queue.next_due_in() == 0
+    assert request_ids(queue) == ["before"]
+    queue.append(entry("after"))
+    assert request_ids(queue) == ["before"], "what is written now waits as ever"
+
+
+def test_a_batch_is_bounded_in_bytes_and_holds_one_entry_at_least(
+    journal: Callable[..., Journal],
+) -> None:
+    queue = journal()
+    for number in range(3):
+        queue.append(entry(str(number), request=b"x" * 1000))
+    assert len(queue.read(10, limit_bytes=1).entries) == 1
+    assert len(queue.read(10, limit_bytes=3500).entries) == 2
+
+
+def test_the_answers_of_one_turn_are_written_at_once_and_each_before_it_leaves(
+    journal: Callable[..., Journal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes: list[int] = []
+    real = os.writev
+
+    def counted(descriptor: int, buffers: Sequence[bytes]) -> int:
+        writes.append(len(buffers))
+        return real(descriptor, buffers)
+
+    monkeypatch.setattr(os, "writev", counted)
+    queue = journal()
+
+    async def answer(number: int) -> list[str]:
+        await queue.commit(entry(str(number)))
+        return request_ids(queue)
+
+    async def turn() -> list[list[str]]:
+        return await asyncio.gather(*(answer(number) for number in range(3)))
+
+    seen = asyncio.run(turn())
+    assert seen == [["0", "1", "2"]] * 3
+    assert len(writes) == 1
+
+
+def test_a_full_disk_fails_every_answer_of_the_turn_and_keeps_none_of_them(
+    journal: Callable[..., Journal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = journal()
+    queue.append(entry("1"))
+    real = os.writev
+
+    def half(descriptor: int, buffers: Sequence[bytes]) -> int:
+        whole = b"".join(buffers)
+        return real(descriptor, [whole[: len(whole) // 2]])
+
+    async def turn() -> list[object]:
+        return await asyncio.gather(
+            *(queue.commit(entry(str(number))) for number in range(2, 6)), return_exceptions=True
+        )
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "writev", half)
+        assert all(isinstance(it, OSError) for it in asyncio.run(turn()))
+    queue.append(entry("6"))
+    assert request_ids(queue) == ["1", "6"]
+
+
+def test_delivery_rests_the_less_the_older_its_rows_are() -> None:
+    rests = [rest_seconds(1, age) for age in (0, 9, 10, 15, 20, 30, 3600)]
+    assert rests == sorted(rests, reverse=True)
+    assert rests[:3] == [math.inf, math.inf, pytest.approx(49)]
+    assert rests[-2:] == [0, 0]
+
+
 def test_a_segment_that_was_delivered_is_deleted(
     journal: Callable[..., Journal], tmp_path: Path
 ) -> None:
@@ -202,6 +339,30 @@ def test_a_table_that_can_not_be_written_keeps_its_rows_and_holds_up_no_other(
     sink.broken.clear()
     delivery.deliver_due()
     assert [row.databricks_request_id for row in sink.payload["c.s.p_payload"]] == ["waits"]
+
+
+def test_a_table_that_can_not_be_written_is_tried_less_and_less_often(
+    journal: Callable[..., Journal],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("infra.local.serving.delivery._AFTER_FAILURE_SECONDS", 8)
+    now, passed = time.time(), [0.0]
+    monkeypatch.setattr(time, "time", lambda: now + passed[0])
+    monkeypatch.setattr(time, "monotonic", lambda: passed[0])
+    queue, sink = journal(), Rows()
+    sink.broken.add(TABLE.full_name)
+    queue.append(entry("waits"))
+    delivery = Delivery(queue, sink)
+    for _ in range(170):
+        delivery.deliver_due()
+        passed[0] += 1
+    said = [record.getMessage() for record in caplog.records]
+    assert [it.rpartition("in ")[2] for it in said] == ["8 s", "16 s", "32 s", "60 s", "60 s"]
+    sink.broken.clear()
+    passed[0] += 60
+    delivery.deliver_due()
+    assert [row.databricks_request_id for row in sink.payload[TABLE.full_name]] == ["waits"]
 
 
 def test_the_running_delivery_notices_new_entries(journal: Callable[..., Journal]) -> None:

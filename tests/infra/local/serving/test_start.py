@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import signal
 import socket
@@ -80,6 +82,56 @@ def test_a_second_instance_on_the_same_data_is_refused_and_names_the_first(
 
 def test_a_negative_time_is_refused(refused: Callable[..., str], tmp_path: Path) -> None:
     assert "--state-seconds" in refused("--state-seconds", "-1", "--data", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("snapshot.json", b'{"version": 1, "modules": {"catalo'),
+        ("snapshot.json", b""),
+        ("snapshot.json", b"[]"),
+        ("serving/endpoints.db", b"no database" * 1000),
+        ("system/system.duckdb", b"no database" * 1000),
+        ("token", b"\xff\xfe"),
+        ("token", b""),
+        ("serving", b"a file in the place of a folder"),
+    ],
+)
+def test_what_is_damaged_is_named_with_the_way_out(
+    refused: Callable[..., str], tmp_path: Path, file: str, content: bytes
+) -> None:
+    damaged = tmp_path / "data" / file
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(content)
+    message = refused("--port", "0", "--data", str(tmp_path / "data"))
+    assert str(tmp_path / "data") in message
+    assert "Traceback" not in message
+    assert damaged.read_bytes() == content
+
+
+def test_data_that_are_a_file_are_refused(refused: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    assert f"{tmp_path / 'data'}: File exists" in refused("--data", str(tmp_path / "data"))
+
+
+def test_a_disk_that_can_not_be_written_is_named(
+    refused: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(tmp_path / "data" / "lock"))
+
+    monkeypatch.setattr(Path, "open", read_only)
+    message = refused("--port", "0", "--data", str(tmp_path / "data"))
+    assert f"{tmp_path / 'data' / 'lock'}: Read-only file system" in message
+    assert "--data another/directory" in message
+
+
+def test_what_it_keeps_is_for_its_owner_alone(running: RunningWorkspace) -> None:
+    running.create_schema("owner", "alone")
+    running.sql("CREATE TABLE owner.alone.t (a INT)")
+    kept = [running.data, *running.data.rglob("*")]
+    assert len(kept) > 10
+    assert [it for it in kept if stat.S_IMODE(it.stat().st_mode) & 0o077] == []
 
 
 def test_the_token_is_printed_and_kept_for_its_owner_alone(running: RunningWorkspace) -> None:

@@ -14,7 +14,10 @@ class Repository:
     """`file` is the environment's file, named for the stack `serving-sandbox`."""
 
     def __init__(self, root: Path, environment_file: str, token: str) -> None:
-        for name in ("infra", "ml", "node_modules", ".venv", "cdktf.json"):
+        for name in (
+            *("infra", "ml", "node_modules", ".venv"),
+            *("cdktf.json", "main.py", "pyproject.toml"),
+        ):
             (root / name).symlink_to(REPOSITORY / name)
         self.root = root
         self.file = root / "sandbox.toml"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from infra.local.terraform import synthesis
 from infra.local.terraform.__main__ import main
 from tests.infra.local.terraform.repository import Repository
 from tests.plugin.terraform import TOKEN
@@ -108,6 +109,87 @@ def test_the_provider_changes_without_a_clean_up(
     assert workspace.is_as_given
 
 
+def test_without_a_terminal_nothing_is_begun_that_would_be_asked_about(
+    command: Callable[..., Done], server: Server
+) -> None:
+    for changing in ("apply", "destroy"):
+        done = command(changing)
+        assert done.status == 1
+        assert f"{changing} --auto-approve" in done.stderr
+    assert server.take() == []
+
+
+def test_no_command_means_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    shown = capsys.readouterr().err
+    assert [name for name in ("plan", "apply", "destroy", "output", "install") if name in shown]
+
+
+def test_a_failed_apply_ends_with_its_reason(
+    repository: Repository, command: Callable[..., Done]
+) -> None:
+    repository.file.write_text(repository.file.read_text().replace("version = 1", "version = 9"))
+    done = command("apply", "--auto-approve", **UNREACHABLE)
+    assert done.status == 1
+    assert "has no version 9" in done.stderr
+    assert "\x1b[" not in done.stdout + done.stderr
+
+
+def test_a_stack_is_synthesized_again_only_where_it_would_be_another(
+    repository: Repository, command: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synthesized = []
+    synthesize = synthesis.synthesize
+
+    def counted(*arguments: Any) -> None:
+        synthesized.append(arguments)
+        synthesize(*arguments)
+
+    monkeypatch.setattr(synthesis, "synthesize", counted)
+    command("plan", **UNREACHABLE)
+    command("plan", **UNREACHABLE)
+    assert len(synthesized) == 1, "nothing has changed"
+
+    output = repository.root / ".local/terraform/registry/cdktf.out"
+    file = output / "stacks" / STACK / "cdk.tf.json"
+    file.write_text(file.read_text().replace("ab-test", "by-hand"))
+    command("plan", **UNREACHABLE)
+    assert len(synthesized) == 2
+    assert "by-hand" not in file.read_text()
+
+    repository.file.write_text(repository.file.read_text().replace("traffic = 50", "traffic = 20"))
+    assert "+ traffic_percentage = 20" in command("plan", **UNREACHABLE).stdout
+    assert len(synthesized) == 3
+
+
+def test_what_is_deployed_is_told_without_a_workspace(
+    command: Callable[..., Done], server: Server
+) -> None:
+    assert command("apply", "--auto-approve", **UNREACHABLE).status == 0
+    host = server.url
+    server.close()
+    done = command("output", "--raw", "ab_test_endpoint_url", **UNREACHABLE)
+    assert done.status == 0, done.stderr
+    assert done.stdout == f"{host}/serving-endpoints/ab-test/invocations"
+
+
+def test_the_platform_is_not_destroyed_below_what_stands_on_it(
+    repository: Repository, command: Callable[..., Done], server: Server
+) -> None:
+    assert command("apply", "--auto-approve", **UNREACHABLE).status == 0
+    server.take()
+
+    done = command("destroy", "--stack", "platform", "--auto-approve", **UNREACHABLE)
+
+    assert done.status == 1
+    assert "platform-sandbox holds what serving-sandbox uses." in done.stderr
+    first, second = (line.strip() for line in done.stderr.splitlines()[-2:])
+    assert first.endswith(f"destroy --environment {repository.file} --stack serving")
+    assert second.endswith(f"destroy --environment {repository.file} --stack platform")
+    assert server.take() == []
+    assert command("destroy", "--auto-approve", **UNREACHABLE).status == 0
+
+
 def test_a_protected_platform_is_not_destroyed_and_the_way_out_is_told(
     repository: Repository, command: Callable[..., Done], server: Server
 ) -> None:
@@ -148,6 +230,16 @@ def test_a_stack_that_cannot_be_synthesized_is_told(
     done = command("plan")
     assert done.status == 1
     assert "The stack could not be synthesized:\nValidation failed" in done.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(
+    repository: Repository, command: Callable[..., Done]
+) -> None:
+    (repository.root / ".local").write_text("a file in the folder's place")
+    done = command("plan")
+    assert done.status == 1
+    assert ".local" in done.stderr
+    assert "Make it writable." in done.stderr
 
 
 def test_a_workspace_that_is_not_running_is_told_at_once(

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from infra.local.terraform import for_cdktf
+from infra.local.terraform.__main__ import main
 from infra.local.terraform.installation import Installation, NotInstalled
 from tests.infra.local.terraform.server import Server
 from tests.infra.local.terraform.terraform import Terraform
 from tests.plugin.terraform import TOKEN
+from tests.plugin.workspaces import eventually
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from tests.infra.local.terraform.workspace import Workspace
 
@@ -118,6 +125,65 @@ def test_a_missing_package_is_named_with_the_way_out(
         Installation(root=tmp_path).write()
 
 
+def test_a_shell_gets_what_plain_cdktf_and_terraform_commands_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    assert main(["install"]) == 0
+    script = capsys.readouterr().out + "printenv TF_CLI_CONFIG_FILE TERRAFORM_BINARY_NAME"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    configuration, terraform = done.stdout.splitlines()
+    assert configuration == str(folder / ".local/terraform/stand-in.tfrc")
+    assert os.access(terraform, os.X_OK)
+
+
+class TestTerraformForCdktf:
+    """What stands between cdktf-cli and Terraform with the stand-in."""
+
+    @pytest.fixture
+    def called(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+        """The commands of Terraform, which succeed, in the folder of a stack."""
+        called: list[list[str]] = []
+
+        def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+            called.append(command)
+            return subprocess.CompletedProcess(command, 0)
+
+        folder = tmp_path / "cdktf.out" / "stacks" / "serving-local"
+        folder.mkdir(parents=True)
+        backend = {"terraform": {"backend": {"local": {"path": "elsewhere"}}}}
+        (folder / "cdk.tf.json").write_text(json.dumps(backend))
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(for_cdktf.subprocess, "run", run)
+        return called
+
+    def test_the_provider_out_of_a_folder_is_not_locked(
+        self, called: list[list[str]], tmp_path: Path
+    ) -> None:
+        assert for_cdktf.main([str(tmp_path), str(tmp_path), "providers", "lock", "-x"]) == 0
+        assert called == []
+
+    def test_it_finds_what_our_own_commands_deployed(
+        self, called: list[list[str]], tmp_path: Path
+    ) -> None:
+        states, name = tmp_path / "states", "terraform.serving-local.tfstate"
+        (tmp_path / name).write_text('{"resources": [{"mode": "managed"}]}')
+
+        assert for_cdktf.main([str(states), str(tmp_path), "init", "-input=false"]) == 0
+
+        assert called == [
+            ["terraform", "init", "-input=false", "-reconfigure",
+             f"-backend-config=path={states / name}"],
+        ]  # fmt: skip
+        assert (states / name).exists()
+
+    def test_any_other_command_is_terraforms(self, called: list[list[str]], tmp_path: Path) -> None:
+        for_cdktf.main([str(tmp_path), str(tmp_path), "plan", "-out", "a plan"])
+        assert called == [["terraform", "plan", "-out", "a plan"]]
+
+
 @pytest.mark.programs
 def test_started_by_hand_it_says_who_starts_it(installation: Any) -> None:
     done = subprocess.run(
@@ -129,6 +195,60 @@ def test_started_by_hand_it_says_who_starts_it(installation: Any) -> None:
     )
     assert done.returncode == 1
     assert "Terraform starts it, not you" in done.stderr
+
+
+def _start(installation: Installation, folder: Path) -> subprocess.Popen[str]:
+    """What Terraform starts; this process is the Terraform command."""
+    cookie = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2"
+    return subprocess.Popen(
+        [sys.executable, "-m", "infra.local.terraform.stand_in"],
+        cwd=installation.root,
+        env=os.environ | {"TF_PLUGIN_MAGIC_COOKIE": cookie, "TMPDIR": str(folder)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A socket's path is short."""
+    with tempfile.TemporaryDirectory(prefix="h") as folder:
+        yield Path(folder)
+
+
+@pytest.mark.programs
+def test_what_one_command_starts_is_served_by_one_process_that_goes_with_the_last(
+    installation: Installation, short_folder: Path
+) -> None:
+    starts = [_start(installation, short_folder) for _ in range(3)]
+    handshakes = [start.stdout.readline().strip() for start in starts if start.stdout]
+    sockets = [Path(handshake.split("|")[3]) for handshake in handshakes]
+
+    assert len(set(sockets)) == 3
+    assert [it.name for it in short_folder.glob("*/control.sock")] == ["control.sock"]
+    (stays,) = short_folder.glob(f"stand-in-{os.getuid()}-{os.getpid()}")
+    assert stays.stat().st_mode & 0o077 == 0
+
+    starts[0].kill()  # the first one is nobody's parent any more
+    assert eventually(lambda: not sockets[0].exists())
+    assert sockets[1].exists()
+    for start in starts:
+        start.kill()
+        start.communicate()
+    assert eventually(lambda: not any(socket.exists() for socket in sockets))
+
+
+@pytest.mark.programs
+def test_without_a_folder_of_its_own_each_start_serves_itself(
+    installation: Installation, short_folder: Path
+) -> None:
+    short_folder.joinpath(f"stand-in-{os.getuid()}-{os.getpid()}").touch()
+    start = _start(installation, short_folder)
+
+    assert start.stdout is not None
+    assert "|grpc|" in start.stdout.readline()
+    start.kill()
+    start.communicate()
 
 
 @pytest.mark.programs

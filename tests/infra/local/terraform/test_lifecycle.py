@@ -87,13 +87,11 @@ LIVES = {
         first={"name": "d", "comment": "one"},
         then={"comment": "two", "properties": {"k": "v"}},
         import_id="d",
-        import_loses=frozenset({"force_destroy"}),
     ),
     "databricks_schema": Life(
         first={"catalog_name": "c", "name": "t"},
         then={"comment": "two", "owner": "other"},
         import_id="c.t",
-        import_loses=frozenset({"force_destroy"}),
     ),
     "databricks_volume": Life(
         first={"catalog_name": "c", "schema_name": "s", "name": "v", "volume_type": "MANAGED"},
@@ -133,7 +131,6 @@ LIVES = {
         first={"name": "wh", "cluster_size": "Small"},
         then={"auto_stop_mins": 10, "max_num_clusters": 3},
         import_id="{id}",
-        import_loses=frozenset({"no_wait"}),
     ),
     "databricks_query": Life(
         first={"display_name": "q", "query_text": "select 1", "warehouse_id": "{warehouse}"},
@@ -154,7 +151,6 @@ LIVES = {
         },
         then={"name": "k", "max_concurrent_runs": 2, "description": "two"},
         import_id="{id}",
-        import_loses=frozenset({"always_running", "control_run_state"}),
     ),
     "databricks_cluster": Life(
         first={
@@ -163,7 +159,6 @@ LIVES = {
         },
         then={"num_workers": 2, "is_pinned": True},
         import_id="{id}",
-        import_loses=frozenset({"no_wait"}),
     ),
     "databricks_cluster_policy": Life(
         first={"name": "p", "definition": "{}"},

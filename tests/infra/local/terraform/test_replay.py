@@ -268,6 +268,31 @@ def cluster(minutes: int) -> Resources:
     )
 
 
+def pinned(is_pinned: bool) -> Resources:
+    resources = copy.deepcopy(cluster(20))
+    resources["databricks_cluster"]["this"] |= {"cluster_name": "pin", "is_pinned": is_pinned}
+    return resources
+
+
+def autoscaled(least: int, most: int) -> Resources:
+    return one(
+        "databricks_cluster", cluster_name="as", spark_version="15.4.x-scala2.12",
+        node_type_id="i3.xlarge", spark_env_vars={"A": "b"},
+        autoscale=[{"min_workers": least, "max_workers": most}],
+        aws_attributes=[{"availability": "SPOT", "first_on_demand": 1}],
+    )  # fmt: skip
+
+
+def complete_permissions(text: str, _: Recorded, sent: list[Any]) -> Any:
+    head = json.loads(text.partition(',"access_control_list":')[0] + "}")
+    entries = [
+        {name: value for name, value in entry.items() if name != "permission_level"}
+        | {"all_permissions": [{"permission_level": entry["permission_level"], "inherited": False}]}
+        for entry in sent[-1]["access_control_list"]
+    ]
+    return head | {"access_control_list": entries}
+
+
 def dashboard(name: str, title: str) -> Resources:
     return one(
         "databricks_dashboard", display_name=name, parent_path="/Shared", warehouse_id=WAREHOUSE,
@@ -474,6 +499,38 @@ CASES = {
         complete=complete_job,
     ),
     "cluster": Case(file="cluster", phases={"create": cluster(20), "update": cluster(30)}),
+    "cluster_pinned": Case(
+        file="more_resources",
+        phases={"create": pinned(True), "update": pinned(False)},
+    ),
+    "cluster_autoscale": Case(
+        file="more_resources",
+        phases={"create": autoscaled(1, 3), "update": autoscaled(2, 5)},
+    ),
+    "sqltab_cluster_auto": Case(
+        file="more_resources",
+        phases={"create": table("p10b", warehouse_id=WAREHOUSE, cluster_keys=["AUTO"])},
+        complete=complete_table,
+    ),
+    "perm_sql_endpoint_id": Case(
+        file="more_resources",
+        phases={
+            "create": permissions("sql_endpoint_id", WAREHOUSE, analysts="CAN_USE"),
+            "update": one(
+                "databricks_permissions",
+                sql_endpoint_id=WAREHOUSE,
+                access_control=[
+                    {"group_name": "analysts", "permission_level": "CAN_MONITOR"},
+                    {"user_name": "someone@example.com", "permission_level": "CAN_MANAGE"},
+                    {
+                        "service_principal_name": "00000000-0000-0000-0000-000000000001",
+                        "permission_level": "CAN_USE",
+                    },
+                ],
+            ),
+        },
+        complete=complete_permissions,
+    ),
     "secret": Case(file="secret", phases={"create": secret("one"), "update": secret("two")}),
     "secret_scope": Case(
         file="secret_scope",

@@ -268,6 +268,23 @@ def test_a_missing_model_is_refused_with_the_way_out(deployed: Any) -> None:
     assert "POST /api/2.0/serving-endpoints" in output
 
 
+@pytest.mark.parametrize("operation", ["create", "update"])
+def test_a_missing_secret_is_refused_with_its_own_way_out(deployed: Any, operation: str) -> None:
+    if operation == "update":
+        deployed.write(databricks_model_serving={"this": endpoint()})
+        deployed.apply()
+    secretive = endpoint()
+    secretive["config"][0]["served_entities"][0]["environment_vars"] = {
+        "TOKEN": "{{secrets/given/key}}"
+    }
+    deployed.write(databricks_model_serving={"this": secretive})
+
+    output = " ".join(deployed.apply(check=False).split())
+    assert "scope 'given' has no secret 'key'" in output
+    assert "databricks secrets put-secret given key" in output
+    assert "train" not in output
+
+
 def test_importing_what_does_not_exist_says_so(deployed: Any) -> None:
     deployed.write(databricks_model_serving={"this": endpoint()})
     done = deployed.run("import", "-no-color", "databricks_model_serving.this", "x", check=False)

@@ -116,8 +116,57 @@ def test_a_workspace_and_a_file_with_the_same_rows_count_the_same(views, log, ex
 def test_a_subgroup_must_be_a_column_of_the_view(views):
     from ml.contract.errors import UserError
 
-    with pytest.raises(UserError, match="no column site"):
-        views(("site",))
+    with pytest.raises(UserError, match=r"no column wing, .* arm, .* site, "):
+        views(("wing",))
+
+
+def test_patients_and_subgroups_come_from_the_contexts(ab_test: ABTestBed, log, experiment) -> None:
+    """The same from a file that has them as columns."""
+    import datetime
+
+    from infra.declared.experiment import load, splits
+    from ml.compare import decide
+    from ml.workspace.warehouse import Warehouse
+
+    context = ("site", "device_maker", "device_model", "view", "age_band", "sex")
+    for number in range(40):
+        arm, probability = (CHAMPION, CHALLENGER)[number % 2], (0.9, 0.25)[number % 3 == 0]
+        truth = ("PNEUMONIA", "NORMAL")[number % 4 == 0]
+        known = {name: f"{name}-{number % 2}" for name in context} if number % 5 else {}
+        if number % 5:
+            known["patient_key"] = f"{number // 4:064x}"
+            ab_test.describe(f"film-{number}", **known)
+        ab_test.answer(arm, probability, id=f"film-{number}", minutes=number)
+        ab_test.judge(f"film-{number}", truth, minutes=number + 60)
+        log.film(
+            arm,
+            probability,
+            truth,
+            hours=(NOON + number) / 60,
+            execution_duration_ms=20,
+            **{**dict.fromkeys((*context, "patient_key")), **known},
+        )
+    ab_test.create_views()
+    trial = load(experiment(maturity=1, subgroups=list(context)))
+    warehouse = Warehouse(ab_test.workspace.sdk(), ab_test.workspace.warehouse_id)
+
+    from_views, from_file = (
+        decide(
+            trial,
+            splits(trial),
+            rows,
+            as_of=START + datetime.timedelta(days=1, hours=12),
+            environment=None,
+        ).decision
+        for rows in (
+            WorkspaceViews(warehouse, ab_test.analysis, context),
+            ParquetFile(log.parquet(), context),
+        )
+    )
+
+    assert from_views.numbers == from_file.numbers
+    assert from_views.data.digest == from_file.data.digest
+    assert "patient_key" not in from_views.data.assumed
 
 
 ENVIRONMENT = """

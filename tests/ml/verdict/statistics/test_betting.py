@@ -6,8 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.verdict.statistics.betting import BETS, Evidence, Moments, at_one_look, evidence
-from ml.verdict.statistics.cells import Cells
+from ml.verdict.statistics.cells import NORMAL, PNEUMONIA, Cells
 from ml.verdict.statistics.metrics import METRICS, difference, gain, of_arm, share
+from ml.verdict.statistics.truth import Truth
+
+
+def believed(*metric):
+    """The belief that both metrics are so, of champion and challenger."""
+    return Truth(prevalence=0.5, sensitivity=metric, specificity=metric)
 
 
 def drawn(n, *, sensitivity, propensity=0.5, sampling=1.0, seed=0, per_look=100):
@@ -23,7 +29,7 @@ def drawn(n, *, sensitivity, propensity=0.5, sampling=1.0, seed=0, per_look=100)
         arm=arm,
         propensity=p,
         called=called,
-        sick=np.ones(n, bool),
+        truth=np.full(n, PNEUMONIA, np.int8),
         sampling=chance,
         n=np.ones(n),
     ).where(read)
@@ -31,7 +37,7 @@ def drawn(n, *, sensitivity, propensity=0.5, sampling=1.0, seed=0, per_look=100)
 
 def found(films, looks, smallest=1.0, expected=(0.85, 0.9)):
     return evidence(
-        difference(films, "sensitivity", expected, smallest), films.look, films.n, looks
+        difference(films, "sensitivity", believed(*expected), smallest), films.look, films.n, looks
     )
 
 
@@ -64,7 +70,9 @@ def test_the_order_of_the_films_does_not_matter():
     films = drawn(500, sensitivity=(0.8, 0.9))
     shuffled = films.where(np.random.default_rng(5).permutation(500))
     everything = np.zeros(500, np.intp)
-    moments = [difference(each, "sensitivity", (0.8, 0.9), 1.0) for each in (films, shuffled)]
+    moments = [
+        difference(each, "sensitivity", believed(0.8, 0.9), 1.0) for each in (films, shuffled)
+    ]
 
     first, second = (evidence(each, everything, films.n, 1).limits(-1, 1, 0.05) for each in moments)
 
@@ -116,16 +124,15 @@ def test_an_interval_holds_its_estimate(n, shares, metric):
         arm=np.array([0, 0, 1, 1], np.int8),
         propensity=np.full(4, 0.5),
         called=np.array([True, False, True, False]) == (metric != "specificity"),
-        sick=np.full(4, metric != "specificity"),
+        truth=np.full(4, NORMAL if metric == "specificity" else PNEUMONIA, np.int8),
         sampling=np.ones(4),
         n=np.array([right[0], wrong[0], right[1], wrong[1]], float),
     ).where(np.array([right[0], wrong[0], right[1], wrong[1]]) > 0)
 
     arms = [share(at_one_look(of_arm(films, arm, metric, 1.0), films.n), 0.05) for arm in (0, 1)]
-    estimate = arms[1].value - arms[0].value if all(arms) else None
-    found_ = at_one_look(difference(films, metric, (0.85, 0.9), 1.0), films.n)
+    found_ = at_one_look(difference(films, metric, believed(0.85, 0.9), 1.0), films.n)
 
-    for interval in (*arms, gain(found_, estimate, 0.05)):
+    for interval in (*arms, gain(found_, 0.05)):
         if interval is not None:
             assert interval.low <= interval.value <= interval.high
 
@@ -148,7 +155,7 @@ def test_an_interval_ends_where_the_estimand_does_though_luck_went_beyond(looks)
         arm=np.ones(n, np.int8),
         propensity=np.full(n, 0.02),
         called=np.ones(n, bool),
-        sick=np.ones(n, bool),
+        truth=np.full(n, PNEUMONIA, np.int8),
         sampling=np.ones(n),
         n=np.ones(n),
     )
@@ -184,13 +191,13 @@ def test_a_film_whose_split_has_changed_counts_with_the_split_of_its_time():
         arm=arm,
         propensity=propensity,
         called=called,
-        sick=np.ones(n, bool),
+        truth=np.full(n, PNEUMONIA, np.int8),
         sampling=np.ones(n),
         n=np.ones(n),
     )
 
     interval = gain(
-        at_one_look(difference(films, "sensitivity", (0.7, 0.75), 1.0), films.n), 0.05, 0.05
+        at_one_look(difference(films, "sensitivity", believed(0.7, 0.75), 1.0), films.n), 0.05
     )
 
     assert called[arm == 1].mean() < called[arm == 0].mean() - 0.2
@@ -202,8 +209,8 @@ def test_a_wrong_belief_costs_width_alone():
     films = drawn(4000, sensitivity=(0.6, 0.6), seed=9)
 
     right, wrong = (
-        np.array(found(films, 40, expected=(believed, believed)).limits(-1, 1, 0.05))[:, -1]
-        for believed in (0.6, 0.95)
+        np.array(found(films, 40, expected=(rate, rate)).limits(-1, 1, 0.05))[:, -1]
+        for rate in (0.6, 0.95)
     )
 
     assert right[0] < 0 < right[1]
@@ -215,7 +222,10 @@ def test_no_film_means_no_interval():
     nothing = drawn(0, sensitivity=(0.8, 0.8))
 
     assert (
-        gain(at_one_look(difference(nothing, "sensitivity", (0.8, 0.8), 1.0), nothing.n), 0.0, 0.05)
+        gain(
+            at_one_look(difference(nothing, "sensitivity", believed(0.8, 0.8), 1.0), nothing.n),
+            0.05,
+        )
         is None
     )
 

@@ -210,13 +210,15 @@ class TestOfTheLoggedRows:
             )
         log.end()
 
-    @pytest.mark.parametrize("many", [0, 1_000_000], ids=["4 decimals", "6 decimals"])
+    @pytest.mark.parametrize("readings", [1_000_000, 0], ids=["steps of a logit", "6 decimals"])
     def test_counted_together_gives_what_the_exact_probabilities_give(
-        self, log, experiment, compare, monkeypatch, many
+        self, log, experiment, compare, monkeypatch, readings
     ):
         from infra.declared.experiment import load
+        from ml.verdict.counting.queries import Extent
 
-        monkeypatch.setattr("ml.verdict.counting.queries._MANY_ROWS", many)
+        steps = Extent(readings=readings, samplings=2).steps(1)
+        monkeypatch.setattr(Extent, "steps", lambda *_: steps)
         self.extreme(log)
         trial = experiment(maturity=0)
         found = compare(trial).numbers

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 _CLUSTERS = "2.1/clusters"
 _POLICIES = "2.0/policies/clusters"
 _JOBS = "2.2/jobs"
+_JOBS_BEFORE = "2.0/jobs"
 _CLUSTER_SECONDS = 30 * 60.0
+_SIZE = ("autoscale", "num_workers")
+"""What changes in a cluster that runs without a restart."""
+
+
+def _are_both_false(change: Change) -> bool:
+    return is_zero(change.old) and is_zero(change.new)
 
 
 class Cluster(Resource):
@@ -28,6 +35,10 @@ class Cluster(Resource):
 
     type = "databricks_cluster"
     conversion: ClassVar[Conversion] = Conversion(names={"library": "libraries"})
+    suppress: ClassVar[dict[str, Suppress]] = {
+        "is_pinned": _are_both_false,
+        "no_wait": _are_both_false,
+    }
     _own = frozenset(
         {"cluster_id", "default_tags", "id", "is_pinned", "library", "no_wait", "state", "timeouts",
          "url", "apply_policy_default_values"}
@@ -59,10 +70,15 @@ class Cluster(Resource):
         )
 
     def update(self, rest: Rest, data: Data) -> None:
+        there = rest.get(f"{_CLUSTERS}/get", {"cluster_id": data.id})
         settings = set(self.block.attributes) | set(self.block.blocks)
-        if data.changed(*(settings - {"is_pinned", "no_wait"})):
-            rest.get(f"{_CLUSTERS}/get", {"cluster_id": data.id})
+        edited = settings - {"is_pinned", "no_wait", *_SIZE}
+        if data.changed(*edited) or (data.changed(*_SIZE) and there.get("state") != "RUNNING"):
             rest.post(f"{_CLUSTERS}/edit", self._body(data) | {"cluster_id": data.id})
+        elif data.changed(*_SIZE):
+            body = self._body(data)
+            size = {name: body[name] for name in _SIZE if name in body}
+            rest.post(f"{_CLUSTERS}/resize", size | {"cluster_id": data.id})
         if data.changed("is_pinned"):
             verb = "pin" if data.get("is_pinned") else "unpin"
             rest.post(f"{_CLUSTERS}/{verb}", {"cluster_id": data.id})
@@ -173,7 +189,9 @@ class Job(Resource):
         data.id = str(rest.post(f"{_JOBS}/create", self._settings(data))["job_id"])
 
     def read(self, rest: Rest, data: Data) -> None:
-        job = rest.get(f"{_JOBS}/get", {"job_id": data.id})
+        # What is imported is not known to have tasks yet.
+        path = _JOBS if data.get("task") or data.get("format") == "MULTI_TASK" else _JOBS_BEFORE
+        job = rest.get(f"{path}/get", {"job_id": data.id})
         settings = job.get("settings") or {}
         if settings.get("tasks"):
             settings["tasks"] = sorted(settings["tasks"], key=lambda task: task["task_key"])
@@ -197,4 +215,8 @@ class Job(Resource):
         settings = self.conversion.request(self.block, data.state, only=sent)
         if settings.get("tasks"):
             settings["tasks"] = sorted(settings["tasks"], key=lambda task: task["task_key"])
+        settings.setdefault("queue", {"enabled": False})
+        for one in (*settings.get("job_clusters", ()), *settings.get("tasks", ())):
+            if "new_cluster" in one and "autoscale" not in one["new_cluster"]:
+                one["new_cluster"].setdefault("num_workers", 0)
         return settings

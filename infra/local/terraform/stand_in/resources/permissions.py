@@ -27,16 +27,32 @@ class _Kind:
     setting: str
     object_type: str
     path: str
-    own_level: str = "CAN_MANAGE"
+    own_levels: tuple[str, ...] = ("CAN_MANAGE",)
+    """What the caller is given on top of what is declared."""
+    creator: tuple[str, str, str] | None = None
+    """Where its creator is found, who owns it again when the permissions go: path, name of the id
+    in the query or "", name in the answer."""
 
 
 _KINDS = (
     _Kind(setting="serving_endpoint_id", object_type="serving-endpoint", path="serving-endpoints"),
-    _Kind(setting="job_id", object_type="job", path="jobs", own_level="IS_OWNER"),
+    _Kind(
+        setting="job_id",
+        object_type="job",
+        path="jobs",
+        own_levels=("IS_OWNER",),
+        creator=("2.2/jobs/get", "job_id", "creator_user_name"),
+    ),
     _Kind(setting="cluster_id", object_type="cluster", path="clusters"),
     _Kind(setting="cluster_policy_id", object_type="cluster-policy", path="cluster-policies"),
-    _Kind(setting="sql_endpoint_id", object_type="warehouses", path="sql/warehouses"),
-    _Kind(setting="dashboard_id", object_type="dashboard", path="dashboards"),
+    _Kind(
+        setting="sql_endpoint_id",
+        object_type="warehouses",
+        path="sql/warehouses",
+        own_levels=("CAN_MANAGE", "IS_OWNER"),
+        creator=("2.0/sql/warehouses", "", "creator_name"),
+    ),
+    _Kind(setting="dashboard_id", object_type="dashboard", path="dashboards", own_levels=()),
     _Kind(setting="registered_model_id", object_type="registered-model", path="registered-models"),
     _Kind(setting="experiment_id", object_type="mlflowExperiment", path="experiments"),
 )
@@ -108,12 +124,16 @@ class Permissions(Resource):
             for entry in answer.get("access_control_list") or []
             if entry.get("group_name") == "admins" and (level := _direct_level(entry)) is not None
         ]
-        if _kind(data.id).path == "jobs":
-            job = rest.get("2.2/jobs/get", {"job_id": data.id.rpartition("/")[2]})
-            user = job["creator_user_name"]
-        else:
-            user = rest.get(ME)["userName"]
-        rest.put(_path(data.id), {"access_control_list": [*kept, _own(data.id, user)]})
+        kind = _kind(data.id)
+        own = []
+        if "CAN_MANAGE" in kind.own_levels:
+            own.append(_own("CAN_MANAGE", rest.get(ME)["userName"]))
+        if kind.creator:
+            path, query, name = kind.creator
+            id_ = data.id.rpartition("/")[2]
+            answer = rest.get(path, {query: id_}) if query else rest.get(f"{path}/{id_}")
+            own.append(_own("IS_OWNER", answer[name]))
+        rest.put(_path(data.id), {"access_control_list": [*kept, *own]})
 
     def _put(self, rest: Rest, object_id: str, data: Data) -> None:
         me = rest.get(ME)["userName"]
@@ -124,9 +144,12 @@ class Permissions(Resource):
                 raise Refused(
                     "it is not possible to modify permissions for the current user: " + me
                 )
-        level = _kind(object_id).own_level
-        if level != "IS_OWNER" or all(entry["permission_level"] != level for entry in entries):
-            entries.append(_own(object_id, me))
+        declared = {entry["permission_level"] for entry in entries}
+        entries += [
+            _own(level, me)
+            for level in _kind(object_id).own_levels
+            if level != "IS_OWNER" or level not in declared
+        ]
         rest.put(_path(object_id), {"access_control_list": entries})
         data.caller = me  # the read that follows does not ask again
 
@@ -144,8 +167,8 @@ def _kind(object_id: str) -> _Kind:
     raise Refused(f"{object_id!r} is no object whose permissions the stand-in knows: {known}.")
 
 
-def _own(object_id: str, user: str) -> dict[str, str]:
-    return {"user_name": user, "permission_level": _kind(object_id).own_level}
+def _own(level: str, user: str) -> dict[str, str]:
+    return {"user_name": user, "permission_level": level}
 
 
 def _names(entry: Mapping[str, Any]) -> dict[str, str]:

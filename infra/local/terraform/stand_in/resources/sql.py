@@ -24,7 +24,10 @@ class SqlEndpoint(Resource):
     """databricks_sql_endpoint, a warehouse."""
 
     type = "databricks_sql_endpoint"
-    conversion: ClassVar[Conversion] = Conversion(omits_required_zeros=True)
+    conversion: ClassVar[Conversion] = Conversion(
+        omits_required_zeros=True,
+        always_sent=frozenset({"enable_photon", "enable_serverless_compute"}),
+    )
     _sent = frozenset(
         {
             "auto_stop_mins", "channel", "cluster_size", "creator_name", "enable_photon",

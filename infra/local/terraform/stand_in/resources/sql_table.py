@@ -209,7 +209,7 @@ def _create_statement(data: Data) -> str:
     if partitions := data.get("partitions"):
         parts.append(f"\nPARTITIONED BY ({', '.join(partitions)})")
     if keys := data.get("cluster_keys"):
-        parts.append(f"\nCLUSTER BY ({_cluster_keys(keys)})")
+        parts.append(f"\nCLUSTER BY {_cluster_keys(keys)}")
     if data.text("comment"):
         parts.append(f"\nCOMMENT '{_escaped(data.text('comment'))}'")
     if properties := data.get("properties"):
@@ -233,7 +233,7 @@ def _alter_statements(data: Data, there: Mapping[str, Any]) -> Iterable[str]:
         if data.text("storage_location") != (there.get("storage_location") or ""):
             yield f"ALTER TABLE {name} SET {_location(data)}"
         if (data.get("cluster_keys") or []) != (there.get("cluster_keys") or []):
-            yield f"ALTER TABLE {name} CLUSTER BY ({_cluster_keys(data.get('cluster_keys') or [])})"
+            yield f"ALTER TABLE {name} CLUSTER BY {_cluster_keys(data.get('cluster_keys') or [])}"
     if data.text("comment") != (there.get("comment") or ""):
         yield f"COMMENT ON {kind} {name} IS '{_escaped(data.text('comment'))}'"
     if properties := data.get("properties"):
@@ -285,7 +285,9 @@ def _pairs(settings: Mapping[str, str]) -> str:
 
 
 def _cluster_keys(keys: list[str]) -> str:
-    return ",".join(f"`{key}`" for key in keys)
+    if keys == ["AUTO"]:
+        return "AUTO"  # a word, not the name of a column
+    return f"({','.join(f'`{key}`' for key in keys)})"
 
 
 def _location(data: Data) -> str:

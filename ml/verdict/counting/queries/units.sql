@@ -1,0 +1,27 @@
+-- The patients that are known, by the day of their first mature film and by what became of all of
+-- them: patients that are alike are counted together. A film is written as propensity, side, call,
+-- truth and sampling probability with spaces between them, a patient's films with '|' between them.
+SELECT
+  day,
+  films,
+  COUNT(*) AS n
+FROM (
+  SELECT
+    MIN(day) AS day,
+    ARRAY_JOIN(
+      ARRAY_SORT(COLLECT_LIST(CONCAT_WS(
+        ' ',
+        CAST(propensity AS STRING),
+        CAST(side AS STRING),
+        CASE WHEN called THEN '1' ELSE '0' END,
+        CAST(truth AS STRING),
+        CAST(sampling AS STRING)
+      ))),
+      '|'
+    ) AS films
+  FROM cases
+  WHERE standing = 0 AND mature AND patient_key IS NOT NULL
+  GROUP BY patient_key
+) AS patients
+GROUP BY day, films
+ORDER BY day, films

@@ -1,0 +1,50 @@
+"""What a test counts as one: a patient with all films, or a film whose patient is not known."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.verdict.counting.counts import Counted
+from ml.verdict.statistics.cells import Cells
+
+
+def films_alone(films: Counted, days: NDArray[np.int64]) -> Cells:
+    """The films whose patient is not known, out of the count `films`; ``days`` are those of the
+    looks, ascending."""
+    alone = ~films["keyed"]
+    return Cells(
+        look=np.searchsorted(days, films["day"][alone]),
+        arm=films["side"][alone].astype(np.int8),
+        propensity=films["propensity"][alone].astype(np.float64),
+        called=films["called"][alone].astype(np.bool_),
+        truth=films["truth"][alone].astype(np.int8),
+        sampling=films["sampling"][alone].astype(np.float64),
+        n=films["n"][alone].astype(np.float64),
+    )
+
+
+def films_of_patients(patients: Counted, days: NDArray[np.int64]) -> Cells:
+    """The patients' films, out of the count `units`, which writes each film as a text."""
+    unit: list[int] = []
+    kinds: list[list[str]] = []
+    times: list[int] = []
+    size = np.zeros(patients["n"].size)
+    for number, text in enumerate(patients["films"]):
+        of_patient, many = np.unique(str(text).split("|"), return_counts=True)
+        unit += [number] * many.size
+        kinds += [kind.split(" ") for kind in of_patient.tolist()]
+        times += many.tolist()
+        size[number] = many.sum()
+    propensity, side, called, truth, sampling = np.array(kinds, np.float64).reshape(-1, 5).T
+    units, within = np.array(unit, np.intp), np.array(times, np.float64)
+    return Cells(
+        look=np.searchsorted(days, patients["day"])[units],
+        arm=side.astype(np.int8),
+        propensity=propensity,
+        called=called.astype(np.bool_),
+        truth=truth.astype(np.int8),
+        sampling=sampling,
+        n=within * patients["n"][units],
+        unit=units,
+        within=within,
+        size=size[units],
+    )
