@@ -115,11 +115,25 @@ def collected(function: str) -> Callable[[Generator, Any], str]:
             raise not_emulated(f"{function} with DISTINCT, ORDER BY or LIMIT")
         text = generator.sql(operand)
         listed = f"LIST({function}{text}) FILTER (WHERE ({text}) IS NOT NULL)"
-        if isinstance(node.parent, exp.Window | exp.Filter | exp.WithinGroup):
-            raise not_emulated("collect_list or collect_set with OVER or FILTER")
-        return f"COALESCE({listed}, [])"
+        if isinstance(node.parent, exp.Filter | exp.WithinGroup):
+            raise not_emulated("collect_list or collect_set with FILTER")
+        # Of a window it is a part, and the window is what has no value.
+        return listed if isinstance(node.parent, exp.Window) else _or_empty(listed)
 
     return render
+
+
+def window(node: exp.Window, text: str) -> str:
+    """The text of a window: what was collected over no value is an empty array there, too."""
+    if not isinstance(node.this, exp.ArrayAgg | exp.ArrayUniqueAgg):
+        return text
+    if node.args.get("order") or node.args.get("spec"):
+        raise not_emulated("collect_list or collect_set over an ordered window")
+    return _or_empty(text)
+
+
+def _or_empty(listed: str) -> str:
+    return f"COALESCE({listed}, [])"
 
 
 def sequence(generator: Generator, node: exp.GenerateSeries) -> str:

@@ -7,7 +7,7 @@ subexpressions.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Final
 
 from sqlglot import exp
@@ -44,8 +44,14 @@ class _Read(Databricks):
 
 def _get_json_object(operands: list[exp.Expr], dialect: Any) -> exp.Expr:
     path = operands[1] if len(operands) == 2 else None
-    if not isinstance(path, exp.Literal) or not re.fullmatch(r"\$[^*]*", path.name):
-        raise not_emulated("get_json_object with a path that is no literal from $ without *")
+    parts = path.expressions if isinstance(path, exp.Concat) else [path]
+    # What is no literal is the position in an array, which `_json_path` looks at.
+    text = "".join(part.name if isinstance(part, exp.Literal) else "\0" for part in parts)
+    if not re.fullmatch(r"\$([^*\0]|(?<=\[)\0(?=\]))*", text):
+        raise not_emulated(
+            "get_json_object with a path that is no literal from $ without *, nor one with "
+            "positions between [ and ]"
+        )
     parsed: exp.Expr = DatabricksParser.FUNCTIONS["GET_JSON_OBJECT"](operands, dialect=dialect)
     return parsed
 
@@ -108,7 +114,18 @@ def _json_path(generator: LakeGenerator, node: exp.JSONExtract | exp.JSONExtract
         value = f"CAST(TO_JSON(JSON_EXTRACT({document}, {path})) AS TEXT)"
     else:
         value = f"JSON_EXTRACT_STRING({document}, {path})"
-    return f"CASE WHEN JSON_VALID({document}) THEN {value} END"
+    conditions = [f"JSON_VALID({document})", *_positions(generator, node.expression)]
+    return f"CASE WHEN {' AND '.join(conditions)} THEN {value} END"
+
+
+def _positions(generator: LakeGenerator, path: exp.Expr) -> Iterator[str]:
+    """That the positions in a path of parts are some; DuckDB would count others from the end."""
+    for part in path.expressions if isinstance(path, exp.Concat) else ():
+        if isinstance(part, exp.Literal):
+            continue
+        if part.type is None or not part.type.is_type(*exp.DataType.INTEGER_TYPES):
+            raise not_emulated("get_json_object with a position that is no integer")
+        yield f"({generator.sql(part)}) >= 0"
 
 
 def _date_difference(generator: LakeGenerator, node: exp.DateDiff | exp.TimestampDiff) -> str:
@@ -312,6 +329,10 @@ class LakeGenerator(DuckDBGenerator):
         """Positions of LATERAL VIEW posexplode are INT."""
         text = super().join_sql(expression, join_op)
         return _POSITION_OF_LATERAL.sub(r"\1CAST(\2 AS INT) AS", text, count=1)
+
+    def window_sql(self, expression: exp.Window) -> str:
+        """An aggregate over a window."""
+        return collections_text.window(expression, super().window_sql(expression))
 
     def anonymous_sql(self, expression: exp.Anonymous) -> str:
         """A function that sqlglot has no class for."""

@@ -7,7 +7,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
-from tests.infra.local.sql import product
+from tests.infra.local.sql import product, product_rows
 from tests.infra.local.sql.questions import Question
 
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ def open_engine(lake: Lake, forms: frozenset[str] | None) -> Engine:
     from tests.infra.local.sql.questions import typed_rows
 
     free = Engine(lake.database, lake.tables, lake.namespaces, lake.user)
-    for schema in ("base.s", f"{product.CATALOG}.gold", f"{product.CATALOG}.bronze"):
+    for schema in ("base.s", f"{product_rows.CATALOG}.gold", f"{product_rows.CATALOG}.bronze"):
         catalog = schema.partition(".")[0]
         if not lake.namespaces.has_catalog(catalog):
             asyncio.run(unity_catalog.create_catalog(CreateCatalogRequest(name=catalog)))
         free.execute(Statement(text=f"CREATE SCHEMA IF NOT EXISTS {schema}"))
     free.execute(Statement(text=f"CREATE OR REPLACE TABLE base.s.typed AS {typed_rows()}"))
-    for name, rows in product.tables():
+    for name, rows in product_rows.tables():
         free.execute(Statement(text=f"CREATE OR REPLACE TABLE {name} AS {rows}"))
     engine = Engine(lake.database, lake.tables, lake.namespaces, lake.user, forms=forms)
     for name, query in product.views():

@@ -1,7 +1,7 @@
 """The product's own SQL as part of the corpus: views, dashboards, the verdict's counts, readings.
 
 The statements are not written down here: the product's own code makes them, and whoever executes
-them is given. Their answers over the rows below are in `corpus/product.json`.
+them is given. Their answers over the rows of `product_rows.py` are in `corpus/product.json`.
 """
 
 from __future__ import annotations
@@ -11,35 +11,38 @@ import datetime
 import json
 from collections.abc import Callable
 from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.declared.analysis import VIEWS, Analysis
-from infra.declared.experiment import load
-from ml.contract.tables import FILMS, PREDICTION_FEEDBACK
+from infra.declared.analysis import VIEWS
+from infra.declared.reading import AuditStratum, ReadingPlan
+from ml.contract.tables import FILMS
+from tests.infra.local.sql.product_rows import (
+    ANALYSIS,
+    AS_OF,
+    CATALOG,
+    ENTITIES,
+    EXPERIMENT,
+    LOGGED,
+    START,
+    SUBGROUPS,
+)
 from tests.infra.local.sql.questions import FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 FILE: Final = FOLDER / "product.json"
 _DASHBOARDS: Final = Path(__file__).parents[4] / "infra" / "dashboards"
-CATALOG: Final = "product"
-ANALYSIS: Final = Analysis(
-    catalog=CATALOG,
-    schema="gold",
-    prefix="pneumonia_classifier",
-    feedback=PREDICTION_FEEDBACK.full_name(CATALOG),
+_READING: Final = ReadingPlan(
+    audit_share=0.3, audit_strata=(AuditStratum(**{"from": 0.2}, share=0.75),), seed=7
 )
-ENTITIES: Final = f"{CATALOG}.gold.served_entities"
-"""Stands for the system table, which nobody but Databricks writes."""
-
-_EXPERIMENT: Final = load("pneumonia_ab")
-_ARMS: Final = {
-    "c" * 32: _EXPERIMENT.champion.served_entity_name,
-    "d" * 32: _EXPERIMENT.challenger.served_entity_name,
-}
-_START: Final = _EXPERIMENT.start + datetime.timedelta(hours=1)
-_AS_OF: Final = _START + datetime.timedelta(days=60)
+_SPLITS: Final = (
+    EXPERIMENT.split,
+    EXPERIMENT.split.model_copy(
+        update={"since": START + datetime.timedelta(days=1), "champion": 20, "challenger": 60}
+    ),
+)
 
 Parameters = dict[str, str]
 Execute = Callable[[str, Parameters], "Answer"]
@@ -77,16 +80,6 @@ class _Warehouse:
         return [dict(zip(answer.names, row, strict=True)) for row in answer.rows]
 
 
-def tables() -> Iterator[tuple[str, str]]:
-    """The name of each table and the SELECT of its rows."""
-    yield ANALYSIS.payload, _rows(_PAYLOAD, _requests())
-    yield ENTITIES, _rows(_SERVED, _entities())
-    columns = {column.name: column.type for column in PREDICTION_FEEDBACK.columns}
-    yield ANALYSIS.feedback, _rows(columns, _verdicts())
-    films = {column.name: column.type for column in FILMS.columns}
-    yield FILMS.full_name(CATALOG), _rows(films, _films())
-
-
 def views() -> Iterator[tuple[str, str]]:
     """The name of each view and its query."""
     for view in VIEWS:
@@ -98,26 +91,103 @@ def views() -> Iterator[tuple[str, str]]:
 
 
 def ask_everything(execute: Execute) -> list[Asked]:
-    """Runs the product's statements by `execute`, over the tables and views above."""
-    from ml.feedback import book
-    from ml.ingestion import store
-    from ml.verdict.counting.counts import WorkspaceViews
-    from ml.verdict.counting.queries import Queries
-
+    """Runs the product's statements by `execute`, over the tables and views."""
     warehouse: Any = _Warehouse(execute)
     for view in VIEWS:
         warehouse.execute(f"SELECT * FROM {ANALYSIS.full_name(view.name)}")
     for file in sorted(_DASHBOARDS.glob("*.sql")):
         warehouse.execute(ANALYSIS.filled_in(file.read_text(encoding="utf-8")))
-    counted = WorkspaceViews(warehouse, ANALYSIS, ())
-    queries = Queries(rows=counted.select, experiment=_EXPERIMENT, splits=[_EXPERIMENT.split])
-    counted.extent(queries)
-    counted.counts(queries, queries.parameters(_AS_OF, 100))
-    counted.logged(queries, ["film-1", "film-4", "film-99"])
+    _ask_for_a_verdict(warehouse)
+    _ask_for_a_replay(warehouse)
+    _ask_as_the_reading_room(warehouse)
+    _ask_as_writers_do(warehouse)
+    asked: list[Asked] = warehouse.asked
+    return asked
+
+
+def _ask_for_a_verdict(warehouse: Any) -> None:
+    """Of the workspace, by a plan of reading or none, with simulations or without; of a file."""
+    from ml.verdict.counting.counts import WorkspaceViews
+    from ml.verdict.counting.queries import (
+        MOST_SCORES,
+        Extent,
+        Queries,
+        of_a_file,
+        of_a_workspace,
+        used,
+    )
+    from ml.verdict.counting.rows import COLUMNS, projection
+
+    counted = WorkspaceViews(warehouse, ANALYSIS, SUBGROUPS)
+    names = [*(column.name for column in COLUMNS), *SUBGROUPS]
+    file = f"SELECT {projection(names, SUBGROUPS)} FROM {LOGGED}"
+    drawn = dataclasses.replace(ANALYSIS, reading=_READING, simulations_count=True)
+    few, many = Extent(), Extent(readings=MOST_SCORES + 1, samplings=2, propensities=2)
+    for relations, splits, extent, simulations in (
+        (of_a_workspace(ANALYSIS, SUBGROUPS), _SPLITS, few, False),
+        (of_a_workspace(drawn, ()), _SPLITS[:1], many, True),
+        (of_a_file(file, SUBGROUPS), _SPLITS, few, False),
+        (of_a_file(file, ()), _SPLITS[:1], many, True),
+    ):
+        known = SUBGROUPS if len(splits) > 1 else ()
+        queries = Queries(
+            rows=relations,
+            experiment=EXPERIMENT.model_copy(update={"subgroups": known}),
+            splits=splits,
+            simulations_count=simulations,
+        )
+        counted.extent(queries)
+        values = queries.parameters(AS_OF, extent)
+        counted.counts(queries, values)
+        warehouse.execute(queries.cases, **used(queries.cases, values))
+        counted.logged(queries, ["film-1", "film-4", "film-99"])
+
+
+def _ask_for_a_replay(warehouse: Any) -> None:
+    from ml.data import ingested
+    from ml.prediction import unlabelled
+    from ml.verdict.counting import logged_films
+
+    for patient_key in ("patient_key", logged_films._UNKNOWN):
+        warehouse.execute(
+            Template(logged_films._LABELLED).substitute(
+                positive="PNEUMONIA", negative="NORMAL", patient_key=patient_key
+            ),
+            labelled=ANALYSIS.full_name("labelled"),
+            champion=EXPERIMENT.champion.served_entity_name,
+            challenger=EXPERIMENT.challenger.served_entity_name,
+            start=EXPERIMENT.start.isoformat(sep=" "),
+        )
+    films = FILMS.full_name(CATALOG)
+    warehouse.execute(ingested._SELECT, table=films)
+    warehouse.execute(unlabelled._PATHS, table=films, image_ids=json.dumps(["a", "b", "z"]))
+
+
+def _ask_as_the_reading_room(warehouse: Any) -> None:
+    from ml.reading_room import films, queue
+
+    environment: Any = _Environment(_READING)
+    queue.Queue(warehouse, environment, ANALYSIS).readings()
+    predictions = ANALYSIS.full_name("predictions")
+    wanted = json.dumps(["film-2", "film-2#1", "request-3", "film-1", "film-7", "nothing"])
+    warehouse.execute(queue._CALLS, predictions=predictions)
+    warehouse.execute(queue._OUTPUT, predictions=predictions, wanted=wanted)
+    sent = {"predictions": predictions, "payload": ANALYSIS.payload}
+    warehouse.execute(films._NAMES, wanted=wanted, **sent)
+    for prediction_id in ("film-2#1", "film-1"):
+        warehouse.execute(films._PICTURE, prediction_id=prediction_id, **sent)
+
+
+def _ask_as_writers_do(warehouse: Any) -> None:
+    """What readings, contexts and films are compared with, and what of them would be written."""
+    from ml.feedback import book
+    from ml.ingestion import store
+    from ml.prediction import context_table
+
     warehouse.execute(
         book._KNOWN_READINGS,
         table=ANALYSIS.feedback,
-        feedback_ids=json.dumps(["verdict-1", "verdict-99"]),
+        feedback_ids=json.dumps(["reading-1", "reading-20", "reading-99"]),
     )
     warehouse.execute(
         book._KNOWN_REQUESTS,
@@ -127,8 +197,33 @@ def ask_everything(execute: Execute) -> list[Asked]:
     warehouse.execute(
         store._RECORDED, table=FILMS.full_name(CATALOG), image_ids=json.dumps(["a", "z"])
     )
-    asked: list[Asked] = warehouse.asked
-    return asked
+    reading = {
+        "feedback_id": "x",
+        "prediction_id": "film-1",
+        "timestamp": "2026-01-02T03:04:05.678Z",
+        "ground_truth": "NORMAL",
+        "radiologist_id": "reader-1",
+        "notes": 'said "so"',
+        "blind": True,
+        "sampling_probability": 0.25,
+    }
+    warehouse.execute(_source(book._WRITE), readings=json.dumps([reading, {"feedback_id": "y"}]))
+    context = {"prediction_id": "x", "site": "north", "recorded_at": "2026-01-02T03:04:05+00:00"}
+    warehouse.execute(_source(context_table._WRITE), rows=json.dumps([context]))
+    film = {"image_id": "x", "label": "NORMAL", "file_size_bytes": 2**40, "width": 28}
+    warehouse.execute(_source(store._RECORD), films=json.dumps([film]))
+
+
+def _source(merge: str) -> str:
+    """The query of the rows that a MERGE takes: Spark by itself has no tables to merge into."""
+    return merge.partition("USING (")[2].partition(") AS arriving")[0].strip()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Environment:
+    """What the queue asks of an environment."""
+
+    reading: ReadingPlan
 
 
 def read() -> list[Asked]:
@@ -141,134 +236,3 @@ def read() -> list[Asked]:
 def write(asked: list[Asked]) -> None:
     entries = [dataclasses.asdict(one) for one in asked]
     FILE.write_text(json.dumps(entries, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-
-
-def _rows(columns: Mapping[str, str], rows: list[dict[str, Any]]) -> str:
-    """A SELECT of rows; what a row does not say is NULL."""
-    return "\nUNION ALL ".join(
-        "SELECT " + ", ".join(f"{_literal(row.get(n), kind)} AS {n}" for n, kind in columns.items())
-        for row in rows
-    )
-
-
-def _literal(value: Any, kind: str) -> str:
-    if value is None:
-        return f"CAST(NULL AS {kind})"
-    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{text}'" if kind == "STRING" else f"CAST('{text}' AS {kind})"
-
-
-def _time(minutes: float) -> str:
-    return f"{_START + datetime.timedelta(minutes=minutes):%Y-%m-%d %H:%M:%S.%f}"
-
-
-_PAYLOAD: Final = {
-    "databricks_request_id": "STRING",
-    "client_request_id": "STRING",
-    "request_time": "TIMESTAMP",
-    "status_code": "INT",
-    "execution_duration_ms": "BIGINT",
-    "request": "STRING",
-    "response": "STRING",
-    "served_entity_id": "STRING",
-    "requester": "STRING",
-}
-_SERVED: Final = {
-    "served_entity_id": "STRING",
-    "endpoint_name": "STRING",
-    "served_entity_name": "STRING",
-    "entity_name": "STRING",
-    "entity_version": "STRING",
-    "endpoint_config_version": "INT",
-    "change_time": "TIMESTAMP",
-}
-
-_ANSWERS: Final = (
-    # The client's id, the arm, minutes, the status, the response.
-    ("film-1", "c", 0, 200, '{"predictions": [[0.9]]}'),
-    ("film-2", "d", 1, 200, '{"predictions": [[0.25], [0.75], [0.5]]}'),
-    (None, "c", 2.5, 200, '{"predictions": [[0.125]]}'),
-    ("film-3", "d", 61, 500, '{"error_code": "INTERNAL_ERROR"}'),
-    ("film-4", "d", 62, 200, '{"predictions": [[0.00001234567]]}'),
-    ("film-4", "c", 63, 200, '{"predictions": [[0.4999999]]}'),
-    ("replay-1", "c", 64, 200, '{"predictions": [[0.3]]}'),
-    ("film-5", "e", 65, 200, '{"predictions": [[0.6]]}'),
-    ("film-6", "c", 66, 200, None),
-    ("film-7", "c", 67, 200, "{bad"),
-    ("film-8", "d", 68, 200, '{"other": 1}'),
-    ("film-9", "d", 69, 200, '{"predictions": [[1]]}'),
-    ("film-10", "c", 70, 200, '{"predictions": [[0.50000005]]}'),
-    ("film-11", "c", 60 * 24 * 3, 200, '{"predictions": [[0.995]]}'),
-    ("film-12", "d", 60 * 24 * 59, 200, '{"predictions": [[0.01]]}'),
-    ("film-13", "d", 71, 200, '{"predictions": [[0.35, 0.65]]}'),
-)
-
-
-def _requests() -> list[dict[str, Any]]:
-    return [
-        {
-            "databricks_request_id": f"request-{number}",
-            "client_request_id": client_id,
-            "request_time": _time(minutes),
-            "status_code": status,
-            "execution_duration_ms": 10 + 3 * number,
-            "request": "{}",
-            "response": response,
-            "served_entity_id": arm * 32,
-            "requester": "clinic",
-        }
-        for number, (client_id, arm, minutes, status, response) in enumerate(_ANSWERS, start=1)
-    ]
-
-
-def _entities() -> list[dict[str, Any]]:
-    return [
-        {
-            "served_entity_id": identity,
-            "endpoint_name": "pneumonia",
-            "served_entity_name": arm,
-            "entity_name": "lake.models.pneumonia",
-            "entity_version": version,
-            "endpoint_config_version": config,
-            "change_time": _time(minutes),
-        }
-        for identity, arm in _ARMS.items()
-        for version, config, minutes in (("1", 1, -600), ("2", 2, 60), ("3", 3, 10**5))
-    ]
-
-
-def _verdicts() -> list[dict[str, Any]]:
-    given = (
-        # What it is of, what it says, who said it, minutes, and further columns.
-        ("film-1", "PNEUMONIA", "reader-1", 120, {}),
-        ("film-1", "NORMAL", "reader-2", 130, {"blind": False}),
-        ("film-2", "NORMAL", "reader-1", 120, {}),
-        ("film-2#1", "NORMAL", "reader-1", 121, {"confidence": "HIGH"}),
-        ("request-3", "NORMAL", "reader-1", 122, {"sampling_probability": 0.25}),
-        ("film-4", "PNEUMONIA", "reader-1", 123, {}),
-        ("film-4", "NORMAL", "reader-1", 124, {"supersedes": "verdict-6"}),
-        ("film-9", "INDETERMINATE", "reader-1", 125, {}),
-        ("film-10", "PNEUMONIA", "reader-1", 126, {}),
-        ("film-10", "PNEUMONIA", "reader-2", 126, {}),
-        ("film-10", "INDETERMINATE", "reader-3", 126, {}),
-        ("film-11", "PNEUMONIA", "reader-1", 60 * 24 * 4, {}),
-        ("film-12", "NORMAL", "reader-1", 60 * 24 * 59.5, {}),
-        ("nothing", "NORMAL", "reader-1", 127, {}),
-    )
-    return [
-        {
-            "feedback_id": f"verdict-{number}",
-            "prediction_id": prediction,
-            "ground_truth": truth,
-            "radiologist_id": reader,
-            "timestamp": _time(minutes),
-            "written_at": _time(minutes + 0.5),
-            "blind": True,
-            **columns,
-        }
-        for number, (prediction, truth, reader, minutes, columns) in enumerate(given, start=1)
-    ]
-
-
-def _films() -> list[dict[str, Any]]:
-    return [{"image_id": "a", "label": "NORMAL", "dataset_split": "train", "width": 28}]

@@ -24,7 +24,7 @@ time.tzset()
 from pyspark.errors import PySparkException  # noqa: E402 - it reads the time zone
 from pyspark.sql import SparkSession, types  # noqa: E402
 
-from tests.infra.local.sql import product, questions  # noqa: E402
+from tests.infra.local.sql import product, product_rows, questions  # noqa: E402
 
 
 def session() -> SparkSession:
@@ -69,7 +69,7 @@ def ask_product(spark: SparkSession) -> None:
     """The product's own statements; Spark has no catalogs and schemas of that name here."""
 
     def local(statement: str) -> str:
-        return re.sub(rf"\b{product.CATALOG}\.\w+\.", "", statement)
+        return re.sub(rf"\b{product_rows.CATALOG}\.\w+\.", "", statement)
 
     def execute(statement: str, parameters: dict[str, str]) -> product.Answer:
         values = {name: local(value) for name, value in parameters.items()}
@@ -82,7 +82,7 @@ def ask_product(spark: SparkSession) -> None:
         types = [field.dataType.simpleString() for field in fields]
         return product.Answer(names=list(frame.columns), types=types, rows=rows)
 
-    for name, query in (*product.tables(), *product.views()):
+    for name, query in (*product_rows.tables(), *product.views()):
         spark.sql(local(query)).coalesce(1).createOrReplaceTempView(local(name))
         spark.sql(f"CACHE TABLE {local(name)}")
     product.write(product.ask_everything(execute))
