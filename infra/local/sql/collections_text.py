@@ -136,6 +136,13 @@ def _or_empty(listed: str) -> str:
     return f"COALESCE({listed}, [])"
 
 
+def grouping(generator: Generator, node: exp.Grouping) -> str:
+    """Whether a column is left out of a row's group."""
+    if len(node.expressions) != 1:
+        raise not_emulated("grouping of anything but one column")
+    return f"CAST(GROUPING({generator.sql(node.expressions[0])}) AS TINYINT)"
+
+
 def sequence(generator: Generator, node: exp.GenerateSeries) -> str:
     """From start to end in either direction, at most so many elements as memory has place for."""
     start, end = node.args["start"], node.args["end"]
@@ -173,5 +180,6 @@ TRANSFORMS: Final[dict[type[exp.Expr], Callable[..., str]]] = {
     exp.Bracket: bracket,
     exp.Exists: exists,
     exp.GenerateSeries: sequence,
+    exp.Grouping: grouping,
     exp.Transform: _with_positions("LIST_TRANSFORM"),
 }

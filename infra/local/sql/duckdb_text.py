@@ -7,7 +7,7 @@ subexpressions.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from sqlglot import exp
@@ -38,22 +38,8 @@ class _Read(Databricks):
 
         FUNCTIONS: ClassVar = {
             **DatabricksParser.FUNCTIONS,
-            "GET_JSON_OBJECT": lambda args, dialect: _get_json_object(args, dialect),
+            "GET_JSON_OBJECT": json_text.get_json_object,
         }
-
-
-def _get_json_object(operands: list[exp.Expr], dialect: Any) -> exp.Expr:
-    path = operands[1] if len(operands) == 2 else None
-    parts = path.expressions if isinstance(path, exp.Concat) else [path]
-    # What is no literal is the position in an array, which `_json_path` looks at.
-    text = "".join(part.name if isinstance(part, exp.Literal) else "\0" for part in parts)
-    if not re.fullmatch(r"\$([^*\0]|(?<=\[)\0(?=\]))*", text):
-        raise not_emulated(
-            "get_json_object with a path that is no literal from $ without *, nor one with "
-            "positions between [ and ]"
-        )
-    parsed: exp.Expr = DatabricksParser.FUNCTIONS["GET_JSON_OBJECT"](operands, dialect=dialect)
-    return parsed
 
 
 READ = _Read
@@ -105,27 +91,6 @@ def _sum(generator: LakeGenerator, node: exp.Sum) -> str:
 def _try_divide(generator: LakeGenerator, node: exp.SafeDivide) -> str:
     left, right = generator.sql(node, "this"), generator.sql(node, "expression")
     return f"CASE WHEN ({right}) <> 0 THEN ({left}) / ({right}) END"
-
-
-def _json_path(generator: LakeGenerator, node: exp.JSONExtract | exp.JSONExtractScalar) -> str:
-    """``col:path`` and ``get_json_object``: text, NULL where the document is no JSON."""
-    document, path = generator.sql(node, "this"), generator.sql(node, "expression")
-    if isinstance(node.expression, exp.JSONPath) and node.expression.find(exp.JSONPathWildcard):
-        value = f"CAST(TO_JSON(JSON_EXTRACT({document}, {path})) AS TEXT)"
-    else:
-        value = f"JSON_EXTRACT_STRING({document}, {path})"
-    conditions = [f"JSON_VALID({document})", *_positions(generator, node.expression)]
-    return f"CASE WHEN {' AND '.join(conditions)} THEN {value} END"
-
-
-def _positions(generator: LakeGenerator, path: exp.Expr) -> Iterator[str]:
-    """That the positions in a path of parts are some; DuckDB would count others from the end."""
-    for part in path.expressions if isinstance(path, exp.Concat) else ():
-        if isinstance(part, exp.Literal):
-            continue
-        if part.type is None or not part.type.is_type(*exp.DataType.INTEGER_TYPES):
-            raise not_emulated("get_json_object with a position that is no integer")
-        yield f"({generator.sql(part)}) >= 0"
 
 
 def _date_difference(generator: LakeGenerator, node: exp.DateDiff | exp.TimestampDiff) -> str:
@@ -281,8 +246,8 @@ class LakeGenerator(DuckDBGenerator):
         exp.Sum: _sum,
         exp.CountIf: lambda self, node: f"COUNT(CASE WHEN {self.sql(node, 'this')} THEN 1 END)",
         exp.FromJson: json_text.from_json,
-        exp.JSONExtract: _json_path,
-        exp.JSONExtractScalar: _json_path,
+        exp.JSONExtract: json_text.path,
+        exp.JSONExtractScalar: json_text.path,
         exp.MapContainsKey: lambda self, node: self.func(
             "MAP_CONTAINS", node.this, node.args["key"]
         ),
@@ -329,6 +294,12 @@ class LakeGenerator(DuckDBGenerator):
         """Positions of LATERAL VIEW posexplode are INT."""
         text = super().join_sql(expression, join_op)
         return _POSITION_OF_LATERAL.sub(r"\1CAST(\2 AS INT) AS", text, count=1)
+
+    def concatws_sql(self, expression: exp.ConcatWs) -> str:
+        """Of nothing but a separator there is an empty text."""
+        if len(expression.expressions) > 1:
+            return super().concatws_sql(expression)
+        return f"CASE WHEN ({self.sql(expression.expressions[0])}) IS NOT NULL THEN '' END"
 
     def window_sql(self, expression: exp.Window) -> str:
         """An aggregate over a window."""

@@ -1,18 +1,23 @@
-"""DuckDB's text of `from_json`, for documents that DuckDB reads as Databricks does."""
+"""DuckDB's text of `from_json` and of paths into documents, which DuckDB reads as Databricks
+does."""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 from sqlglot.dialects.databricks import Databricks
 from sqlglot.errors import ParseError
+from sqlglot.parsers.databricks import DatabricksParser
 
 from infra.local.sql import errors
 from infra.local.sql.errors import StatementError, not_emulated
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlglot.generator import Generator
 
 _UNLIKE = (
@@ -106,3 +111,39 @@ def _fits(value: str, data_type: exp.DataType, depth: int) -> str:
 def _field(value: str, name: str) -> str:
     path = exp.Literal.string('$."' + name.replace('"', '\\"') + '"').sql("duckdb")
     return f"JSON_EXTRACT({value}, {path})"
+
+
+def get_json_object(operands: list[exp.Expr], dialect: Any) -> exp.Expr:
+    """The parsed function; its path begins with `$`, where sqlglot would put one."""
+    path = operands[1] if len(operands) == 2 else None
+    parts = path.expressions if isinstance(path, exp.Concat) else [path]
+    # What is no literal is the position in an array, which `path` looks at.
+    text = "".join(part.name if isinstance(part, exp.Literal) else "\0" for part in parts)
+    if not re.fullmatch(r"\$([^*\0]|(?<=\[)\0(?=\]))*", text):
+        raise not_emulated(
+            "get_json_object with a path that is no literal from $ without *, nor one with "
+            "positions between [ and ]"
+        )
+    parsed: exp.Expr = DatabricksParser.FUNCTIONS["GET_JSON_OBJECT"](operands, dialect=dialect)
+    return parsed
+
+
+def path(generator: Generator, node: exp.JSONExtract | exp.JSONExtractScalar) -> str:
+    """``col:path`` and ``get_json_object``: text, NULL where the document is no JSON."""
+    document, where = generator.sql(node, "this"), generator.sql(node, "expression")
+    if isinstance(node.expression, exp.JSONPath) and node.expression.find(exp.JSONPathWildcard):
+        value = f"CAST(TO_JSON(JSON_EXTRACT({document}, {where})) AS TEXT)"
+    else:
+        value = f"JSON_EXTRACT_STRING({document}, {where})"
+    conditions = [f"JSON_VALID({document})", *_positions(generator, node.expression)]
+    return f"CASE WHEN {' AND '.join(conditions)} THEN {value} END"
+
+
+def _positions(generator: Generator, path: exp.Expr) -> Iterator[str]:
+    """That the positions in a path of parts are some; DuckDB would count others from the end."""
+    for part in path.expressions if isinstance(path, exp.Concat) else ():
+        if isinstance(part, exp.Literal):
+            continue
+        if part.type is None or not part.type.is_type(*exp.DataType.INTEGER_TYPES):
+            raise not_emulated("get_json_object with a position that is no integer")
+        yield f"({generator.sql(part)}) >= 0"
