@@ -165,6 +165,11 @@ def _infer(query: exp.Query, schema: MappingSchema) -> None:
         original = originals.get(id(node))
         if original is not None:
             original.type = node.type
+        if isinstance(node, exp.Dot):
+            # `given.name` is written like a column of a table, and is a field of a struct.
+            field = originals.get(id(node.expression))
+            if field is not None and isinstance(field.parent, exp.Column):
+                field.parent.type = node.type
 
 
 def _schema(columns: Columns) -> MappingSchema:
