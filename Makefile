@@ -75,6 +75,14 @@ bench: set-up ## Measure the figures that the project promises, each as a ratio 
 	  python "$$benchmark"
 	done
 
+.PHONY: spark-answers
+spark-answers: set-up ## Record what Apache Spark (needs Java 17) answers, and what SQL follows from it
+	@uv venv --quiet --allow-existing --python .venv/bin/python .local/spark
+	uv pip install --quiet --python .local/spark/bin/python 'pyspark==4.1.*'
+	packages="$$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	PYTHONPATH=".:$$packages" .local/spark/bin/python tests/infra/local/sql/record_answers.py $(TOPICS)
+	PYTHONPATH=. python tests/infra/local/sql/derive_forms.py
+
 .PHONY: lock
 lock: set-up ## Resolve the dependencies of pyproject.toml again into the lock files
 	@compile=(uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -6,6 +6,7 @@ Its own lifespan is not run: it would look for a Docker image, JupyterLab and th
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import functools
 import os
@@ -63,6 +64,7 @@ _CLUSTER_STATES: Final = {
 _Request = TypeVar("_Request", bound=BaseModel)
 
 _pristine: dict[str, Any] = {}
+_minilakes_execute = sql_statements._execute_sql_real
 
 
 class CatalogPool(DuckDBPool):  # type: ignore[misc] # minilake publishes no types
@@ -126,6 +128,25 @@ class Emulator:
         identity.FAKE_ORG_ID = str(unity_catalog.WORKSPACE_ID)
         self.app: ASGIApp = Durable(_taking_json(_minilakes_app()), self.save)
 
+    def run_sql_by(self, execute: Callable[[str], tuple[list[str], list[list[Any]]]]) -> None:
+        """SQL of jobs and alerts goes through `execute`, on a thread: the loop serves meanwhile.
+
+        It answers names of columns and rows, or raises a `Refusal`. minilake's own way would hand
+        the text to DuckDB as it is.
+        """
+
+        async def executed(
+            _warehouse_id: str, sql: str, *_names: str | None
+        ) -> tuple[list[str], list[list[Any]]]:
+            try:
+                return await asyncio.to_thread(execute, sql)
+            except Refusal as error:
+                raise DatabricksError(
+                    error_code=error.error_code, message=error.message, status_code=error.status
+                ) from error
+
+        sql_statements._execute_sql_real = executed
+
     def durable(self, routes: Iterable[Route]) -> list[Route]:
         """The routes, with what they change on disk before they answer."""
         kept = list(routes)
@@ -179,6 +200,7 @@ class Emulator:
 
     def _leave(self) -> None:
         minilake.app._duckdb_pool = None
+        sql_statements._execute_sql_real = _minilakes_execute
         self._reset_modules()
 
     def _reset_modules(self) -> None:

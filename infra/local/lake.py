@@ -25,8 +25,9 @@ from infra.local.objects.dashboards import DashboardsApi
 from infra.local.refusal import not_emulated
 from infra.local.serving.inference_tables import LakePayloadSink
 from infra.local.settings import CanNotStart
-from infra.local.sql import statements_api
+from infra.local.sql import forms, statements_api
 from infra.local.sql.engine import Engine
+from infra.local.sql.scripts import run_script
 from infra.local.sql.statements import Statements
 from infra.local.storage.database import Database
 
@@ -65,8 +66,11 @@ class Lake:
         self.tables = Tables(self.database, user)
         self.namespaces = Namespaces(self.database, self.tables, user, self._emulator.save)
         self.models = RegisteredModels(registry_uri)
-        self.engine = Engine(self.database, self.tables, self.namespaces, user)
+        self.engine = Engine(
+            self.database, self.tables, self.namespaces, user, forms=forms.covered()
+        )
         self.statements = Statements(self.engine)
+        self._emulator.run_sql_by(lambda script: run_script(self.statements, script))
         self.payload_sink = LakePayloadSink(self.database, self.tables, self.namespaces)
         self.payload_sink.create_system_tables()
 

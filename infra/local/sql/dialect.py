@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-import sqlglot
-from sqlglot import ErrorLevel, Token, TokenType, exp
-from sqlglot.dialects.databricks import Databricks
-from sqlglot.errors import ParseError, TokenError
+from sqlglot import TokenType, exp
+from sqlglot.errors import ParseError, SqlglotError, TokenError
 
+from infra.local.catalog.tables import TableName
 from infra.local.sql import errors
-from infra.local.sql.duckdb_text import (
-    ANONYMOUS_FUNCTIONS,
-    FUNCTIONS,
-    INTEGER_FUNCTIONS,
-    READ,
-    LakeDialect,
-)
+from infra.local.sql.duckdb_text import INTEGER_FUNCTIONS, READ, LakeDialect
 from infra.local.sql.errors import StatementError, not_emulated
+from infra.local.sql.forms import refuse_uncovered
+from infra.local.sql.parsing import tokenize
+from infra.local.sql.typed import Columns, infer_types
 from infra.local.storage.database import INTERNAL_SCHEMA_PREFIX, SYSTEM_CATALOG, SYSTEM_DATABASE
 
-# It warns of every statement that it hands over unparsed; the engine answers for those.
-logging.getLogger("sqlglot").setLevel(logging.ERROR)
+ColumnsOf = Callable[[TableName], Mapping[str, str]]
+"""Databricks' types of the columns of a table; empty where there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +72,7 @@ def resolve_identifier_clauses(statement: str, parameters: Mapping[str, Paramete
     sqlglot parses the clause in some places only. A name is read as one and written in backticks,
     so that nothing else can come in by it.
     """
-    tokens = _tokenize(statement)
+    tokens = tokenize(statement)
     pieces, end = [], 0
     for index, token in enumerate(tokens):
         if token.text.upper() != "IDENTIFIER" or token.token_type == TokenType.IDENTIFIER:
@@ -127,56 +122,16 @@ def _unbound(name: str) -> StatementError:
     )
 
 
-def query_text(statement: str) -> str:
-    """The query in the text of a CREATE or ALTER VIEW: Unity Catalog gives it back unchanged."""
-    depth = 0
-    for token in _tokenize(statement):
-        if token.token_type == TokenType.L_PAREN:
-            depth += 1
-        elif token.token_type == TokenType.R_PAREN:
-            depth -= 1
-        elif token.token_type == TokenType.ALIAS and depth == 0:
-            return statement[token.end + 1 :].strip().removesuffix(";").rstrip()
-    return ""
-
-
-def _tokenize(statement: str) -> list[Token]:
-    try:
-        return Databricks().tokenize(statement)
-    except TokenError as error:
-        raise StatementError(errors.PARSE_SYNTAX_ERROR, f"Syntax error: {error}.") from error
-
-
-def parse(statement: str) -> exp.Expr:
-    """The one statement in a text; a syntax error or a second statement is a StatementError."""
-    try:
-        parsed = [
-            node
-            for node in sqlglot.parse(statement, read=READ, error_level=ErrorLevel.RAISE)
-            if node is not None and not isinstance(node, exp.Semicolon)
-        ]
-    except TokenError as error:
-        raise StatementError(errors.PARSE_SYNTAX_ERROR, f"Syntax error: {error}.") from error
-    except ParseError as error:
-        first = (error.errors or [{}])[0]
-        where = f" (line {first['line']}, pos {first['col']})" if first.get("line") else ""
-        near = first.get("highlight") or "end of input"
-        raise StatementError(
-            errors.PARSE_SYNTAX_ERROR, f"Syntax error at or near '{near}'{where}."
-        ) from error
-    if len(parsed) != 1:
-        problem = "extra input after ';': send one" if parsed else "end of input: send a"
-        raise StatementError(
-            errors.PARSE_SYNTAX_ERROR, f"Syntax error at {problem} statement per request."
-        )
-    return parsed[0]
-
-
 class Translator:
     """Turns parsed Databricks statements into DuckDB's, for one session."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(
+        self, session: Session, columns_of: ColumnsOf, forms: frozenset[str] | None
+    ) -> None:
+        """`forms` are those that are let through; None lets everything through."""
         self.session = session
+        self._columns_of = columns_of
+        self._forms = forms
 
     def prepare(self, expression: exp.Expr) -> exp.Expr:
         """Bind markers, resolve names, refuse what is not emulated; changes ``expression``."""
@@ -184,17 +139,33 @@ class Translator:
         for placeholder in list(expression.find_all(exp.Placeholder)):
             placeholder.replace(self._typed(placeholder))
         self._qualify_tables(expression)
+        infer_types(expression, self._columns(expression))
+        if self._forms is not None:
+            refuse_uncovered(expression, self._forms)
         _fix_types(expression)
-        expression = expression.transform(self._answer_session_functions, copy=False)
-        for node in list(expression.walk()):
-            _refuse_unknown(node)
-        return expression
+        return expression.transform(self._answer_session_functions, copy=False)
+
+    def _columns(self, expression: exp.Expr) -> Columns:
+        named = {
+            (table.catalog, table.db, table.name)
+            for table in expression.find_all(exp.Table)
+            if table.catalog and isinstance(table.this, exp.Identifier)
+        }
+        found = {name: self._columns_of(TableName.of(*name)) for name in sorted(named)}
+        missing = next((name for name, columns in found.items() if not columns), None)
+        if missing is not None and isinstance(expression, exp.Query):
+            raise errors.table_not_found(TableName.of(*missing).full_name)
+        return {name: columns for name, columns in found.items() if columns}
 
     def render(self, prepared: exp.Expr) -> Translation:
         """DuckDB's text of a prepared statement, which is used up."""
         used = {node.this for node in prepared.find_all(exp.Placeholder)}
         values = {name: self.session.parameters[name].value for name in used}
-        return Translation(sql=prepared.sql(dialect=LakeDialect, copy=False), values=values)
+        try:
+            text = prepared.sql(dialect=LakeDialect, copy=False)
+        except (SqlglotError, KeyError, ValueError, AttributeError, TypeError, IndexError) as error:
+            raise not_emulated(f"This statement ({error})") from error
+        return Translation(sql=text, values=values)
 
     def translate(self, expression: exp.Expr) -> Translation:
         """``prepare`` and ``render``."""
@@ -298,6 +269,9 @@ def _fix_types(expression: exp.Expr) -> None:
                 node.replace(exp.Cast(this=node.copy(), to=exp.DataType.build("INT")))
             case exp.Func() if isinstance(node, INTEGER_FUNCTIONS):
                 node.replace(exp.Cast(this=node.copy(), to=exp.DataType.build("INT")))
+            case exp.Literal() | exp.Neg() if _is_whole_among_others(node):
+                # DuckDB gives a literal the type of what stands beside it.
+                node.replace(exp.Cast(this=node.copy(), to=exp.DataType.build("INT")))
             case exp.Cast() if node.to.is_type(exp.DType.TIMESTAMP):
                 # Only to_timestamp(x) is read as this type; it answers an instant.
                 node.set("to", exp.DataType.build("TIMESTAMPTZ"))
@@ -309,6 +283,11 @@ def _fix_types(expression: exp.Expr) -> None:
                 if isinstance(node.parent, exp.From | exp.Join):
                     alias = exp.to_identifier(node.alias or "values", quoted=True)
                     node.set("alias", exp.TableAlias(this=alias, columns=names))
+
+
+def _is_whole_among_others(node: exp.Expr) -> bool:
+    among = isinstance(node.parent, exp.Coalesce | exp.Case | exp.If | exp.Greatest | exp.Least)
+    return among and node.is_int and node.type is not None and node.type.is_type(exp.DType.INT)
 
 
 def _is_cte(table: exp.Table) -> bool:
@@ -323,16 +302,3 @@ def _is_cte(table: exp.Table) -> bool:
             return True
         node = node.parent
     return False
-
-
-def _refuse_unknown(node: exp.Expr) -> None:
-    if isinstance(node, exp.Anonymous):
-        if node.name.upper() not in ANONYMOUS_FUNCTIONS:
-            raise not_emulated(f"The function `{node.name.lower()}`")
-    elif isinstance(node, exp.Func):
-        if type(node) not in FUNCTIONS:
-            raise not_emulated(f"The function `{node.sql_name().lower()}`")
-    elif isinstance(node, exp.Lateral) and node.args.get("outer"):
-        raise not_emulated("LATERAL VIEW OUTER")
-    elif isinstance(node, exp.Parameter | exp.SessionParameter):
-        raise not_emulated("A session variable")

@@ -1,63 +1,48 @@
-"""Which functions are let through, and how DuckDB's text of them is written where sqlglot's would
-not give what Databricks gives.
+"""How DuckDB's text is written where sqlglot's would not give what Databricks gives.
 
-Each has a test that states what Databricks returns; a function without one is refused, because a
-near miss would be worse than an error. An operand that appears twice is evaluated once or has no
-side effect: DuckDB finds common subexpressions.
+An operand that appears twice is evaluated once or has no side effect: DuckDB finds common
+subexpressions.
 """
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from sqlglot import exp
+from sqlglot.dialects.databricks import Databricks
 from sqlglot.dialects.duckdb import DuckDB
-from sqlglot.errors import ParseError
 from sqlglot.generators.duckdb import DuckDBGenerator
+from sqlglot.parsers.databricks import DatabricksParser
 
-from infra.local.sql import errors
-from infra.local.sql.errors import StatementError, not_emulated
-
-READ = "databricks"
-
-_FUNCTIONS_BY_SUBJECT: Final = {
-    "conditions and casts": (
-        "And Or Case If Coalesce Nullif Nvl2 Cast TryCast Greatest Least Exists"
-    ),
-    "numbers": ("Abs Ceil Exp Floor Ln Log Pow Rand Round SafeDivide Sign Sqrt IsNan IntDiv Mod"),
-    "strings": (
-        "Concat ConcatWs Contains EndsWith Left Length Lower MD5 Pad RegexpExtract RegexpLike "
-        "RegexpReplace Repeat Replace Reverse Right SHA2 SplitPart StartsWith StrPosition "
-        "Substring Trim Upper Uuid RegexpSplit"
-    ),
-    "time": (
-        "AddMonths CurrentDate CurrentTimestamp DateDiff DateTrunc Day DayOfMonth DayOfWeek "
-        "Extract Hour LastDay Minute Month Quarter Second StrToTime StrToUnix TimeToStr "
-        "TimestampAdd TimestampDiff TimestampTrunc TsOrDsAdd TsOrDsToDate UnixToStr "
-        "UnixMillis Year DayOfYear TimeStrToTime UnixSeconds"
-    ),
-    "who and where": ("CurrentCatalog CurrentDatabase CurrentSchema CurrentUser SessionUser"),
-    "json": ("JSONExtract JSONExtractScalar FromJson JSONFormat"),
-    "arrays, maps, structs": (
-        "Array ArrayContains ArrayDistinct ArrayFilter ArrayMax ArrayMin ArraySize "
-        "ArrayToString Explode Flatten ArraySort GenerateSeries Map MapContainsKey "
-        "MapFromEntries MapKeys Posexplode Reduce Struct Transform VarMap"
-    ),
-    "aggregates and windows": (
-        "AnyValue ApproxDistinct ApproxQuantile ArgMax ArgMin ArrayAgg ArrayUniqueAgg Avg "
-        "Corr Count CountIf First FirstValue Lag Last LastValue Lead LogicalAnd LogicalOr Max "
-        "Median Min Ntile PercentRank PercentileCont PercentileDisc Quantile Rank DenseRank "
-        "RowNumber Stddev StddevPop StddevSamp Sum Variance VariancePop CumeDist Grouping"
-    ),
-}
-"""What may be called, by the names of sqlglot's classes."""
+from infra.local.sql import casts_text, collections_text, errors, json_text
+from infra.local.sql.errors import not_emulated
 
 
-FUNCTIONS: Final[frozenset[type[exp.Expr]]] = frozenset(
-    getattr(exp, name) for names in _FUNCTIONS_BY_SUBJECT.values() for name in names.split()
-)
+class _Read(Databricks):
+    """Databricks without what sqlglot reads as something else: `YYYY` is the year of a week."""
+
+    TIME_MAPPING = {  # noqa: RUF012 - sqlglot's own form
+        **{
+            letters: meant
+            for letters, meant in Databricks.TIME_MAPPING.items()
+            if not letters.startswith("Y")
+        },
+        # What sqlglot writes as `%Y` is not what somebody has written as `%Y`.
+        "%": "%%",
+    }
+
+    class Parser(DatabricksParser):
+        """A path of `get_json_object` begins with `$`; sqlglot puts it there."""
+
+        FUNCTIONS: ClassVar = {
+            **DatabricksParser.FUNCTIONS,
+            "GET_JSON_OBJECT": json_text.get_json_object,
+        }
+
+
+READ = _Read
 
 # INT in Databricks and BIGINT in DuckDB.
 INTEGER_FUNCTIONS = (
@@ -88,41 +73,24 @@ def _guarded(operator: str, error: str) -> Callable[[LakeGenerator, exp.Binary],
     return render
 
 
+def _integer_division(generator: LakeGenerator, node: exp.IntDiv) -> str:
+    return f"CAST({_guarded('//', _ZERO_DIVISOR)(generator, node)} AS BIGINT)"
+
+
+def _sum(generator: LakeGenerator, node: exp.Sum) -> str:
+    """A sum of integers is a BIGINT, or too large."""
+    total = generator.func("SUM", node.this)
+    operand = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this
+    whole = operand.type is not None and operand.type.is_type(*exp.DataType.INTEGER_TYPES)
+    # Of a window or a filter it is a part.
+    if not whole or isinstance(node.parent, exp.Window | exp.Filter):
+        return total
+    return f"CAST({total} AS BIGINT)"
+
+
 def _try_divide(generator: LakeGenerator, node: exp.SafeDivide) -> str:
     left, right = generator.sql(node, "this"), generator.sql(node, "expression")
     return f"CASE WHEN ({right}) <> 0 THEN ({left}) / ({right}) END"
-
-
-def _json_path(generator: LakeGenerator, node: exp.JSONExtract | exp.JSONExtractScalar) -> str:
-    """``col:path`` and ``get_json_object``: text, NULL where the document is no JSON."""
-    document, path = generator.sql(node, "this"), generator.sql(node, "expression")
-    if isinstance(node.expression, exp.JSONPath) and node.expression.find(exp.JSONPathWildcard):
-        value = f"CAST(TO_JSON(JSON_EXTRACT({document}, {path})) AS TEXT)"
-    else:
-        value = f"JSON_EXTRACT_STRING({document}, {path})"
-    return f"CASE WHEN JSON_VALID({document}) THEN {value} END"
-
-
-def _cut_fraction(generator: LakeGenerator, node: exp.Cast, function: str, plain: str) -> str:
-    """Databricks' cast to an integer cuts the fraction off where DuckDB's rounds."""
-    known = (
-        node.this.is_int
-        or node.this.is_string
-        or isinstance(node.this, (exp.Placeholder, *INTEGER_FUNCTIONS))
-    )
-    if known or not node.to.is_type(*exp.DataType.INTEGER_TYPES):
-        return plain
-    operand, to = generator.sql(node, "this"), generator.sql(node, "to")
-    fractional = f"TYPEOF({operand}) IN ('DOUBLE', 'FLOAT') OR TYPEOF({operand}) LIKE 'DECIMAL%'"
-    cut = f"{function}(TRUNC(TRY_CAST({operand} AS DOUBLE)) AS {to})"
-    return f"CASE WHEN {fractional} THEN {cut} ELSE {plain} END"
-
-
-def _exists(generator: LakeGenerator, node: exp.Exists) -> str:
-    if node.expression is None:
-        return f"EXISTS({generator.sql(node, 'this')})"
-    array, condition = generator.sql(node, "this"), generator.sql(node, "expression")
-    return f"(LEN(LIST_FILTER({array}, {condition})) > 0)"
 
 
 def _date_difference(generator: LakeGenerator, node: exp.DateDiff | exp.TimestampDiff) -> str:
@@ -131,7 +99,7 @@ def _date_difference(generator: LakeGenerator, node: exp.DateDiff | exp.Timestam
     unit = node.text("unit").upper() or "DAY"
     if unit == "DAY":
         days = f"DATE_DIFF('DAY', CAST({start} AS DATE), CAST({end} AS DATE))"
-        return days if isinstance(node, exp.TimestampDiff) else f"CAST({days} AS INT)"
+        return f"CAST({days} AS INT)" if node.args.get("unit") is None else days
     return f"DATE_SUB('{unit}', CAST({start} AS TIMESTAMPTZ), CAST({end} AS TIMESTAMPTZ))"
 
 
@@ -140,35 +108,6 @@ def _unit(node: exp.DateTrunc | exp.TimestampTrunc) -> str:
     if not unit.isalpha():
         raise not_emulated("date_trunc with a unit that is not a literal")
     return _UNITS.get(unit, unit)
-
-
-def _from_json(generator: LakeGenerator, node: exp.FromJson) -> str:
-    document, schema = generator.sql(node, "this"), node.expression
-    if node.args.get("options") or not (isinstance(schema, exp.Literal) and schema.is_string):
-        raise not_emulated("from_json with options or a schema that is not a literal")
-    structure = exp.Literal.string(json.dumps(_json_structure(schema.name))).sql("duckdb")
-    return f"CASE WHEN JSON_VALID({document}) THEN FROM_JSON({document}, {structure}) END"
-
-
-def _json_structure(schema: str) -> Any:
-    """DuckDB's JSON structure of a schema such as ``a INT, b ARRAY<DOUBLE>``."""
-    # Databricks reads a bare column list as the fields of a struct.
-    for text in (schema, f"STRUCT<{schema}>"):
-        try:
-            return _structure(exp.DataType.build(text, dialect=READ))
-        except (ParseError, ValueError):
-            continue
-    raise StatementError(
-        errors.PARSE_SYNTAX_ERROR, f"from_json: {schema!r} is not a schema in DDL form."
-    )
-
-
-def _structure(data_type: exp.DataType) -> Any:
-    if data_type.is_type(exp.DType.ARRAY):
-        return [_structure(data_type.expressions[0])]
-    if data_type.is_type(exp.DType.STRUCT):
-        return {field.name: _structure(field.args["kind"]) for field in data_type.expressions}
-    return data_type.sql("duckdb")
 
 
 def _sha2(generator: LakeGenerator, node: exp.SHA2) -> str:
@@ -184,18 +123,63 @@ def _random(_generator: LakeGenerator, node: exp.Rand) -> str:
 
 
 def _seconds_since_epoch(generator: LakeGenerator, node: exp.Expr) -> str:
-    return f"CAST(EPOCH(CAST({generator.sql(node, 'this')} AS TIMESTAMPTZ)) AS BIGINT)"
+    return f"CAST(FLOOR(EPOCH(CAST({generator.sql(node, 'this')} AS TIMESTAMPTZ))) AS BIGINT)"
 
 
 def _quantile(function: str) -> Callable[[LakeGenerator, Any], str]:
     return lambda generator, node: generator.func(function, node.this, node.args["quantile"])
 
 
+def _round(generator: LakeGenerator, node: exp.Round) -> str:
+    """Databricks rounds the shortest decimal that stands for a DOUBLE, DuckDB its binary value."""
+    value, scale = generator.sql(node, "this"), generator.sql(node, "decimals") or "0"
+    if node.this.type is None or not node.this.type.is_type(exp.DType.DOUBLE):
+        return generator.func("ROUND", node.this, node.args.get("decimals"))
+    shortest = f"TRY_CAST(CAST({value} AS TEXT) AS DECIMAL(38, 18))"
+    if scale.lstrip("-").isdigit():
+        rounded = f"CAST(ROUND({shortest}, {scale}) AS DOUBLE)"
+    else:
+        # DuckDB rounds a DECIMAL to a constant scale only.
+        scales = " ".join(
+            f"WHEN {n} THEN CAST(ROUND({shortest}, {n}) AS DOUBLE)" for n in range(_SCALES)
+        )
+        rounded = f"CASE {scale} {scales} END"
+    return f"COALESCE({rounded}, ROUND({value}, {scale}))"
+
+
+_SCALES: Final = 16
+
+
+_TOO_LARGE: Final = (
+    f"ERROR('[{errors.UNSUPPORTED.name}] Numbers so large are {errors.NOT_EMULATED} here.')"
+)
+
+
+def _from_unixtime(generator: LakeGenerator, node: exp.UnixToStr) -> str:
+    """Years behind 9999 have a sign in Java."""
+    seconds = generator.sql(node, "this")
+    text = DuckDBGenerator.TRANSFORMS[exp.UnixToStr](generator, node)
+    known = f"({seconds}) BETWEEN -62135596800 AND 253402300799"
+    return f"CASE WHEN {known} THEN {text} WHEN ({seconds}) IS NOT NULL THEN {_TOO_LARGE} END"
+
+
+def _upper(generator: LakeGenerator, node: exp.Upper) -> str:
+    """Java writes some letters as two."""
+    text = generator.sql(node, "this")
+    unlike = f"ERROR('[{errors.UNSUPPORTED.name}] upper of such letters is {errors.NOT_EMULATED}.')"
+    two = "[\u00df\u0149\u01f0\u0390\u03b0\u0587\u1e96-\u1e9a\ufb00-\ufb17]"
+    return f"CASE WHEN REGEXP_MATCHES({text}, '{two}') THEN {unlike} ELSE UPPER({text}) END"
+
+
 def _whole(function: str) -> Callable[[LakeGenerator, exp.Ceil | exp.Floor], str]:
     def render(generator: LakeGenerator, node: exp.Ceil | exp.Floor) -> str:
         if node.args.get("decimals") is not None:
             raise not_emulated(f"{function.lower()} with a scale")
-        return f"CAST({generator.func(function, node.this)} AS BIGINT)"
+        whole = generator.func(function, node.this)
+        return (
+            f"CASE WHEN ({whole}) BETWEEN -9000000000000000000 AND 9000000000000000000 "
+            f"THEN CAST({whole} AS BIGINT) WHEN ({whole}) IS NOT NULL THEN {_TOO_LARGE} END"
+        )
 
     return render
 
@@ -207,13 +191,6 @@ def _renamed(name: str) -> _Render:
     return lambda generator, node: generator.func(name, *node.expressions)
 
 
-def _forall(generator: LakeGenerator, node: exp.Anonymous) -> str:
-    array, condition = node.expressions
-    negated = condition.copy()
-    negated.set("this", exp.Not(this=exp.Paren(this=negated.this)))
-    return f"(LEN(LIST_FILTER({generator.sql(array)}, {generator.sql(negated)})) = 0)"
-
-
 def _raise_error(generator: LakeGenerator, node: exp.Anonymous) -> str:
     message = generator.sql(node.expressions[0])
     return f"ERROR('[{errors.USER_RAISED_EXCEPTION.name}] ' || {message})"
@@ -222,7 +199,7 @@ def _raise_error(generator: LakeGenerator, node: exp.Anonymous) -> str:
 # Functions that sqlglot has no class for, by their name in Databricks.
 ANONYMOUS_FUNCTIONS: Mapping[str, _Render] = {
     "EVERY": _renamed("BOOL_AND"),
-    "FORALL": _forall,
+    "FORALL": collections_text.forall,
     "ISNOTNULL": lambda generator, node: f"({generator.sql(node.expressions[0])} IS NOT NULL)",
     "ISNULL": lambda generator, node: f"({generator.sql(node.expressions[0])} IS NULL)",
     "MAKE_DATE": _renamed("MAKE_DATE"),
@@ -247,6 +224,7 @@ class LakeGenerator(DuckDBGenerator):
 
     TRANSFORMS: ClassVar[dict[type[exp.Expr], Callable[..., str]]] = {
         **DuckDBGenerator.TRANSFORMS,
+        **collections_text.TRANSFORMS,
         # percentile_approx answers an element of the column, percentile interpolates.
         exp.ApproxQuantile: _quantile("QUANTILE_DISC"),
         exp.Quantile: _quantile("QUANTILE_CONT"),
@@ -262,26 +240,36 @@ class LakeGenerator(DuckDBGenerator):
         exp.Sign: lambda self, node: f"CAST({self.func('SIGN', node.this)} AS DOUBLE)",
         exp.Extract: lambda self, node: f"CAST({DuckDBGenerator.extract_sql(self, node)} AS INT)",
         exp.Div: _guarded("/", _ZERO_DIVISOR),
-        exp.IntDiv: _guarded("//", _ZERO_DIVISOR),
+        exp.IntDiv: _integer_division,
         exp.Mod: _guarded("%", _ZERO_MODULUS),
         exp.SafeDivide: _try_divide,
-        exp.Exists: _exists,
-        exp.FromJson: _from_json,
-        exp.JSONExtract: _json_path,
-        exp.JSONExtractScalar: _json_path,
+        exp.Sum: _sum,
+        exp.CountIf: lambda self, node: f"COUNT(CASE WHEN {self.sql(node, 'this')} THEN 1 END)",
+        exp.FromJson: json_text.from_json,
+        exp.JSONExtract: json_text.path,
+        exp.JSONExtractScalar: json_text.path,
         exp.MapContainsKey: lambda self, node: self.func(
             "MAP_CONTAINS", node.this, node.args["key"]
         ),
         exp.Rand: _random,
+        exp.Round: _round,
         exp.SHA2: _sha2,
         exp.StrToUnix: _seconds_since_epoch,
+        exp.UnixSeconds: _seconds_since_epoch,
+        exp.UnixMillis: lambda self, node: (
+            f"CAST(FLOOR(EPOCH_US(CAST({self.sql(node, 'this')} AS TIMESTAMPTZ)) / 1000) AS BIGINT)"
+        ),
+        exp.UnixToStr: _from_unixtime,
+        exp.Upper: _upper,
+        # The first value, be it NULL.
+        exp.AnyValue: lambda self, node: self.func("FIRST", node.this),
         exp.Uuid: lambda *_: "CAST(UUID() AS TEXT)",
     }
 
     def cast_sql(self, expression: exp.Cast, safe_prefix: str | None = None) -> str:
-        """A cast that cuts fractions where Databricks cuts and DuckDB rounds."""
+        """A cast as Databricks does it."""
         plain = super().cast_sql(expression, safe_prefix)
-        return _cut_fraction(self, expression, f"{safe_prefix or ''}CAST", plain)
+        return casts_text.cast(self, expression, plain, strict=not safe_prefix)
 
     def datetrunc_sql(self, expression: exp.DateTrunc) -> str:
         """A date truncated to a date."""
@@ -297,10 +285,34 @@ class LakeGenerator(DuckDBGenerator):
         """A text parsed to an instant."""
         return f"CAST({super().strtotime_sql(expression)} AS TIMESTAMPTZ)"
 
+    def posexplode_sql(self, expression: exp.Posexplode) -> str:
+        """Positions are INT."""
+        text = super().posexplode_sql(expression)
+        return _POSITION.sub(r"CAST(\g<0> AS INT)", text, count=1)
+
+    def join_sql(self, expression: exp.Join, join_op: str | None = None) -> str:
+        """Positions of LATERAL VIEW posexplode are INT."""
+        text = super().join_sql(expression, join_op)
+        return _POSITION_OF_LATERAL.sub(r"\1CAST(\2 AS INT) AS", text, count=1)
+
+    def concatws_sql(self, expression: exp.ConcatWs) -> str:
+        """Of nothing but a separator there is an empty text."""
+        if len(expression.expressions) > 1:
+            return super().concatws_sql(expression)
+        return f"CASE WHEN ({self.sql(expression.expressions[0])}) IS NOT NULL THEN '' END"
+
+    def window_sql(self, expression: exp.Window) -> str:
+        """An aggregate over a window."""
+        return collections_text.window(expression, super().window_sql(expression))
+
     def anonymous_sql(self, expression: exp.Anonymous) -> str:
         """A function that sqlglot has no class for."""
         render = ANONYMOUS_FUNCTIONS.get(expression.name.upper())
         return render(self, expression) if render else super().anonymous_sql(expression)
+
+
+_POSITION: Final = re.compile(r"GENERATE_SUBSCRIPTS\(.*?, 1\) - 1")
+_POSITION_OF_LATERAL: Final = re.compile(r"^(\s*CROSS JOIN LATERAL \(SELECT )(\S+ - 1) AS")
 
 
 class LakeDialect(DuckDB):

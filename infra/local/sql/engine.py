@@ -12,18 +12,18 @@ from sqlglot import exp
 from infra.local.catalog.tables import TableName
 from infra.local.sql import errors
 from infra.local.sql.alterations import Alterations
+from infra.local.sql.bounds import STATEMENT_SECONDS, bounded
 from infra.local.sql.ddl import Definitions
 from infra.local.sql.dialect import (
     Parameter,
     Session,
     Translator,
-    parse,
-    query_text,
     resolve_identifier_clauses,
 )
 from infra.local.sql.dml import Changes, Counts
 from infra.local.sql.errors import StatementCanceled, StatementError, not_emulated
 from infra.local.sql.inspection import Inspection, Listing
+from infra.local.sql.parsing import parse, query_text
 from infra.local.storage import datatypes
 
 if TYPE_CHECKING:
@@ -102,8 +102,18 @@ class Engine:
     """Databricks SQL for one workspace. Thread-safe: a connection per statement."""
 
     def __init__(
-        self, database: Database, tables: Tables, namespaces: Namespaces, user: str
+        self,
+        database: Database,
+        tables: Tables,
+        namespaces: Namespaces,
+        user: str,
+        *,
+        forms: frozenset[str] | None = None,
     ) -> None:
+        """`forms` are those that are let through; None lets everything through."""
+        self.seconds = STATEMENT_SECONDS
+        """How long a statement may take; tests have less time."""
+        self._forms = forms
         self._database = database
         self._tables = tables
         self._namespaces = namespaces
@@ -119,13 +129,29 @@ class Engine:
             expression.meta["query"] = query_text(text)
         connection = self._database.cursor()
         try:
-            cancellation.watch(connection)
-            return self._dispatch(expression, statement, session, connection, cancellation)
-        except duckdb.Error as error:
-            missing = self._missing_table(expression)
-            raise missing or errors.from_duckdb(error) from error
+            with bounded(cancellation.request, self.seconds):
+                cancellation.watch(connection)
+                return self._run(expression, statement, session, connection, cancellation)
         finally:
             connection.close()
+
+    def _run(
+        self,
+        expression: exp.Expr,
+        statement: Statement,
+        session: Session,
+        connection: duckdb.DuckDBPyConnection,
+        cancellation: Cancellation,
+    ) -> Result:
+        try:
+            return self._dispatch(expression, statement, session, connection, cancellation)
+        except duckdb.Error as error:
+            failure = errors.from_duckdb(error)
+            # Of a table that is being created, the reason is another.
+            missing = isinstance(error, duckdb.CatalogException | duckdb.BinderException)
+            raise (self._missing_table(expression) if missing else None) or failure from error
+        except MemoryError as error:
+            raise errors.out_of_memory() from error
 
     def _missing_table(self, expression: exp.Expr) -> StatementError | None:
         """The first table of a failed statement that does not exist, by its full name.
@@ -133,7 +159,11 @@ class Engine:
         DuckDB's own message leaves the catalog and schema out.
         """
         connection = self._database.cursor()
+        created = expression.this if isinstance(expression, exp.Create) else None
+        created = created.this if isinstance(created, exp.Schema) else created
         for table in expression.find_all(exp.Table):
+            if table is created:
+                continue
             if table.catalog and isinstance(table.this, exp.Identifier):
                 name = TableName.of(table.catalog, table.db, table.name)
                 if self._tables.find(connection, name) is None:
@@ -148,7 +178,9 @@ class Engine:
         connection: duckdb.DuckDBPyConnection,
         cancellation: Cancellation,
     ) -> Result:
-        translator = Translator(session)
+        translator = Translator(
+            session, lambda name: self._column_types(connection, name), self._forms
+        )
         place = (connection, translator, self._tables, self._namespaces)
         definitions, alterations = Definitions(*place), Alterations(*place)
         if isinstance(expression, exp.Query):
@@ -172,6 +204,12 @@ class Engine:
             cancellation.check()
             changes = Changes(connection, translator, definitions)
             return self._write(prepared, definitions, alterations, changes)
+
+    def _column_types(
+        self, connection: duckdb.DuckDBPyConnection, name: TableName
+    ) -> dict[str, str]:
+        table = self._tables.find(connection, name)
+        return {column.name: column.type.text for column in table.columns} if table else {}
 
     def _write(
         self, node: exp.Expr, definitions: Definitions, alterations: Alterations, changes: Changes

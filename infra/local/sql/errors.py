@@ -20,7 +20,7 @@ class ErrorClass:
 
 
 PARSE_SYNTAX_ERROR = ErrorClass(name="PARSE_SYNTAX_ERROR", sql_state="42601")
-UNSUPPORTED = ErrorClass(name="UNSUPPORTED", sql_state="0A000")
+UNSUPPORTED = ErrorClass(name="UNSUPPORTED_FEATURE", sql_state="0A000")
 TABLE_OR_VIEW_NOT_FOUND = ErrorClass(name="TABLE_OR_VIEW_NOT_FOUND", sql_state="42P01")
 TABLE_OR_VIEW_ALREADY_EXISTS = ErrorClass(name="TABLE_OR_VIEW_ALREADY_EXISTS", sql_state="42P07")
 EXPECT_TABLE_NOT_VIEW = ErrorClass(name="EXPECT_TABLE_NOT_VIEW", sql_state="42809")
@@ -38,6 +38,15 @@ INSERT_COLUMN_ARITY_MISMATCH = ErrorClass(name="INSERT_COLUMN_ARITY_MISMATCH", s
 CAST_INVALID_INPUT = ErrorClass(name="CAST_INVALID_INPUT", sql_state="22018")
 NUMERIC_VALUE_OUT_OF_RANGE = ErrorClass(name="NUMERIC_VALUE_OUT_OF_RANGE", sql_state="22003")
 DIVIDE_BY_ZERO = ErrorClass(name="DIVIDE_BY_ZERO", sql_state="22012")
+INVALID_ARRAY_INDEX = ErrorClass(name="INVALID_ARRAY_INDEX", sql_state="22003")
+INVALID_ARRAY_INDEX_IN_ELEMENT_AT = ErrorClass(
+    name="INVALID_ARRAY_INDEX_IN_ELEMENT_AT", sql_state="22003"
+)
+COLLECTION_SIZE_LIMIT_EXCEEDED = ErrorClass(
+    name="COLLECTION_SIZE_LIMIT_EXCEEDED", sql_state="54000"
+)
+ILLEGAL_SEQUENCE = ErrorClass(name="INVALID_PARAMETER_VALUE", sql_state="22023")
+DUPLICATED_MAP_KEY = ErrorClass(name="DUPLICATED_MAP_KEY", sql_state="23505")
 REMAINDER_BY_ZERO = ErrorClass(name="REMAINDER_BY_ZERO", sql_state="22012")
 USER_RAISED_EXCEPTION = ErrorClass(name="USER_RAISED_EXCEPTION", sql_state="P0001")
 NOT_NULL_VIOLATED = ErrorClass(name="DELTA_NOT_NULL_CONSTRAINT_VIOLATED", sql_state="23502")
@@ -51,6 +60,10 @@ CONCURRENT_WRITE = ErrorClass(name="DELTA_CONCURRENT_WRITE", sql_state="2D521")
 INSUFFICIENT_PERMISSIONS = ErrorClass(name="INSUFFICIENT_PERMISSIONS", sql_state="42501")
 RESULT_TOO_LARGE = ErrorClass(name="INLINE_BYTE_LIMIT_EXCEEDED", sql_state="54000")
 UNSET_NONEXISTENT_PROPERTIES = ErrorClass(name="UNSET_NONEXISTENT_PROPERTIES", sql_state="42K0J")
+QUERY_EXECUTION_TIMEOUT_EXCEEDED = ErrorClass(
+    name="QUERY_EXECUTION_TIMEOUT_EXCEEDED", sql_state="57KD0"
+)
+OUT_OF_MEMORY = ErrorClass(name="OUT_OF_MEMORY", sql_state="53200")
 INTERNAL_ERROR = ErrorClass(name="INTERNAL_ERROR", sql_state="XX000")
 
 
@@ -75,7 +88,12 @@ def not_emulated(what: str) -> StatementError:
 # What an expression that fails at run time says, so that the failure keeps its Databricks class.
 _RAISED = re.compile(r"\[(?P<name>[A-Z_]+)\] (?P<text>.*)", re.DOTALL)
 _RAISED_CLASSES = {
-    error.name: error for error in (DIVIDE_BY_ZERO, REMAINDER_BY_ZERO, USER_RAISED_EXCEPTION)
+    error.name: error
+    for error in (
+        *(DIVIDE_BY_ZERO, REMAINDER_BY_ZERO, USER_RAISED_EXCEPTION, INVALID_ARRAY_INDEX),
+        *(CAST_INVALID_INPUT, UNSUPPORTED),
+        *(INVALID_ARRAY_INDEX_IN_ELEMENT_AT, COLLECTION_SIZE_LIMIT_EXCEEDED, ILLEGAL_SEQUENCE),
+    )
 }
 _NOT_NULL = re.compile(r"NOT NULL constraint failed: (?P<column>\S+)")
 _MISSING_TABLE = re.compile(r'(?:Table|View) with name "?(?P<name>[^"\s]+)"? does not exist')
@@ -94,9 +112,13 @@ def from_duckdb(error: duckdb.Error) -> Exception:
     text = str(error).partition("\n\nLINE ")[0].strip()
     if isinstance(error, duckdb.InterruptException):
         return StatementCanceled()
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return out_of_memory()
     if isinstance(error, duckdb.InvalidInputException) and (raised := _RAISED.search(text)):
         error_class = _RAISED_CLASSES.get(raised["name"], USER_RAISED_EXCEPTION)
         return StatementError(error_class, raised["text"])
+    if "Map keys must be unique" in text:
+        return StatementError(DUPLICATED_MAP_KEY, "Duplicate map key was found.")
     if isinstance(error, duckdb.ConstraintException):
         if match := _NOT_NULL.search(text):
             column = match["column"].rpartition(".")[2]
@@ -106,6 +128,9 @@ def from_duckdb(error: duckdb.Error) -> Exception:
         return StatementError(INTERNAL_ERROR, text)
     if isinstance(error, duckdb.ConversionException):
         return StatementError(CAST_INVALID_INPUT, text.removeprefix("Conversion Error: ") + ".")
+    if isinstance(error, duckdb.InvalidInputException) or "cannot take" in text:
+        # DuckDB has its own view of what a function is defined for.
+        return StatementError(UNSUPPORTED, f"This statement is {NOT_EMULATED}: {text}")
     if isinstance(error, duckdb.OutOfRangeException):
         return StatementError(NUMERIC_VALUE_OUT_OF_RANGE, text)
     if isinstance(error, duckdb.TransactionException):
@@ -117,6 +142,13 @@ def from_duckdb(error: duckdb.Error) -> Exception:
     if isinstance(error, duckdb.ParserException | duckdb.NotImplementedException):
         return StatementError(UNSUPPORTED, f"This statement is {NOT_EMULATED}: {text}")
     return StatementError(INTERNAL_ERROR, text)
+
+
+def out_of_memory() -> StatementError:
+    """Of a statement that takes more than it may."""
+    return StatementError(
+        OUT_OF_MEMORY, "The statement takes more memory than the local workspace gives to one."
+    )
 
 
 def table_not_found(name: str) -> StatementError:

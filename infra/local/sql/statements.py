@@ -45,6 +45,8 @@ RESULTS_KEPT: Final = 1000
 RESULT_BYTES_KEPT: Final = 128 * 1024 * 1024
 """Results of finished statements in memory; the oldest go first."""
 THREADS: Final = 4
+_JOBS: Final = "jobs"
+"""The warehouse of a job's statement, in the query history."""
 _HISTORY_TEXT: Final = 10_000
 _TOO_LARGE: Final = (
     f"Inline byte limit exceeded: the result of a statement with disposition INLINE is at most "
@@ -248,6 +250,13 @@ class Statements:
         await self._wait(future, body.wait_seconds)
         if not execution.finished and body.wait_seconds and body.on_wait_timeout == "CANCEL":
             execution.cancel()
+        return execution
+
+    def run(self, text: str) -> Execution:
+        """Run a statement of a job or an alert, and wait for its end."""
+        execution = Execution(body=StatementBody(statement=text, warehouse_id=_JOBS))
+        self._remember(execution)
+        self._threads.submit(self._run, execution).result()
         return execution
 
     def find(self, statement_id: str) -> Execution:

@@ -133,7 +133,7 @@ def test_a_name_can_be_a_parameter_in_an_identifier_clause(shared_workspace: Any
         ("SELECT :missing", [], "UNBOUND_SQL_PARAMETER"),
         ("SELECT :p", [{"name": "p", "value": "x", "type": "INT"}], "CAST_INVALID_INPUT"),
         ("SELECT :p", [{"name": "p", "value": "x", "type": "NOTHING"}], "DATATYPE_MISMATCH"),
-        ("SELECT ?", [], "UNSUPPORTED"),
+        ("SELECT ?", [], "UNSUPPORTED_FEATURE"),
         ("SELECT * FROM base.s.missing", [], "TABLE_OR_VIEW_NOT_FOUND"),
         ("SELECT missing FROM (SELECT 1 AS x)", [], "UNRESOLVED_COLUMN.WITH_SUGGESTION"),
         ("SELEC 1", [], "PARSE_SYNTAX_ERROR"),
@@ -181,7 +181,7 @@ def test_an_error_of_the_client_has_its_class(
 )
 def test_what_is_not_emulated_says_so(shared_workspace: Any, statement: str) -> None:
     message = shared_workspace.error(statement)
-    assert message.startswith("[UNSUPPORTED] ")
+    assert message.startswith("[UNSUPPORTED_FEATURE] ")
     assert "not emulated by the local workspace" in message
 
 

@@ -139,7 +139,8 @@ def write_file(folder: Path, asked: list[Asked], said: list[Said]) -> Path:
     for row in of_reading:
         del row["timestamp"]
     judged = set()
-    for number, it in enumerate(sorted(asked, key=lambda it: it.minute)):
+    # The last answer to a request id is judged.
+    for number, it in enumerate(sorted(asked, key=lambda it: it.minute, reverse=True)):
         name = f"film-{it.film}"
         first = it.probability is not None and name not in judged
         answered = {
@@ -150,10 +151,10 @@ def write_file(folder: Path, asked: list[Asked], said: list[Said]) -> Path:
         if it.probability is None:
             answered |= {"answer_number": 1, "prediction_id": f"failed-{number}"}
         else:
-            before = [o for o in asked if o.film == it.film and o.probability is not None]
+            others = [o for o in asked if o.film == it.film and o.probability is not None]
             answered |= {
                 "prediction_id": name,
-                "answer_number": 1 + sum(o.minute < it.minute for o in before),
+                "answer_number": 1 + sum(o.minute > it.minute for o in others),
             }
         judged |= {name} if first else set()
         mine = [row for row in of_reading if first and row["film"] == name]

@@ -1,0 +1,238 @@
+"""The product's own SQL as part of the corpus: views, dashboards, the verdict's counts, readings.
+
+The statements are not written down here: the product's own code makes them, and whoever executes
+them is given. Their answers over the rows of `product_rows.py` are in `corpus/product.json`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+from collections.abc import Callable
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.declared.analysis import VIEWS
+from infra.declared.reading import AuditStratum, ReadingPlan
+from ml.contract.tables import FILMS
+from tests.infra.local.sql.product_rows import (
+    ANALYSIS,
+    AS_OF,
+    CATALOG,
+    ENTITIES,
+    EXPERIMENT,
+    LOGGED,
+    START,
+    SUBGROUPS,
+)
+from tests.infra.local.sql.questions import FOLDER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FILE: Final = FOLDER / "product.json"
+_DASHBOARDS: Final = Path(__file__).parents[4] / "infra" / "dashboards"
+_READING: Final = ReadingPlan(
+    audit_share=0.3, audit_strata=(AuditStratum(**{"from": 0.2}, share=0.75),), seed=7
+)
+_SPLITS: Final = (
+    EXPERIMENT.split,
+    EXPERIMENT.split.model_copy(
+        update={"since": START + datetime.timedelta(days=1), "champion": 20, "challenger": 60}
+    ),
+)
+
+Parameters = dict[str, str]
+Execute = Callable[[str, Parameters], "Answer"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """Names and types of the columns, and the rows in the form of the API."""
+
+    names: list[str]
+    types: list[str]
+    rows: list[list[str | None]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """One statement of the product and its answer."""
+
+    statement: str
+    parameters: Parameters
+    answer: Answer
+
+
+class _Warehouse:
+    """What the product's code takes for a warehouse; remembers what it was asked."""
+
+    def __init__(self, execute: Execute) -> None:
+        self._execute = execute
+        self.asked: list[Asked] = []
+
+    def execute(self, statement: str, **parameters: str) -> list[dict[str, str | None]]:
+        answer = self._execute(statement, parameters)
+        if not statement.startswith("DESCRIBE"):
+            self.asked.append(Asked(statement, parameters, answer))
+        return [dict(zip(answer.names, row, strict=True)) for row in answer.rows]
+
+
+def views() -> Iterator[tuple[str, str]]:
+    """The name of each view and its query."""
+    for view in VIEWS:
+        query = ANALYSIS.query(view.name)
+        yield (
+            ANALYSIS.full_name(view.name),
+            query.replace("system.serving.served_entities", ENTITIES),
+        )
+
+
+def ask_everything(execute: Execute) -> list[Asked]:
+    """Runs the product's statements by `execute`, over the tables and views."""
+    warehouse: Any = _Warehouse(execute)
+    for view in VIEWS:
+        warehouse.execute(f"SELECT * FROM {ANALYSIS.full_name(view.name)}")
+    for file in sorted(_DASHBOARDS.glob("*.sql")):
+        warehouse.execute(ANALYSIS.filled_in(file.read_text(encoding="utf-8")))
+    _ask_for_a_verdict(warehouse)
+    _ask_for_a_replay(warehouse)
+    _ask_as_the_reading_room(warehouse)
+    _ask_as_writers_do(warehouse)
+    asked: list[Asked] = warehouse.asked
+    return asked
+
+
+def _ask_for_a_verdict(warehouse: Any) -> None:
+    """Of the workspace, by a plan of reading or none, with simulations or without; of a file."""
+    from ml.verdict.counting.counts import WorkspaceViews
+    from ml.verdict.counting.queries import (
+        MOST_SCORES,
+        Extent,
+        Queries,
+        of_a_file,
+        of_a_workspace,
+        used,
+    )
+    from ml.verdict.counting.rows import COLUMNS, projection
+
+    counted = WorkspaceViews(warehouse, ANALYSIS, SUBGROUPS)
+    names = [*(column.name for column in COLUMNS), *SUBGROUPS]
+    file = f"SELECT {projection(names, SUBGROUPS)} FROM {LOGGED}"
+    drawn = dataclasses.replace(ANALYSIS, reading=_READING, simulations_count=True)
+    few, many = Extent(), Extent(readings=MOST_SCORES + 1, samplings=2, propensities=2)
+    for relations, splits, extent, simulations in (
+        (of_a_workspace(ANALYSIS, SUBGROUPS), _SPLITS, few, False),
+        (of_a_workspace(drawn, ()), _SPLITS[:1], many, True),
+        (of_a_file(file, SUBGROUPS), _SPLITS, few, False),
+        (of_a_file(file, ()), _SPLITS[:1], many, True),
+    ):
+        known = SUBGROUPS if len(splits) > 1 else ()
+        queries = Queries(
+            rows=relations,
+            experiment=EXPERIMENT.model_copy(update={"subgroups": known}),
+            splits=splits,
+            simulations_count=simulations,
+        )
+        counted.extent(queries)
+        values = queries.parameters(AS_OF, extent)
+        counted.counts(queries, values)
+        warehouse.execute(queries.cases, **used(queries.cases, values))
+        counted.logged(queries, ["film-1", "film-4", "film-99"])
+
+
+def _ask_for_a_replay(warehouse: Any) -> None:
+    from ml.data import ingested
+    from ml.prediction import unlabelled
+    from ml.verdict.counting import logged_films
+
+    for patient_key in ("patient_key", logged_films._UNKNOWN):
+        warehouse.execute(
+            Template(logged_films._LABELLED).substitute(
+                positive="PNEUMONIA", negative="NORMAL", patient_key=patient_key
+            ),
+            labelled=ANALYSIS.full_name("labelled"),
+            champion=EXPERIMENT.champion.served_entity_name,
+            challenger=EXPERIMENT.challenger.served_entity_name,
+            start=EXPERIMENT.start.isoformat(sep=" "),
+        )
+    films = FILMS.full_name(CATALOG)
+    warehouse.execute(ingested._SELECT, table=films)
+    warehouse.execute(unlabelled._PATHS, table=films, image_ids=json.dumps(["a", "b", "z"]))
+
+
+def _ask_as_the_reading_room(warehouse: Any) -> None:
+    from ml.reading_room import films, queue
+
+    environment: Any = _Environment(_READING)
+    queue.Queue(warehouse, environment, ANALYSIS).readings()
+    predictions = ANALYSIS.full_name("predictions")
+    wanted = json.dumps(["film-2", "film-2#1", "request-3", "film-1", "film-7", "nothing"])
+    warehouse.execute(queue._CALLS, predictions=predictions)
+    warehouse.execute(queue._OUTPUT, predictions=predictions, wanted=wanted)
+    sent = {"predictions": predictions, "payload": ANALYSIS.payload}
+    warehouse.execute(films._NAMES, wanted=wanted, **sent)
+    for prediction_id in ("film-2#1", "film-1"):
+        warehouse.execute(films._PICTURE, prediction_id=prediction_id, **sent)
+
+
+def _ask_as_writers_do(warehouse: Any) -> None:
+    """What readings, contexts and films are compared with, and what of them would be written."""
+    from ml.feedback import book
+    from ml.ingestion import store
+    from ml.prediction import context_table
+
+    warehouse.execute(
+        book._KNOWN_READINGS,
+        table=ANALYSIS.feedback,
+        feedback_ids=json.dumps(["reading-1", "reading-20", "reading-99"]),
+    )
+    warehouse.execute(
+        book._KNOWN_REQUESTS,
+        payload_table=ANALYSIS.payload,
+        request_ids=json.dumps(["film-1", "film-2", "request-3", "request-7", "nothing"]),
+    )
+    warehouse.execute(
+        store._RECORDED, table=FILMS.full_name(CATALOG), image_ids=json.dumps(["a", "z"])
+    )
+    reading = {
+        "feedback_id": "x",
+        "prediction_id": "film-1",
+        "timestamp": "2026-01-02T03:04:05.678Z",
+        "ground_truth": "NORMAL",
+        "radiologist_id": "reader-1",
+        "notes": 'said "so"',
+        "blind": True,
+        "sampling_probability": 0.25,
+    }
+    warehouse.execute(_source(book._WRITE), readings=json.dumps([reading, {"feedback_id": "y"}]))
+    context = {"prediction_id": "x", "site": "north", "recorded_at": "2026-01-02T03:04:05+00:00"}
+    warehouse.execute(_source(context_table._WRITE), rows=json.dumps([context]))
+    film = {"image_id": "x", "label": "NORMAL", "file_size_bytes": 2**40, "width": 28}
+    warehouse.execute(_source(store._RECORD), films=json.dumps([film]))
+
+
+def _source(merge: str) -> str:
+    """The query of the rows that a MERGE takes: Spark by itself has no tables to merge into."""
+    return merge.partition("USING (")[2].partition(") AS arriving")[0].strip()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Environment:
+    """What the queue asks of an environment."""
+
+    reading: ReadingPlan
+
+
+def read() -> list[Asked]:
+    return [
+        Asked(entry["statement"], entry["parameters"], Answer(**entry["answer"]))
+        for entry in json.loads(FILE.read_text(encoding="utf-8"))
+    ]
+
+
+def write(asked: list[Asked]) -> None:
+    entries = [dataclasses.asdict(one) for one in asked]
+    FILE.write_text(json.dumps(entries, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,312 @@
+"""The rows that the product's SQL is asked over: requests, served entities, readings, contexts,
+films, and labelled rows as a file has them."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.declared.analysis import Analysis
+from infra.declared.experiment import load
+from ml.contract.tables import FILMS, PREDICTION_CONTEXT, PREDICTION_FEEDBACK, SIMULATION, Table
+from ml.verdict.counting.rows import COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+CATALOG: Final = "product"
+ANALYSIS: Final = Analysis(
+    catalog=CATALOG,
+    schema="gold",
+    prefix="pneumonia_classifier",
+    feedback=PREDICTION_FEEDBACK.full_name(CATALOG),
+    context=PREDICTION_CONTEXT.full_name(CATALOG),
+)
+ENTITIES: Final = f"{CATALOG}.gold.served_entities"
+"""Stands for the system table, which nobody but Databricks writes."""
+LOGGED: Final = f"{CATALOG}.gold.logged"
+"""Stands for a file of labelled rows."""
+SUBGROUPS: Final = ("site", "sex")
+EXPERIMENT: Final = load("pneumonia_ab").model_copy(update={"subgroups": SUBGROUPS})
+START: Final = EXPERIMENT.start + datetime.timedelta(hours=1)
+AS_OF: Final = START + datetime.timedelta(days=60)
+
+_ARMS: Final = {
+    "c" * 32: EXPERIMENT.champion.served_entity_name,
+    "d" * 32: EXPERIMENT.challenger.served_entity_name,
+}
+_DAY: Final = 60 * 24
+
+
+def tables() -> Iterator[tuple[str, str]]:
+    """The name of each table and the SELECT of its rows."""
+    yield ANALYSIS.payload, _rows(_PAYLOAD, _requests())
+    yield ENTITIES, _rows(_SERVED, _entities())
+    yield ANALYSIS.feedback, _rows(_columns(PREDICTION_FEEDBACK), _readings())
+    yield ANALYSIS.context, _rows(_columns(PREDICTION_CONTEXT), _contexts())
+    yield FILMS.full_name(CATALOG), _rows(_columns(FILMS), _films())
+    declared = {column.name: column.type for column in COLUMNS}
+    yield LOGGED, _rows({**declared, **dict.fromkeys(SUBGROUPS, "STRING")}, list(_logged()))
+
+
+def _columns(table: Table) -> dict[str, str]:
+    return {column.name: column.type for column in table.columns}
+
+
+def _rows(columns: Mapping[str, str], rows: list[dict[str, Any]]) -> str:
+    """A SELECT of rows; what a row does not say is NULL."""
+    return "\nUNION ALL ".join(
+        "SELECT " + ", ".join(f"{_literal(row.get(n), kind)} AS {n}" for n, kind in columns.items())
+        for row in rows
+    )
+
+
+def _literal(value: Any, kind: str) -> str:
+    if value is None:
+        return f"CAST(NULL AS {kind})"
+    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'" if kind == "STRING" else f"CAST('{text}' AS {kind})"
+
+
+def _time(minutes: float) -> str:
+    return f"{START + datetime.timedelta(minutes=minutes):%Y-%m-%d %H:%M:%S.%f}"
+
+
+_PAYLOAD: Final = {
+    "databricks_request_id": "STRING",
+    "client_request_id": "STRING",
+    "request_time": "TIMESTAMP",
+    "status_code": "INT",
+    "execution_duration_ms": "BIGINT",
+    "request": "STRING",
+    "response": "STRING",
+    "served_entity_id": "STRING",
+    "requester": "STRING",
+}
+_SERVED: Final = {
+    "served_entity_id": "STRING",
+    "endpoint_name": "STRING",
+    "served_entity_name": "STRING",
+    "entity_name": "STRING",
+    "entity_version": "STRING",
+    "endpoint_config_version": "INT",
+    "change_time": "TIMESTAMP",
+}
+
+_ANSWERS: Final = (
+    # The client's id, the arm, minutes, the status, the response.
+    ("film-1", "c", 0, 200, '{"predictions": [[0.9]]}'),
+    ("film-2", "d", 1, 200, '{"predictions": [[0.25], [0.75], [0.5]]}'),
+    (None, "c", 2.5, 200, '{"predictions": [[0.125]]}'),
+    ("film-3", "d", 61, 500, '{"error_code": "INTERNAL_ERROR"}'),
+    ("film-4", "d", 62, 200, '{"predictions": [[0.00001234567]]}'),
+    ("film-4", "c", 63, 200, '{"predictions": [[0.4999999]]}'),
+    ("replay-1", "c", 64, 200, '{"predictions": [[0.3]]}'),
+    ("film-5", "e", 65, 200, '{"predictions": [[0.6]]}'),
+    ("film-6", "c", 66, 200, None),
+    ("film-7", "c", 67, 200, "{bad"),
+    ("film-8", "d", 68, 200, '{"other": 1}'),
+    ("film-9", "d", 69, 200, '{"predictions": [[1]]}'),
+    ("film-10", "c", 70, 200, '{"predictions": [[0.50000005]]}'),
+    ("film-11", "c", _DAY * 3, 200, '{"predictions": [[0.995]]}'),
+    ("film-12", "d", _DAY * 59, 200, '{"predictions": [[0.01]]}'),
+    ("film-13", "d", 71, 200, '{"predictions": [[0.35, 0.65]]}'),
+    ("film-14", "c", _DAY * 2, 200, '{"predictions": [[0.0004321]]}'),
+    ("film-15", "d", _DAY * 2 + 1, 200, '{"predictions": [[0.87654321]]}'),
+    ("film-16", "d", _DAY * 2 + 2, 200, '{"predictions": [[0.21]]}'),
+    ("film-17", "c", _DAY * 2 + 3, 200, '{"predictions": [[0.7]]}'),
+    ("film-18", "c", _DAY * 2 + 4, 404, None),
+    ("film-19", "d", _DAY * 2 + 5, 200, '{"predictions": [[0.0]]}'),
+)
+
+
+def _requests() -> list[dict[str, Any]]:
+    return [
+        {
+            "databricks_request_id": f"request-{number}",
+            "client_request_id": client_id,
+            "request_time": _time(minutes),
+            "status_code": status,
+            "execution_duration_ms": 10 + 3 * number,
+            "request": _sent(number),
+            "response": response,
+            "served_entity_id": arm * 32,
+            "requester": "clinic",
+        }
+        for number, (client_id, arm, minutes, status, response) in enumerate(_ANSWERS, start=1)
+    ]
+
+
+def _sent(number: int) -> str | None:
+    """The films of a request; some were sent twice, and one request was too large to be logged."""
+    if number == 1:
+        return None
+    films = [[[[0.5], [1.0]], [[0.0], [(number % 5 + at) / 8]]] for at in range(3)]
+    return json.dumps({"inputs": films}, separators=(",", ":"))
+
+
+def _entities() -> list[dict[str, Any]]:
+    return [
+        {
+            "served_entity_id": identity,
+            "endpoint_name": "pneumonia",
+            "served_entity_name": arm,
+            "entity_name": "lake.models.pneumonia",
+            "entity_version": version,
+            "endpoint_config_version": config,
+            "change_time": _time(minutes),
+        }
+        for identity, arm in _ARMS.items()
+        for version, config, minutes in (("1", 1, -600), ("2", 2, 60), ("3", 3, 10**5))
+    ]
+
+
+def _readings() -> list[dict[str, Any]]:
+    given = (
+        # What it is of, what it says, who said it, minutes, and further columns.
+        ("film-1", "PNEUMONIA", "reader-1", 120, {}),
+        ("film-1", "NORMAL", "reader-2", 130, {"blind": False}),
+        ("film-2", "NORMAL", "reader-1", 120, {}),
+        ("film-2#1", "NORMAL", "reader-1", 121, {"confidence": "HIGH"}),
+        ("request-3", "NORMAL", "reader-1", 122, {"sampling_probability": 0.25}),
+        ("film-4", "PNEUMONIA", "reader-1", 123, {}),
+        ("film-4", "NORMAL", "reader-1", 124, {"supersedes": "reading-6"}),
+        ("film-9", "INDETERMINATE", "reader-1", 125, {}),
+        ("film-10", "PNEUMONIA", "reader-1", 126, {}),
+        ("film-10", "PNEUMONIA", "reader-2", 126, {}),
+        ("film-10", "INDETERMINATE", "reader-3", 126, {}),
+        ("film-11", "PNEUMONIA", "reader-1", _DAY * 4, {"blind": None}),
+        ("film-12", "NORMAL", "reader-1", _DAY * 59.5, {}),
+        ("nothing", "NORMAL", "reader-1", 127, {}),
+        # After the reveal: said again, changed, and corrected; what was said blind stays said.
+        ("film-14", "NORMAL", "reader-1", _DAY * 2 + 60, {"sampling_probability": 0.5}),
+        ("film-14", "NORMAL", "reader-1", _DAY * 2 + 61, {"blind": False}),
+        ("film-15", "NORMAL", "reader-1", _DAY * 2 + 62, {}),
+        ("film-15", "PNEUMONIA", "reader-1", _DAY * 2 + 63, {"blind": False}),
+        ("film-16", "NORMAL", "reader-2", _DAY * 2 + 64, {"sampling_probability": 0.5}),
+        (
+            *("film-16", "PNEUMONIA", "reader-2", _DAY * 2 + 65),
+            {"blind": False, "supersedes": "reading-19"},
+        ),
+        ("film-16", "PNEUMONIA", "reader-2", _DAY * 2 + 65, {"blind": False}),
+        # A simulation, beside a reader and alone; and a clock that went back.
+        ("film-17", "PNEUMONIA", "reader-1", _DAY * 2 + 66, {}),
+        ("film-17", "NORMAL", "reader-1", _DAY * 2 + 67, {"feedback_source": SIMULATION}),
+        ("film-19", "NORMAL", "reader-3", _DAY * 2 + 68, {"feedback_source": SIMULATION}),
+        ("film-13", "NORMAL", "reader-2", 135, {"feedback_source": "reading room"}),
+        ("film-13", "PNEUMONIA", "reader-2", 134, {"supersedes": "reading-25"}),
+    )
+    return [
+        {
+            "feedback_id": f"reading-{number}",
+            "prediction_id": prediction,
+            "ground_truth": truth,
+            "radiologist_id": reader,
+            "timestamp": _time(minutes),
+            "written_at": _time(minutes + 0.5),
+            "blind": True,
+            **columns,
+        }
+        for number, (prediction, truth, reader, minutes, columns) in enumerate(given, start=1)
+    ]
+
+
+def _contexts() -> list[dict[str, Any]]:
+    known = (
+        # The prediction, the patient, site, view, band of age, sex; when.
+        ("film-1", "a" * 16, "north", "AP", "40-64", "F", 1),
+        ("film-2", "a" * 16, "north", "PA", "40-64", "F", 2),
+        ("film-4", "b" * 16, "south", "PA", "80+", "M", 3),
+        # Two clients wrote at once.
+        ("film-10", "c" * 16, "south", "AP", None, "O", 4),
+        ("film-10", "d" * 16, "north", "AP", None, None, 4),
+        ("film-14", "a" * 16, "south", "LATERAL", "0-1", None, 5),
+        ("film-15", "e" * 16, None, None, None, None, 6),
+        ("film-16", "e" * 16, "north", None, None, "M", 7),
+        ("film-17", None, "north", "PA", None, "F", 8),
+        ("nothing", "f" * 16, "south", "PA", None, "F", 9),
+    )
+    return [
+        {
+            "prediction_id": prediction,
+            "patient_key": patient,
+            "site": site,
+            "device_maker": "Maker1",
+            "view": view,
+            "age_band": band,
+            "sex": sex,
+            "recorded_at": _time(minutes),
+        }
+        for prediction, patient, site, view, band, sex, minutes in known
+    ]
+
+
+def _films() -> list[dict[str, Any]]:
+    return [
+        {"image_id": "a", "label": "NORMAL", "dataset_split": "train", "width": 28},
+        {"image_id": "b", "label": "PNEUMONIA", "patient_key": "b" * 16, "volume_path": "/Volumes"},
+    ]
+
+
+def _logged() -> Iterator[dict[str, Any]]:
+    """One row for each answer and each reading of it; some columns say what a workspace does not
+    know."""
+    contexts = {it["prediction_id"]: it for it in _contexts()}
+    readings = _readings()
+    asked = set()
+    for number, (client_id, arm, minutes, status, response) in enumerate(_ANSWERS, start=1):
+        prediction_id = client_id or f"request-{number}"
+        asked.add(prediction_id)
+        answer = {
+            "prediction_id": prediction_id,
+            "request_time": _time(minutes),
+            "arm": _ARMS.get(arm * 32),
+            "probability": _probability(response),
+            "status_code": status,
+            "execution_duration_ms": 10 + 3 * number,
+            "answer_number": 2 if number == 5 else 1,
+            "image_index": 1 if number == 8 else 0,
+            "propensity": (None, 0.5, 0.25)[number % 3],
+            "chosen": (True, None, False)[number % 3],
+            **_known(contexts.get(prediction_id, {})),
+        }
+        said = [it for it in readings if it["prediction_id"] == prediction_id]
+        yield from ({**answer, **_said(reading)} for reading in said or [{}])
+    yield from (_said(it) for it in readings if it["prediction_id"] not in asked)
+    # Readings of readers who are not named.
+    for truth in ("PNEUMONIA", "PNEUMONIA", "NORMAL"):
+        yield {
+            "prediction_id": "film-20",
+            "request_time": _time(90),
+            "arm": _ARMS["c" * 32],
+            "probability": 0.8,
+            "ground_truth": truth,
+            "answer_number": 1,
+            "image_index": 0,
+            "status_code": 200,
+            "blind": True,
+        }
+
+
+def _probability(response: str | None) -> float | None:
+    try:
+        (only,) = json.loads(response or "{}")["predictions"][0]
+    except (ValueError, KeyError):
+        return None
+    return float(only)
+
+
+def _known(context: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: context.get(name) for name in ("patient_key", *SUBGROUPS)}
+
+
+def _said(reading: Mapping[str, Any]) -> dict[str, Any]:
+    if not reading:
+        return {}
+    names = ("prediction_id", "ground_truth", "radiologist_id", "feedback_id", "supersedes")
+    further = ("written_at", "feedback_source", "sampling_probability", "blind")
+    return {
+        **{name: reading.get(name) for name in (*names, *further)},
+        "decided_at": reading["timestamp"],
+    }
