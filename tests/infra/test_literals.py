@@ -193,10 +193,13 @@ def test_sql_comments_and_dashboards_are_read_as_they_stand(
     for module, name in ((dashboard, "DASHBOARDS"), (analysis, "_SQL")):
         copy = tmp_path / name
         copy.mkdir()
-        for file in getattr(module, name).iterdir():
+        source = getattr(module, name)
+        for file in (it for it in source.rglob("*") if it.is_file()):
             text = file.read_text(encoding="utf-8")
-            added = "\n-- $${x} %{y}\n" if file.suffix == ".sql" else ""
-            (copy / file.name).write_text(text + added, encoding="utf-8")
+            is_view = file.suffix == ".sql" and file.parent == source
+            added = "\n-- $${x} %{y}\n" if is_view else ""
+            (copy / file.relative_to(source)).parent.mkdir(exist_ok=True)
+            (copy / file.relative_to(source)).write_text(text + added, encoding="utf-8")
         monkeypatch.setattr(module, name, copy)
 
     read = synthesized(tomllib.loads(EVERY_TEXT))

@@ -50,6 +50,8 @@ def main(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # A served model is all there is in its container: it must not find this repository.
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != _REPOSITORY]
+    for name in [it for it in sys.modules if it == "ml" or it.startswith("ml.")]:
+        del sys.modules[name]
     try:
         scorer, fields = _load(model)
     except BaseException as error:

@@ -238,7 +238,7 @@ def test_a_registry_that_does_not_answer_is_said_before_training(run_main, tmp_p
         ("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER"), "0"
     )
     refused = run_main(
-        "ml.train_torch", HOME=str(tmp_path), DATABRICKS_TOKEN="x",
+        "ml.train_torch", "--environment", "dev", HOME=str(tmp_path), DATABRICKS_TOKEN="x",
         **{"DATABRICKS_HOST": "http://127.0.0.1:9"} | environment | patience,
     )  # fmt: skip
 
