@@ -156,9 +156,9 @@ def decide(
     as_of: datetime | None,
     environment: str | None,
     journals: "Journals | None" = None,
+    simulations_count: bool = False,
 ) -> Found:
     """The decision on labelled rows. Raises UserError for rows that cannot be judged."""
-    from infra.declared.analysis import SIMULATED
     from ml.contract.decision import JOURNALS, NONE_GIVEN, DataRecord
     from ml.verdict.counting.counts import count
     from ml.verdict.counting.queries import Queries
@@ -170,7 +170,7 @@ def decide(
         rows=rows.relations,
         experiment=experiment,
         splits=in_force,
-        simulations_count=environment in SIMULATED,
+        simulations_count=simulations_count,
     )
     counts = count(rows, queries, as_of)
     journaled = journals.compared(experiment, rows, queries, counts.as_of) if journals else None
@@ -231,6 +231,8 @@ def _decided(
             environment = load(given.environment)
             journals = _journals(given, environment, environment.workspace.host)
         return decide(experiment, in_force, rows, as_of=as_of, environment=None, journals=journals)
+    from infra.declared.analysis import may_simulate
+
     environment = load(given.environment)
     rows, host = _views(given, environment, experiment)
     return decide(
@@ -240,6 +242,7 @@ def _decided(
         as_of=as_of,
         environment=environment.name,
         journals=_journals(given, environment, host),
+        simulations_count=may_simulate(environment),
     )
 
 

@@ -13,6 +13,7 @@ from string import Template
 from typing import Final
 
 from infra.declared.environment import Environment
+from infra.declared.local_workspace import is_on_this_machine
 from infra.declared.naming import payload_table
 from infra.declared.reading import ReadingPlan
 from ml.contract.serving import DECISION_THRESHOLD, LABELS
@@ -21,8 +22,15 @@ from ml.contract.tables import PREDICTION_CONTEXT, PREDICTION_FEEDBACK, SIMULATI
 _SQL: Final = Path(__file__).parents[1] / "views"
 _NEGATIVE, _POSITIVE = LABELS
 
-SIMULATED: Final = ("local",)
-"""The environments whose readers are a simulation."""
+
+_SIMULATED: Final = ("local", "demo")
+
+
+def may_simulate(environment: Environment) -> bool:
+    """Whether readings of a simulation are labels there: in the environment of this machine and in
+    the demo's, whose workspace is on it too, and nowhere else."""
+    here = is_on_this_machine(environment.workspace.host or "")
+    return here and environment.name in _SIMULATED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +105,7 @@ class Analysis:
             prefix=logged.prefix,
             feedback=PREDICTION_FEEDBACK.full_name(environment.catalog),
             context=PREDICTION_CONTEXT.full_name(environment.catalog),
-            simulations_count=environment.name in SIMULATED,
+            simulations_count=may_simulate(environment),
             reading=environment.reading if "reading" in environment.model_fields_set else None,
         )
 

@@ -440,3 +440,25 @@ class TestContexts:
         (row,) = ab_test.read("labelled")
 
         assert row["site"] == "north"
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "counts"),
+    [
+        ("local", "http://127.0.0.1:8180", True),
+        ("demo", "http://127.0.0.1:8181", True),
+        ("demo", "https://demo.cloud.databricks.com", False),
+        ("dev", "http://127.0.0.1:8180", False),
+    ],
+)
+def test_readings_of_a_simulation_are_labels_on_this_machine_alone(name, host, counts):
+    from infra.declared.analysis import may_simulate
+    from infra.declared.environment import load
+
+    environment = load("local")
+    workspace = environment.workspace.model_copy(update={"host": host})
+
+    assert (
+        may_simulate(environment.model_copy(update={"name": name, "workspace": workspace}))
+        is counts
+    )
