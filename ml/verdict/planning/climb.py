@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from infra.declared.ramp import RAMP
 from infra.declared.safeguards import Ramp
 from ml.verdict.gains import level, spent
-from ml.verdict.planning.simulation import wald_exceeds
+from ml.verdict.planning.simulation import all_exceed, differences, of_counts, wald_exceeds
 from ml.verdict.rule import promotion_limits
-from ml.verdict.statistics.betting import Evidence, Floats, Moments
+from ml.verdict.statistics.betting import Evidence, Floats
 from ml.verdict.statistics.cells import CHALLENGER, CHAMPION, Cells
-from ml.verdict.statistics.metrics import METRICS, Metric, difference
+from ml.verdict.statistics.metrics import Metric
 from ml.verdict.statistics.truth import Truth
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def climb(
         truth.live(share / 100, experiment.review_share, experiment.audit_share) for share in shares
     ]
     all_kinds = Cells.of(kinds)
-    said = _said(experiment, all_kinds)
-    kinds_once = replace(all_kinds, n=np.ones(all_kinds.n.size))
+    said = differences(experiment, all_kinds)
+    spends = spent(experiment, replace(all_kinds, n=np.ones(all_kinds.n.size)))
     random = np.random.default_rng(seed)
     stride = -(-_MOST_DAYS // _LOOKS)
     counts = np.zeros((runs, all_kinds.n.size))
@@ -77,17 +77,14 @@ def climb(
         here = np.flatnonzero((at < len(goals)) & ~ended)
         if not here.size:
             break
-        found = {
-            metric: Evidence(u=it.u, v=it.v, bound=it.bound, counts=counts[here])
-            for metric, it in said.items()
-        }
+        found = of_counts(said, counts[here])
         read = np.stack(
             [
                 counts[here][:, all_kinds.labelled & (all_kinds.arm == arm)].sum(axis=1)
                 for arm in (CHAMPION, CHALLENGER)
             ]
         )
-        over = counts[here] @ spent(experiment, kinds_once) >= experiment.maximum_labels
+        over = counts[here] @ spends >= experiment.maximum_labels
         goal = np.array(goals)[at[here]]
         climbs = _climbs(experiment, found, read, goal, over)
         up = here[climbs]
@@ -110,14 +107,6 @@ def climb(
     )
 
 
-def _said(experiment: "Experiment", kinds: Cells) -> Mapping[Metric, Moments]:
-    belief = Truth.expected(experiment)
-    return {
-        metric: difference(kinds, metric, belief, experiment.smallest_sampling)
-        for metric in METRICS
-    }
-
-
 def _climbs(
     experiment: "Experiment",
     found: Counts,
@@ -132,22 +121,14 @@ def _climbs(
         "sensitivity": -ramp.harm.sensitivity,
         "specificity": -ramp.harm.specificity,
     }
-    unharmed = _all_exceed(found, harms, alpha) & (fewest >= ramp.labels)
+    unharmed = all_exceed(found, harms, alpha) & (fewest >= ramp.labels)
     limits = promotion_limits(experiment)
-    better = _all_exceed(found, limits, alpha)
+    better = all_exceed(found, limits, alpha)
     if experiment.final_test:
         once = experiment.alpha * experiment.final_test.share
         better |= over & wald_exceeds(found, limits, once)
     promoted = better & (fewest >= experiment.minimum_per_arm)
     return np.asarray(np.where(goal <= ramp.early_up_to, unharmed, promoted))
-
-
-def _all_exceed(found: Counts, limits: Mapping[Metric, float], alpha: float) -> NDArray[np.bool_]:
-    return np.asarray(
-        np.logical_and.reduce(
-            [found[metric].exceeds(limit, alpha) for metric, limit in limits.items()]
-        )
-    )
 
 
 def _whole(values: Floats, share: float) -> int | None:

@@ -16,7 +16,7 @@ from scipy.stats import norm
 from ml.verdict.gains import level
 from ml.verdict.rule import promotion_limits
 from ml.verdict.statistics.betting import Evidence, Floats, Moments
-from ml.verdict.statistics.cells import CHALLENGER, CHAMPION
+from ml.verdict.statistics.cells import CHALLENGER, CHAMPION, Cells
 from ml.verdict.statistics.metrics import (
     METRICS,
     Metric,
@@ -102,20 +102,12 @@ def simulate(
     total = labels.sum(axis=0)
 
     flat = counts.reshape(runs * design.days, -1)
-    evidence = {
-        metric: Evidence(u=moments.u, v=moments.v, bound=moments.bound, counts=flat)
-        for metric, moments in gained.items()
-    }
+    evidence = of_counts(gained, flat)
     alpha, margins = level(experiment) / 2, experiment.margins
     rolled_back = evidence["sensitivity"].falls_below(-margins.sensitivity, alpha) | evidence[
         "specificity"
     ].falls_below(-margins.specificity, alpha)
-    promoted = ~rolled_back & np.logical_and.reduce(
-        [
-            evidence[metric].exceeds(limit, alpha)
-            for metric, limit in promotion_limits(experiment).items()
-        ]
-    )
+    promoted = ~rolled_back & all_exceed(evidence, promotion_limits(experiment), alpha)
     kept = evidence[experiment.primary_metric].falls_below(0.0, alpha)
     shape = (runs, design.days)
     # The day on which the maximum is reached is the last one.
@@ -144,13 +136,34 @@ def _kinds(
     """Kinds of films: the share of each, what each says of every metric, and whose label it is."""
     if design.replay:
         pairs = truth.replayed(design.agreement)
-        gained = {metric: paired_difference(pairs, metric, 1.0) for metric in METRICS}
-        return pairs.n, gained, (np.ones(pairs.n.size, np.bool_),)
-    expected, smallest = Truth.expected(experiment), experiment.smallest_sampling
+        paired = {metric: paired_difference(pairs, metric, 1.0) for metric in METRICS}
+        return pairs.n, paired, (np.ones(pairs.n.size, np.bool_),)
     films = truth.live(design.propensity, experiment.review_share, experiment.audit_share)
-    gained = {metric: difference(films, metric, expected, smallest) for metric in METRICS}
+    gained = differences(experiment, films)
     arms = (films.labelled & (films.arm == arm) for arm in (CHAMPION, CHALLENGER))
     return films.n, gained, tuple(arms)
+
+
+def differences(experiment: "Experiment", kinds: Cells) -> Mapping[Metric, Moments]:
+    """What kinds of live films say of each gain."""
+    belief, smallest = Truth.expected(experiment), experiment.smallest_sampling
+    return {metric: difference(kinds, metric, belief, smallest) for metric in METRICS}
+
+
+def of_counts(said: Mapping[Metric, Moments], counts: Floats) -> Mapping[Metric, Evidence]:
+    """The evidence of so many films of each kind [row, kind], a look for each row."""
+    return {
+        metric: Evidence(u=it.u, v=it.v, bound=it.bound, counts=counts)
+        for metric, it in said.items()
+    }
+
+
+def all_exceed(
+    evidence: Mapping[Metric, Evidence], limits: Mapping[Metric, float], alpha: float
+) -> NDArray[np.bool_]:
+    """Per row of counts: whether every gain is shown to be above its limit."""
+    shown = [evidence[metric].exceeds(limit, alpha) for metric, limit in limits.items()]
+    return np.asarray(np.logical_and.reduce(shown))
 
 
 def wald_exceeds(

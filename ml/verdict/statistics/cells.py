@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,6 @@ NOT_CHOSEN, UNREAD, UNRESOLVED, NORMAL, PNEUMONIA = -3, -2, -1, 0, 1
 UNRESOLVED is of readers who could not tell; NOT_CHOSEN nobody was to read, as far as is known."""
 
 CHAMPION, CHALLENGER = 0, 1
-
-ALONE: Final = None
-"""Of films that are units of their own."""
 
 
 def overlap(propensity: Floats, arm: NDArray[np.int8] | int) -> Floats:
@@ -48,11 +45,11 @@ class Cells:
     """The probability with which a reader was given the answer."""
     n: Floats
     """Films of this kind, in all units together."""
-    unit: NDArray[np.intp] | None = ALONE
-    """Index of the kind of unit."""
-    within: Floats | None = ALONE
+    unit: NDArray[np.intp] | None = None
+    """Index of the kind of unit; None where each film is a unit of its own."""
+    within: Floats | None = None
     """Films of this kind in each such unit."""
-    size: Floats | None = ALONE
+    size: Floats | None = None
     """All films of each such unit, read or not."""
 
     @property
