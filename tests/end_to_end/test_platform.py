@@ -220,6 +220,19 @@ def test_a_table_that_something_else_takes_care_of_from_now_on_is_forgotten_not_
     assert referring.changes() == []
 
 
+def type_in(command: str, repository: Repository, environment: dict[str, str]) -> None:
+    """Runs a command that a refusal has named, as it was printed."""
+    done = subprocess.run(
+        shlex.split(command),
+        cwd=repository.root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 class TestProtection:
     def test_a_protected_platform_is_not_destroyed(
         self, stacks: Callable[..., dict[str, Stack]], workspace: Workspace
@@ -403,15 +416,7 @@ class TestWhatTheStateDoesNotKnow:
         ]
         state.write_text(json.dumps(whole))
         for command in commands:
-            done = subprocess.run(
-                shlex.split(command),
-                cwd=repository.root,
-                env=terraform_environment,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert done.returncode == 0, done.stdout + done.stderr
+            type_in(command, repository, terraform_environment)
         again = apply()
 
         assert again.returncode == 0, again.stdout + again.stderr
@@ -441,14 +446,6 @@ class TestWhatTheStateDoesNotKnow:
         (command,) = re.findall(r"^  (terraform .*)$", refused.stderr, re.MULTILINE)
         assert checked.returncode == 3
         assert command in checked.stdout
-        run = subprocess.run(
-            shlex.split(command),
-            cwd=repository.root,
-            env=terraform_environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert run.returncode == 0, run.stdout + run.stderr
+        type_in(command, repository, terraform_environment)
         done = apply()
         assert done.returncode == 0, done.stdout + done.stderr
