@@ -10,6 +10,7 @@ from cdktf_cdktf_provider_databricks.sql_table import SqlTable
 from constructs import Construct
 
 from infra.constructs.access import Grants, access_control, create_secret_scope
+from infra.constructs.alerts import Alerts
 from infra.constructs.backends import keep_state
 from infra.constructs.catalog import UnityCatalog
 from infra.constructs.compute import create_warehouse, find_warehouse
@@ -27,6 +28,7 @@ from infra.declared.local_workspace import is_on_this_machine
 from infra.declared.platform import HOW_TO_DESTROY, Jobs
 from infra.declared.principal import Principal
 from infra.declared.tables import FILM_FILES
+from infra.declared.watching import WATCHED, Watch
 
 IN_A_CLOSED_NETWORK: Final = (
     "Where `terraform init` cannot reach registry.terraform.io, plain cdktf commands need, once in "
@@ -174,8 +176,11 @@ class AnalysisStack(_EnvironmentStack):
         if analysis is None:
             return
         warehouse_id = find_warehouse(self, environment).id
+        watch = Watch.of(environment)
+        queries = [(view, analysis.query(view.name)) for view in VIEWS]
+        queries += [(view, watch.query(view.name)) for view in WATCHED] if watch else []
         created: dict[Securable, TerraformResource] = {}
-        for view in VIEWS:
+        for view, query in queries:
             created[Securable(kind="table", name=analysis.full_name(view.name))] = SqlTable(
                 self,
                 view.name,
@@ -184,7 +189,7 @@ class AnalysisStack(_EnvironmentStack):
                 name=analysis.view_name(view.name),
                 table_type="VIEW",
                 comment=literal(view.comment),
-                view_definition=literal(analysis.query(view.name)),
+                view_definition=literal(query),
                 warehouse_id=warehouse_id,
                 depends_on=[
                     created[Securable(kind="table", name=analysis.full_name(it))]
@@ -197,11 +202,17 @@ class AnalysisStack(_EnvironmentStack):
             "grants",
             view_grants(
                 environment,
-                [analysis.full_name(view.name) for view in VIEWS],
+                [analysis.full_name(view.name) for view, _ in queries],
                 drawn_from=[analysis.full_name("predictions"), analysis.filled_in("$payload")],
             ),
             created=created,
         )
+        if watch:
+            alerts = Alerts(
+                self, "alerts", watch, environment=environment.name, warehouse_id=warehouse_id
+            )
+            for alert in alerts.resources:
+                alert.node.add_dependency(*created.values())
 
 
 class ServingStack(_EnvironmentStack):

@@ -16,7 +16,7 @@ from infra.declared.holdings import held
 from infra.declared.literal import literal
 from infra.declared.models import MODELS
 from infra.declared.platform import Held
-from infra.declared.tables import SILVER, TABLES, VOLUMES, Volume
+from infra.declared.tables import SILVER, VOLUMES, Volume, tables
 from ml.contract.tables import BRONZE, GOLD, Table
 
 
@@ -37,7 +37,7 @@ class UnityCatalog:
         self._create_schemas()
         for volume in VOLUMES:
             self._create_volume(volume, held(environment, volume))
-        for table in TABLES:
+        for table in tables(watched=environment.monitoring is not None):
             self._create_table(table, held(environment, table))
         if environment.platform.models.create:
             for name, comment in MODELS.items():

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import dropwhile
 from pathlib import Path
 from string import Template
+from types import MappingProxyType
 from typing import Final
 
 from infra.declared.environment import Environment
@@ -125,19 +126,20 @@ class Analysis:
     def query(self, view: str) -> str:
         """The query behind a view, as `CREATE VIEW ... AS` takes it and Unity Catalog keeps it:
         from its first word."""
-        return self.filled_in(_text(view))
+        return self.filled_in(text_of(view))
 
-    def filled_in(self, sql: str) -> str:
+    def filled_in(self, sql: str, others: Mapping[str, str] = MappingProxyType({})) -> str:
         """A text of SQL with the names of this analysis in the place of `$payload`, `$outcomes`...
+        and with the other names that are given.
 
         Raises KeyError for a `$name` that there is not.
         """
-        return Template(sql).substitute(self._names).strip()
+        return Template(sql).substitute(self._names, **others).strip()
 
     @property
     def readings(self) -> str:
         """The query of everything that readers have sent, as `standing` takes it."""
-        return Template(_text("parts/readings")).substitute(
+        return Template(text_of("parts/readings")).substitute(
             feedback=self.feedback,
             simulation=SIMULATION,
             simulations_count=str(self.simulations_count).upper(),
@@ -162,10 +164,10 @@ def standing(readings: str, key: str) -> str:
 
     ``readings`` is a query, and ``key`` the columns that identify a prediction in it.
     """
-    return Template(_text("parts/standing")).substitute(readings=readings, key=key)
+    return Template(text_of("parts/standing")).substitute(readings=readings, key=key)
 
 
-def _text(name: str) -> str:
+def text_of(name: str) -> str:
     """A file of SQL from its first word, without the remarks at its head."""
     sql = (_SQL / f"{name}.sql").read_text(encoding="utf-8")
     return "\n".join(dropwhile(lambda line: line.startswith("--"), sql.splitlines()))

@@ -17,6 +17,7 @@ from infra.declared.declaration import Declaration, Table, broken_rule, problem,
 from infra.declared.destruction import held_address
 from infra.declared.endpoint import ABTest, Feedback
 from infra.declared.local_workspace import is_loopback
+from infra.declared.monitoring import Monitoring
 from infra.declared.naming import CatalogName, SchemaName, payload_table
 from infra.declared.platform import Platform
 from infra.declared.principal import Roles
@@ -110,6 +111,8 @@ class Environment(Declaration):
     reading: ReadingPlan = ReadingPlan()
     context: ContextPlan | None = None
     """None: nobody may write what is known of a prediction's film."""
+    monitoring: Monitoring | None = None
+    """None: nobody is told of anything."""
 
     def full_model_name(self, model: str) -> str:
         """The three-level name under which a model is registered and served here."""

@@ -12,17 +12,13 @@ from typing import Any, Final, Literal
 from infra.declared.environment import Environment
 from infra.declared.models import MODELS
 from infra.declared.platform import Held
-from infra.declared.tables import TABLES, VOLUMES, Volume
+from infra.declared.tables import VOLUMES, Volume, tables
 from ml.contract.tables import Table
 
 _TYPES: Final = {
     "model": "databricks_registered_model",
     "table": "databricks_sql_table",
     "volume": "databricks_volume",
-}
-_DECLARED: Final[Mapping[Literal["table", "volume"], tuple[Table, ...] | tuple[Volume, ...]]] = {
-    "volume": VOLUMES,
-    "table": TABLES,
 }
 _CONSEQUENCES: Final = {
     "table": "Terraform's provider creates it by CREATE OR REPLACE TABLE, which erases its rows",
@@ -84,6 +80,12 @@ def models(environment: Environment) -> tuple[Holding, ...]:
     )
 
 
+def _declared(
+    environment: Environment,
+) -> Mapping[Literal["table", "volume"], tuple[Table, ...] | tuple[Volume, ...]]:
+    return {"volume": VOLUMES, "table": tables(watched=environment.monitoring is not None)}
+
+
 def held(environment: Environment, it: Table | Volume) -> Held:
     """What the file says about a table or a volume."""
     platform = environment.platform
@@ -101,7 +103,7 @@ def holdings(environment: Environment) -> tuple[Holding, ...]:
             name=it.full_name(environment.catalog),
             adopt=held(environment, it).adopt,
         )
-        for kind, its in _DECLARED.items()
+        for kind, its in _declared(environment).items()
         for it in its
         if held(environment, it).create
     )
@@ -123,7 +125,7 @@ def left_alone(environment: Environment) -> tuple[str, ...]:
         f"databricks_schema.{environment.models_schema}": schemas.models,
         **{
             f"{_TYPES[kind]}.{it.name}": held(environment, it)
-            for kind, its in _DECLARED.items()
+            for kind, its in _declared(environment).items()
             for it in its
         },
         **{f"{_TYPES['model']}.{name}": platform.models for name in MODELS},

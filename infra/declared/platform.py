@@ -157,6 +157,9 @@ class Tables(Declaration):
     kaggle_xray_metadata: Held = Held()
     prediction_context: Held = Held()
     prediction_feedback: Held = Held()
+    reference_distributions: Held = Held()
+    input_measures: Held = Held()
+    verdicts: Held = Held()
 
 
 class Volumes(Declaration):

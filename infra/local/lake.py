@@ -8,6 +8,9 @@ import duckdb
 from minilake.services import identity
 from starlette.routing import Route
 
+from infra.local.alerts.alerts import Alerts
+from infra.local.alerts.destinations import Destinations
+from infra.local.alerts.watchman import Watchman
 from infra.local.catalog import (
     creation_api,
     grants_api,
@@ -73,6 +76,15 @@ class Lake:
         self._emulator.run_sql_by(lambda script: run_script(self.statements, script))
         self.payload_sink = LakePayloadSink(self.database, self.tables, self.namespaces)
         self.payload_sink.create_system_tables()
+        self._destinations = Destinations(self._emulator.documents)
+        self.alerts = Alerts(
+            self._emulator.documents,
+            user,
+            run=lambda query: run_script(self.statements, query),
+            has_warehouse=lambda it: it in state_of("sql_warehouses", "warehouses"),
+            destinations=self._destinations,
+        )
+        self.watchman = Watchman(self.alerts, self._emulator.save)
 
     @property
     def app(self) -> ASGIApp:
@@ -106,6 +118,8 @@ class Lake:
                     *jobs.routes(),
                     *queries.routes(),
                     *dashboards.routes(),
+                    *self._destinations.routes(),
+                    *self.alerts.routes(),
                     *permissions.routes(emulator.documents, user),
                 ]
             ),

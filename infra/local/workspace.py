@@ -77,6 +77,9 @@ async def open_workspace(settings: Settings) -> AsyncIterator[Workspace]:
         delivery = asyncio.create_task(Delivery(journal, lake.payload_sink).run())
         delivery.add_done_callback(_log_failure)
         stack.push_async_callback(_cancel, delivery)
+        watchman = asyncio.create_task(lake.watchman.run())
+        watchman.add_done_callback(_log_failure)
+        stack.push_async_callback(_cancel, watchman)
         stack.push_async_callback(endpoints.close)
         await endpoints.resume()
         routes = [*_own_routes(), *ServingApi(endpoints).routes(), *lake.routes()]

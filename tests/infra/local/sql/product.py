@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from infra.declared.analysis import VIEWS
 from infra.declared.reading import AuditStratum, ReadingPlan
+from infra.declared.watching import WATCHED
 from ml.contract.tables import FILMS
 from tests.infra.local.sql.product_rows import (
     ANALYSIS,
@@ -24,8 +25,11 @@ from tests.infra.local.sql.product_rows import (
     ENTITIES,
     EXPERIMENT,
     LOGGED,
+    NOW,
     START,
     SUBGROUPS,
+    USAGE,
+    WATCH,
 )
 from tests.infra.local.sql.questions import FOLDER
 
@@ -82,19 +86,29 @@ class _Warehouse:
 
 def views() -> Iterator[tuple[str, str]]:
     """The name of each view and its query."""
-    for view in VIEWS:
-        query = ANALYSIS.query(view.name)
-        yield (
-            ANALYSIS.full_name(view.name),
-            query.replace("system.serving.served_entities", ENTITIES),
-        )
+    queries = [(view, ANALYSIS.query(view.name)) for view in VIEWS]
+    queries += [(view, WATCH.query(view.name)) for view in WATCHED]
+    for view, query in queries:
+        yield ANALYSIS.full_name(view.name), _here_and_now(query)
+
+
+def _here_and_now(query: str) -> str:
+    for theirs, ours in (
+        ("system.serving.served_entities", ENTITIES),
+        ("system.serving.endpoint_usage", USAGE),
+        ("current_timestamp()", NOW),
+    ):
+        query = query.replace(theirs, ours)
+    return query
 
 
 def ask_everything(execute: Execute) -> list[Asked]:
     """Runs the product's statements by `execute`, over the tables and views."""
     warehouse: Any = _Warehouse(execute)
-    for view in VIEWS:
+    for view in (*VIEWS, *WATCHED):
         warehouse.execute(f"SELECT * FROM {ANALYSIS.full_name(view.name)}")
+    for alert in WATCH.alerts:
+        warehouse.execute(alert.query)
     for file in sorted(_DASHBOARDS.glob("*.sql")):
         warehouse.execute(ANALYSIS.filled_in(file.read_text(encoding="utf-8")))
     _ask_for_a_verdict(warehouse)
