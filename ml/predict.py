@@ -17,6 +17,7 @@ from ml.terminal.command import (
     Options,
     add_any_modality_option,
     add_environment_option,
+    add_test_option,
     confirm,
     run,
     whole_number,
@@ -82,6 +83,7 @@ def _options() -> argparse.ArgumentParser:
         "sheet that says their context",
     )
     add_environment_option(parser)
+    add_test_option(parser)
     parser.add_argument(
         "--endpoint", metavar="NAME", help="default: the endpoint of the environment's A/B test"
     )
@@ -184,6 +186,7 @@ def _predict(given: argparse.Namespace) -> int:
         confirm(f"{_said(named)}: {count:,} films would be sent to the endpoint", "--yes")
     with PredictionClient.connect(
         given.environment,
+        test=given.test,
         endpoint=given.endpoint,
         served_entity=given.served_entity,
         journal=given.journal,

@@ -7,7 +7,7 @@ people fill: docs/reference/serving.md#signing-in-from-a-container.
 from collections.abc import Mapping
 from typing import Final
 
-from infra.declared.analysis import Analysis
+from infra.declared.analysis import analyses
 from infra.declared.environment import Environment
 from ml.contract.serving import FeedbackVariable
 from ml.contract.tables import PREDICTION_FEEDBACK
@@ -33,15 +33,15 @@ def feedback_variables(
     feedback = environment.feedback
     if feedback is None:
         raise ValueError(f"environment {environment.name} has no [feedback]")
-    analysis = Analysis.of(environment)
     secrets = SECRETS[feedback.authentication]
     variables: dict[str, str] = {
         FeedbackVariable.WAREHOUSE_ID: warehouse_id,
         FeedbackVariable.TABLE: PREDICTION_FEEDBACK.full_name(environment.catalog),
         FeedbackVariable.UNKNOWN_REQUEST: feedback.unknown_request,
     }
-    if analysis:
-        variables[FeedbackVariable.PAYLOAD_TABLE] = analysis.payload
+    payloads = [analysis.payload for analysis in analyses(environment).values()]
+    if payloads:
+        variables[FeedbackVariable.PAYLOAD_TABLE] = ",".join(payloads)
     if secrets:
         # What is passed through comes with its own host.
         variables["DATABRICKS_HOST"] = host

@@ -43,7 +43,8 @@ class FeedbackVariable(StrEnum):
     """The full name of the table of the verdicts."""
 
     PAYLOAD_TABLE = "FEEDBACK_PAYLOAD_TABLE"
-    """The full name of the inference table of the predictions; absent where there is none."""
+    """The full name of the inference table of the predictions, or of those of several A/B tests
+    with commas between; absent where there is none."""
 
     UNKNOWN_REQUEST = "FEEDBACK_UNKNOWN_REQUEST"
     """One of UNKNOWN_REQUESTS; absent, the first of them."""

@@ -18,7 +18,13 @@ class Setting:
     warehouse_id: str
     table: str
     payload_table: str | None
+    """The inference table, or those of several A/B tests with commas between."""
     unknown_request: UnknownRequest
+
+    @property
+    def payload_tables(self) -> tuple[str, ...]:
+        """The inference tables, one by one."""
+        return tuple(self.payload_table.split(",")) if self.payload_table else ()
 
     @classmethod
     def from_variables(cls, variables: Mapping[str, str]) -> Self:
