@@ -98,6 +98,11 @@ def options() -> argparse.ArgumentParser:
         "nothing",
     )
     parser.add_argument(
+        "--record",
+        action="store_true",
+        help="also write the verdict into the environment's table of verdicts, which alerts read",
+    )
+    parser.add_argument(
         "--output",
         type=Path,
         metavar="FOLDER",
@@ -123,6 +128,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _verify(given, experiment, in_force, console)
     folder = given.output or Path(".local", "decisions", experiment.name)
     require_writable(folder, "--output")
+    if given.record and given.data is not None:
+        raise UserError(
+            "--record: a verdict on a file is none of an environment. Leave out --data, or "
+            "--record."
+        )
     with status(console, f"Judging {experiment.name}"):
         from ml.verdict.report.conclusion import show, write
         from ml.verdict.report.html_report import remark, report
@@ -138,7 +148,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     written = write(folder, found.decision, page, journaled.text() if journaled else None)
     show(console, found.decision, tables(found.judgement), remark=remark(found.judgement))
     console.print(f"Written: {', '.join(map(str, written))}", soft_wrap=True)
+    if given.record:
+        _record(given, experiment, found)
+        console.print("Recorded, for the alerts that read it.")
     return 0
+
+
+def _record(given: argparse.Namespace, experiment: "Experiment", found: "Found") -> None:
+    from infra.declared.environment import load
+    from ml.monitoring.tables import MonitoringTables
+    from ml.workspace.connection import connect
+
+    environment = _about(load(given.environment, given.test), experiment)
+    decision = found.decision
+    tables = MonitoringTables.of(environment, connect(environment), given.warehouse)
+    tables.add_verdict(
+        endpoint_name=environment.ab_test.endpoint,
+        experiment=decision.experiment.name,
+        experiment_hash=decision.experiment.digest,
+        champion=decision.champion.served_entity,
+        challenger=decision.challenger.served_entity,
+        as_of=decision.as_of.isoformat() if decision.as_of else None,
+        verdict=decision.verdict,
+        labels=sum(arm.labels for arm in found.judgement.arms),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

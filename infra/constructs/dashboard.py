@@ -6,6 +6,7 @@ https://docs.databricks.com/aws/en/dashboards/tutorials/dashboard-crud-api.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from infra.declared.analysis import Analysis
 from infra.declared.endpoints import FIRST_TEST
 from infra.declared.environment import Environment
 from infra.declared.literal import literal
+from infra.declared.watching import Watch
 
 DASHBOARDS: Final = Path(__file__).parents[1] / "dashboards"
 _FOLDER: Final = "/Shared"
@@ -42,7 +44,7 @@ class ABTestDashboard(Construct):
             parent_path=_FOLDER,
             warehouse_id=warehouse_id,
             serialized_dashboard=literal(
-                json.dumps(layout("ab_test", analysis), ensure_ascii=False)
+                json.dumps(whole_layout(environment, analysis), ensure_ascii=False)
             ),
             # Whoever looks sees what their own rights allow, not what the publisher's would.
             embed_credentials=False,
@@ -54,12 +56,21 @@ def _title(environment: Environment) -> str:
     return f"Champion and challenger ({', '.join(names)})"
 
 
-def layout(name: str, analysis: Analysis) -> dict[str, Any]:
-    """A dashboard's whole definition, each data set with its statement."""
+def whole_layout(environment: Environment, analysis: Analysis) -> dict[str, Any]:
+    """The pages of the test and, where it is watched, those of the watch."""
+    pages = layout("ab_test", analysis.filled_in)
+    watch = Watch.of(environment)
+    watched = layout("watch", watch.filled_in) if watch else {}
+    return {kind: [*its, *watched.get(kind, ())] for kind, its in pages.items()}
+
+
+def layout(name: str, filled_in: Callable[[str], str]) -> dict[str, Any]:
+    """The definition of some pages, each data set with its statement."""
     definition: dict[str, Any] = json.loads(
         (DASHBOARDS / f"{name}.lvdash.json").read_text(encoding="utf-8")
     )
+    folder = DASHBOARDS if name == "ab_test" else DASHBOARDS / name
     for dataset in definition["datasets"]:
-        sql = (DASHBOARDS / f"{dataset['name']}.sql").read_text(encoding="utf-8")
-        dataset["queryLines"] = analysis.filled_in(sql).splitlines(keepends=True)
+        sql = (folder / f"{dataset['name']}.sql").read_text(encoding="utf-8")
+        dataset["queryLines"] = filled_in(sql).splitlines(keepends=True)
     return definition

@@ -114,6 +114,39 @@ class RetrainingJob(Construct):
         )
 
 
+class MonitoringJob(Construct):
+    """`python -m ml.monitor`: what the views of the drift compare. Adds rows, changes nothing."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - named as in every construct
+        environment: Environment,
+        jobs: platform.Jobs,
+    ) -> None:
+        super().__init__(scope, id)
+        self.resource = _job(
+            self,
+            environment,
+            jobs,
+            jobs.monitoring,
+            name=f"Measure what is asked ({environment.name})",
+            parameters={"environment": environment.name},
+            tasks=[
+                _task(
+                    "monitor",
+                    jobs.monitoring,
+                    "ml.monitor",
+                    "--environment",
+                    "{{job.parameters.environment}}",
+                    "--registry",
+                    "databricks-uc",
+                    packages=requirements.pinned((*_EVERY_TASK, "mlflow")),
+                )
+            ],
+        )
+
+
 def _job(
     scope: Construct,
     environment: Environment,

@@ -14,7 +14,7 @@ from infra.declared.endpoint import ABTest, Feedback, Level, Permission, SingleM
 from infra.declared.environment import Environment
 from infra.declared.models import models_of
 from infra.declared.principal import Principal
-from infra.declared.tables import FILM_FILES
+from infra.declared.tables import FILM_FILES, WATCH_TABLES
 from ml.contract.tables import (
     BRONZE,
     FILMS,
@@ -63,6 +63,9 @@ def view_grants(
     roles = environment.roles
     claims = [(view, analyst) for view in views for analyst in roles.analysts]
     claims += [(table, roles.reading_room) for table in drawn_from if roles.reading_room]
+    # The job that measures what is asked runs as one of them.
+    trainers = roles.trainers if environment.monitoring else ()
+    claims += [(table, trainer) for table in drawn_from for trainer in trainers]
     return _merged(
         (Securable(kind="table", name=name), principal, ("SELECT",)) for name, principal in claims
     )
@@ -148,6 +151,9 @@ def _platform_claims(environment: Environment) -> Iterator[_Claim]:
         for model in models:
             yield model, trainer, ("EXECUTE", "CREATE_MODEL_VERSION")
 
+    if environment.monitoring:
+        yield from _watch_claims(environment)
+
     for reader in roles.readers:
         yield catalog, reader, ("USE_CATALOG",)
         yield bronze, reader, ("USE_SCHEMA",)
@@ -173,6 +179,27 @@ def _platform_claims(environment: Environment) -> Iterator[_Claim]:
         yield catalog, analyst, ("USE_CATALOG",)
         for schema in _inference_schemas(environment):
             yield schema, analyst, ("USE_SCHEMA",)
+
+
+def _watch_claims(environment: Environment) -> Iterator[_Claim]:
+    roles = environment.roles
+    gold = Securable(kind="schema", name=f"{environment.catalog}.{GOLD}")
+    reference, measures, verdicts = (
+        Securable(kind="table", name=it.full_name(environment.catalog)) for it in WATCH_TABLES
+    )
+    if roles.endpoint_creator:
+        # Views and alerts read with its rights.
+        for table in (reference, measures, verdicts):
+            yield table, roles.endpoint_creator, ("SELECT",)
+    for trainer in roles.trainers:
+        yield gold, trainer, ("USE_SCHEMA",)
+        for table in (reference, measures):
+            yield table, trainer, ("SELECT", "MODIFY")
+        for schema in _inference_schemas(environment):
+            yield schema, trainer, ("USE_SCHEMA",)
+    for analyst in roles.analysts:
+        yield gold, analyst, ("USE_SCHEMA",)
+        yield verdicts, analyst, ("SELECT", "MODIFY")
 
 
 def _inference_schemas(environment: Environment) -> Iterator[Securable]:

@@ -219,6 +219,12 @@ class RetrainingJob(Job):
     timeout_minutes: Minutes = 240
 
 
+class MonitoringJob(Job):
+    """`python -m ml.monitor`, of an environment with a `[monitoring]`."""
+
+    schedule: Annotated[str, AfterValidator(_cron)] | None = "0 15 * * * ?"
+
+
 class Jobs(Declaration):
     """The jobs, and the repository and the machine they run on."""
 
@@ -241,6 +247,7 @@ class Jobs(Declaration):
 
     ingestion: IngestionJob = IngestionJob()
     retraining: RetrainingJob = RetrainingJob()
+    monitoring: MonitoringJob = MonitoringJob()
 
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:

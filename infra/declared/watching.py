@@ -135,20 +135,23 @@ class Watch:
         return tuple(self._alerts())
 
     def _alerts(self) -> Iterator[Alert]:
-        limits = self.monitoring.limits
-        for name, (column, title, advice) in _ALERTS.items():
-            limit = getattr(limits, name)
-            if name == "rollback":
-                limit = 0 if limit else None
-            if limit is not None:
-                yield Alert(
-                    name=name,
-                    title=f"{self.test.endpoint}: {title}",
-                    query=self.filled_in(text_of(f"alerts/{name}")),
-                    column=column,
-                    limit=float(limit),
-                    advice=advice,
-                )
+        for name, title, limit in self._limits():
+            column, _, advice = _ALERTS[name]
+            yield Alert(
+                name=name,
+                title=f"{self.test.endpoint}: {title}",
+                query=self.filled_in(text_of(f"alerts/{name}")),
+                column=column,
+                limit=limit,
+                advice=advice,
+            )
+
+    def _limits(self) -> Iterator[tuple[str, str, float]]:
+        """The limit's key, what it is of, the number."""
+        for name, (_, title, _) in _ALERTS.items():
+            limit = getattr(self.monitoring.limits, name)
+            if limit is not None and limit is not False:
+                yield name, title, 0.0 if limit is True else float(limit)
 
     @property
     def _names(self) -> Mapping[str, str]:
@@ -172,6 +175,11 @@ class Watch:
             ),
             "challengers": ", ".join(f"'{it.served_entity_name}'" for it in self.test.challengers)
             or "''",
+            "limits": "\n  UNION ALL ".join(
+                f"SELECT '{name}' AS name, '{what}' AS what, {float(limit)}D AS limit_value"
+                for name, what, limit in self._limits()
+            )
+            or "SELECT 'none' AS name, 'no limit is declared' AS what, 0.0D AS limit_value",
             "reference": REFERENCE_DISTRIBUTIONS.full_name(self.catalog),
             "input_measures": INPUT_MEASURES.full_name(self.catalog),
             "verdicts": VERDICTS.full_name(self.catalog),

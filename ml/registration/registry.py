@@ -145,6 +145,24 @@ class Registry:
             model: PyFuncModel = mlflow.pyfunc.load_model(f"models:/{name}/{version}")
         return model
 
+    def download(self, name: str, version: int, path: str, folder: Path) -> Path | None:
+        """A file among a version's artifacts, in ``folder``; None where the version has none.
+
+        Raises RegistryError, with the versions that exist, where there is no such one.
+        """
+        from mlflow.artifacts import download_artifacts
+        from mlflow.exceptions import MlflowException
+
+        self._require(name, version)
+        with _explained(self.uri):
+            try:
+                downloaded = download_artifacts(
+                    artifact_uri=f"models:/{name}/{version}/{path}", dst_path=str(folder)
+                )
+            except (MlflowException, OSError):
+                return None
+        return Path(downloaded)
+
     def _require(self, name: str, version: int) -> None:
         existing = [int(found.version) for found in self.versions(name)]
         if version not in existing:

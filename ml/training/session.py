@@ -173,6 +173,7 @@ def _register(
 ) -> "Registration":
     import mlflow
 
+    from ml.monitoring import inputs, reference
     from ml.registration.model_card import ModelCard
     from ml.registration.registry import serving_signature
 
@@ -190,6 +191,8 @@ def _register(
         folder = Path(temporary)
         card.write(folder)
         report.write(folder / "evaluation")
+        validation = inputs.of_images(data.parts["val"].images)
+        reference.write(folder, {reference.PROBABILITY: report.probabilities} | validation)
         mlflow.log_params(dict(identity))
         mlflow.log_metrics(
             {f"validation_{figure}": value for figure, value in report.evaluation.figures().items()}

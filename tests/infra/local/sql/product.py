@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from infra.declared.analysis import VIEWS
 from infra.declared.reading import AuditStratum, ReadingPlan
 from infra.declared.watching import WATCHED
-from ml.contract.tables import FILMS
+from ml.contract.tables import FILMS, INPUT_MEASURES, REFERENCE_DISTRIBUTIONS
 from tests.infra.local.sql.product_rows import (
     ANALYSIS,
     AS_OF,
@@ -224,8 +224,31 @@ def _ask_as_writers_do(warehouse: Any) -> None:
     warehouse.execute(_source(book._WRITE), readings=json.dumps([reading, {"feedback_id": "y"}]))
     context = {"prediction_id": "x", "site": "north", "recorded_at": "2026-01-02T03:04:05+00:00"}
     warehouse.execute(_source(context_table._WRITE), rows=json.dumps([context]))
+    _ask_as_monitoring_does(warehouse)
     film = {"image_id": "x", "label": "NORMAL", "file_size_bytes": 2**40, "width": 28}
     warehouse.execute(_source(store._RECORD), films=json.dumps([film]))
+
+
+def _ask_as_monitoring_does(warehouse: Any) -> None:
+    from ml.monitoring import tables
+
+    measures = INPUT_MEASURES.full_name(CATALOG)
+    warehouse.execute(tables._KNOWN_VERSIONS, table=REFERENCE_DISTRIBUTIONS.full_name(CATALOG))
+    for since in (START.isoformat(), (START + datetime.timedelta(days=2)).isoformat()):
+        warehouse.execute(
+            tables._UNMEASURED, payload=ANALYSIS.payload, measures=measures, since=since
+        )
+    warehouse.execute(
+        tables._BODIES, payload=ANALYSIS.payload, wanted=json.dumps(["request-2", "nothing"])
+    )
+    first = {"model_name": "m", "model_version": 1, "measure": "mean", "bin": 0, "share": 0.5}
+    rows = [{**first, "upper_bound": 0.25}, {**first, "bin": 1, "lower_bound": 0.25}]
+    warehouse.execute(_source(tables._ADD_REFERENCE), rows=tables._texts(rows))
+    measure = {"databricks_request_id": "x", "image_index": 0, "measure": "mean", "value": 0.125}
+    measured = [{**measure, "request_time": "2026-01-02T03:04:05.678Z"}]
+    warehouse.execute(_source(tables._ADD_MEASURES), rows=tables._texts(measured))
+    verdict = {"endpoint_name": "pneumonia", "verdict": "KEEP", "labels": 12}
+    warehouse.execute(_source(tables._ADD_VERDICT), rows=tables._texts([verdict]))
 
 
 def _source(merge: str) -> str:

@@ -318,7 +318,7 @@ def _measured() -> list[dict[str, Any]]:
             "measure": "mean",
             "value": number / 20,
         }
-        for number, row in enumerate(_requests())
+        for number, row in enumerate(_requests()[:-3])
     ]
 
 
