@@ -202,6 +202,8 @@ def _pin(given: argparse.Namespace) -> int:
     from infra.rollout.workspace import workspace
 
     file = EnvironmentFile(given.environment, given.test)
+    if not given.model:
+        _ = file.environment.test  # before the workspace is asked
     with workspace(file.environment) as client, progress("Asking the registry"):
         pinned = pin(file, Registry(client), newest=given.newest, models=tuple(given.model))
     for it in pinned:
@@ -231,7 +233,7 @@ def _verify(given: argparse.Namespace) -> int:
     from infra.rollout.environment_file import EnvironmentFile
     from infra.rollout.evidence import Evidence, last_step
     from infra.rollout.separation import require_separate
-    from infra.rollout.verify import evidence_of, moves, tests_of_both, verify
+    from infra.rollout.verify import both_of_each_test, evidence_of, moves, verify
 
     file = EnvironmentFile(given.environment, given.test)
     chosen: list[tuple[Evidence, str | None]] = []
@@ -241,7 +243,7 @@ def _verify(given: argparse.Namespace) -> int:
         if history.is_in(file.path, given.base):  # a new environment enters by review alone
             before = history.at(file.path, given.base).environment
             require_separate(file.path, before, file.environment, given.base)
-            for was, now in tests_of_both(before, file.environment):
+            for was, now in both_of_each_test(before, file.environment):
                 changed = EnvironmentFile(file.path, now.test)
                 for move in moves(was, now):
                     chosen.append((evidence_of(changed, move, was, given.base), now.test))

@@ -135,7 +135,8 @@ def _grants(client: "WorkspaceClient", environment: Environment) -> Iterator[Fin
                 subject=f"{kind} {name}",
                 problem=f"{principal}, who creates the endpoint, lacks {', '.join(lacking)}.",
                 heal=f"cdktf deploy {environment.platform_stack} (roles.endpoint_creator of "
-                f"{environment.name}.toml is granted them), or by its owner: GRANT "
+                f"{environment.name}.toml is granted them, on a model if [platform.models] names "
+                "it), or by its owner: GRANT "
                 f"{', '.join(lacking)} ON {'FUNCTION' if kind == 'function' else kind.upper()} "
                 f"{name} TO `{principal}`",
             )
