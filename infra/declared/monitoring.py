@@ -82,6 +82,16 @@ class Limits(Declaration):
     """Whether a recorded verdict ROLLBACK is told."""
 
 
+class Guard(Declaration):
+    """When a challenger steps back by itself, or by a change that is proposed: limits that hold
+    however often one looks."""
+
+    error_rate: Share = 0.02
+    """Of the requests that may fail for a while."""
+    latency_p95_ms: Milliseconds = 2000
+    """5 % of the answers may take longer."""
+
+
 def _webhook(url: str) -> str:
     if not (url.startswith("https://") or is_on_this_machine(url)):
         raise broken_rule(
@@ -140,6 +150,7 @@ class Monitoring(Declaration):
     late_minutes: Minutes = 60
     """How late a row of the inference table may be before it counts as missing."""
     limits: Limits = Limits()
+    guard: Guard = Guard()
     notify: tuple[Destination, ...] = Field(
         default=(), strict=False, examples=['notify = [{ user = "oncall@clinic.example" }]']
     )

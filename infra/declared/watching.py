@@ -160,6 +160,7 @@ class Watch:
         numbers = {
             "window_minutes": str(watch.window_minutes),
             "muted_minutes": str(watch.muted_minutes),
+            "slow_ms": str(watch.guard.latency_p95_ms),
             "late_minutes": str(watch.late_minutes),
             "due_hours": str(watch.due_hours),
             "minimum_requests": str(watch.minimum_requests),

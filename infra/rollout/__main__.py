@@ -17,13 +17,15 @@ AS_IT_SHOULD_BE: Final = 0
 REFUSED: Final = 1
 FOUND: Final = 3
 """The command did its work and found something: drift, a hindrance, a failed update."""
+STEPPED_BACK: Final = 4
+"""A challenger has to step back, and the file says so now."""
 
 _EPILOG: Final = """\
 No command deploys. pin, promote and rollback change the environment file, for a review; the
 deployment is cdktf's, or that of the workflow in .github/workflows/apply.yml.
 
 Exit status: 0 as it should be; 1 refused, with the way out; 2 wrong arguments; 3 status found
-drift, check found a hindrance, or wait saw an update fail.
+drift, check found a hindrance, or wait saw an update fail; 4 guard wrote a change that steps back.
 """
 
 _COMPARED: Final = "the one that serves what was compared"
@@ -136,6 +138,23 @@ def parser() -> argparse.ArgumentParser:
         metavar="MINUTES",
         help="default: timeout_minutes of the environment file",
     )
+    guarding = add("guard", _guard, "whether a challenger has to step back; --stop is the brake")
+    _add_test(guarding)
+    guarding.add_argument(
+        "--decision",
+        type=Path,
+        metavar="FILE",
+        help="a decision that ml.compare has just made: its ROLLBACK is a reason, too",
+    )
+    guarding.add_argument(
+        "--stop",
+        action="store_true",
+        help="the brake: take a challenger's traffic away now, in the endpoint and in the file",
+    )
+    guarding.add_argument(
+        "--challenger", metavar="NAME", help="with --stop: the served entity. Default: the only one"
+    )
+    guarding.add_argument("--why", metavar="TEXT", help="with --stop: the reason, which is kept")
     following = add("aliases", _aliases, "after a deployment: let the aliases follow the roles")
     _add_test(following, "every test")
     recording = add("record", _record, "after a deployment: note since when the traffic is split")
@@ -368,6 +387,16 @@ def _wait(given: argparse.Namespace) -> int:
                 print("\n".join(f"    {line}" for line in log.lines))
             failed = failed or outcome.failed
     return FOUND if failed else AS_IT_SHOULD_BE
+
+
+def _guard(given: argparse.Namespace) -> int:
+    from infra.rollout.guarding import brake_now, guard_now
+
+    if given.stop:
+        return brake_now(given.environment, given.test, arm=given.challenger, why=given.why)
+    if given.challenger or given.why:
+        raise Refused("--challenger and --why belong to --stop. Add it, or leave them out.")
+    return STEPPED_BACK if guard_now(given.environment, given.test, given.decision) else 0
 
 
 def _aliases(given: argparse.Namespace) -> int:

@@ -26,6 +26,8 @@ NOTIFICATIONS: Final = "email_notifications"
 RATE_LIMITS: Final = "rate_limits"
 SCALE_TO_ZERO: Final = ".scale_to_zero"
 TAG: Final = "tag "
+BRAKE: Final = "brake"
+"""The tag by which the brake says what it did. No setting: the next deployment takes it away."""
 
 
 def declared(environment: Environment, endpoint: Endpoint) -> Settings:
@@ -65,6 +67,8 @@ def found(endpoint: Mapping[str, Any]) -> Settings:
         name = route.get("served_entity_name") or route.get("served_model_name")
         settings[f"{ARM}{name}.traffic"] = int(route.get("traffic_percentage") or 0)
     for tag in endpoint.get("tags") or ():
+        if tag["key"] == BRAKE:
+            continue
         settings[f"{TAG}{tag['key']}"] = tag.get("value") or ""
     settings |= _table(AUTO_CAPTURE, _block(config.get("auto_capture_config")))
     gateway = _block(endpoint.get("ai_gateway"))
