@@ -9,9 +9,10 @@ from infra.declared.environment import Environment
 from infra.declared.holdings import created, holdings, is_adoptable, models
 from infra.declared.naming import payload_table
 from infra.declared.secret import is_reference
-from infra.rollout import settings
+from infra.rollout import brake, settings
 from infra.rollout.endpoints import (
     FAILED,
+    PATH,
     UPDATING,
     Document,
     arms_are_as_declared,
@@ -88,7 +89,25 @@ def check_serving(
         findings += check_existing(client, environment, endpoint, document, state)
         findings += _payload_table(client, environment, endpoint, document)
         findings += _update(environment, endpoint, document)
+        findings += _braked(environment, endpoint, document)
     return tuple(findings)
+
+
+def _braked(
+    environment: Environment, endpoint: Endpoint, document: Document | None
+) -> Iterator[Finding]:
+    said = brake.told(document) if document else ""
+    arm = said.partition(" ")[0]
+    percent = {it.served_entity: it.percent for it in endpoint.split.routes}.get(arm, 0)
+    if percent:
+        yield Finding(
+            subject=endpoint.endpoint,
+            problem=f"the brake is on: {said}. {environment.name}.toml gives it {percent} percent, "
+            "and a deployment would undo the brake.",
+            heal="merge the change of the file that guard --stop made; or, where the reason is "
+            f'gone, databricks api patch {PATH}/{endpoint.endpoint}/tags --json \'{{"delete_tags": '
+            f'["{brake.TAG}"]}}\'',
+        )
 
 
 def _models(registry: Registry, environment: Environment) -> Iterator[Finding]:

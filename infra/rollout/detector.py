@@ -90,8 +90,6 @@ def _rise(minutes: list[Minute], evidence: float) -> Rise:
         requests=requests,
         events=events,
         low=float(beta.ppf(tail, events, requests - events + 1)) if events else 0.0,
-        high=float(beta.ppf(1 - tail, events + 1, requests - events))
-        if events < requests
-        else 1.0,
+        high=float(beta.ppf(1 - tail, events + 1, requests - events)) if events < requests else 1.0,
         evidence=math.exp(min(evidence - math.log(THRESHOLD), 700.0)),
     )

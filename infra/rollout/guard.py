@@ -114,9 +114,7 @@ def of_a_decision(watch: Watch, evidence: Evidence) -> Iterator[Breach]:
         )
 
 
-def step_back(
-    file: EnvironmentFile, arm: str, record: Mapping[str, Any], *, now: datetime
-) -> Path:
+def step_back(file: EnvironmentFile, arm: str, record: Mapping[str, Any], *, now: datetime) -> Path:
     """Takes the traffic of a challenger away in the file, and writes why beside it."""
     file.set_traffic(challenger_in(file.environment, arm), 0)
     file.edited()

@@ -17,7 +17,7 @@ def guard_now(environment: str | Path, test: str | None, decision: Path | None) 
     """Whether a challenger has to step back; the file says so then."""
     file = EnvironmentFile(environment, test)
     watch = guard.watch_of(file.environment)
-    found = []
+    found: list[guard.Breach] = []
     if decision:
         found += guard.of_a_decision(watch, Evidence.read(decision))
     with workspace(file.environment) as client, progress("Counting requests by minute"):
@@ -46,7 +46,9 @@ def guard_now(environment: str | Path, test: str | None, decision: Path | None) 
     return bool(arms)
 
 
-def brake_now(environment: str | Path, test: str | None, *, arm: str | None, why: str | None) -> int:
+def brake_now(
+    environment: str | Path, test: str | None, *, arm: str | None, why: str | None
+) -> int:
     """Stops a challenger in the endpoint, then in the file. Returns the exit status."""
     if not (why or "").strip():
         raise Refused('--stop: say why, for those who come later: --why "answers are slow"')
