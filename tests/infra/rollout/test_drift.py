@@ -138,6 +138,30 @@ def test_what_the_provider_drops_is_healed_by_a_call(
     assert heal in drift.heal
 
 
+@pytest.mark.parametrize(
+    ("key", "setting", "heal"),
+    [
+        ('description = "films"', "description", "create the endpoint anew"),
+        ('budget_policy_id = "b1"', "budget_policy_id", "the workspace's page"),
+        (
+            'email_notifications = { on_update_failure = ["a@b.c"] }',
+            "email_notifications",
+            '{"email_notifications": {"on_update_failure": ["a@b.c"], "on_update_success": []}}',
+        ),
+    ],
+)
+def test_what_was_sent_at_the_creation_alone_is_compared(
+    found: Any, environment: Write, key: str, setting: str, heal: str
+) -> None:
+    declared = environment(20, ("[ab_test]\n", f"[ab_test]\n{key}\n"))
+
+    drift = found(declared)[setting]
+
+    assert drift.live == "-"
+    assert "creation" in drift.obstacle or "never sends" in drift.obstacle
+    assert heal in drift.heal
+
+
 def test_an_arm_that_shall_stay_awake_is_healed_by_a_deployment(
     found: Any, environment: Write
 ) -> None:
