@@ -7,13 +7,16 @@ place: docs/reference/terraform-provider.md#what-it-never-sends.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
+from cdktf_cdktf_provider_databricks import model_serving
 from cdktf_cdktf_provider_databricks.model_serving import (
     ModelServingConfigServedEntities,
     ModelServingConfigServedModels,
 )
 
+from infra.declared.endpoint import Endpoint
 from infra.declared.served_model import ServedModel
 
 
@@ -53,6 +56,27 @@ def identities(models: Sequence[ServedModel]) -> Iterator[tuple[str, str, str]]:
     for position in range(len(models)):
         path = f"config[0].{kind}[{position}]"
         yield f"{path}.{part}_version", f"{path}.{part}_name", f"{path}.name"
+
+
+def newer_arguments(endpoint: Endpoint) -> dict[str, Any]:
+    """What an endpoint has that older bindings do not know; nothing where it is not declared."""
+    telemetry = endpoint.telemetry_config
+    if telemetry is None:
+        return {}
+    # By name: what is installed may lack the structs, and the declaration was refused then.
+    struct = partial(getattr, model_serving)
+    tables, logged = telemetry.table_names, telemetry.inference_table
+    prefix = "ModelServingTelemetryConfig"
+    return {
+        "telemetry_config": struct(prefix)(
+            enabled_telemetry_features=list(telemetry.enabled_telemetry_features) or None,
+            telemetry_profile_id=telemetry.telemetry_profile_id,
+            inference_table_config=struct(f"{prefix}InferenceTableConfig")(name=logged)
+            if logged
+            else None,
+            table_names=struct(f"{prefix}TableNames")(**tables.model_dump()) if tables else None,
+        )
+    }
 
 
 def _common(it: ServedModel) -> dict[str, Any]:

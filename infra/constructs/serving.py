@@ -29,7 +29,7 @@ from cdktf_cdktf_provider_databricks.permissions import Permissions, Permissions
 from constructs import Construct, IValidation
 from pydantic import TypeAdapter
 
-from infra.constructs.served import identities, served
+from infra.constructs.served import identities, newer_arguments, served
 from infra.declared.endpoint import AutoCapture, Endpoint
 from infra.declared.gateway import Notifications
 from infra.declared.naming import CatalogName, SchemaName, payload_table
@@ -102,6 +102,7 @@ class ModelServingEndpoint(Construct):
                 update=f"{self.endpoint.timeout_minutes}m",
             ),
             lifecycle=_lifecycle(self.endpoint),
+            **newer_arguments(self.endpoint),
         )
         if self.endpoint.adopt:
             self.resource.import_from(self.endpoint.endpoint)

@@ -5,7 +5,7 @@ docs/reference/terraform-provider.md#what-it-never-sends
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, get_args
@@ -15,7 +15,7 @@ from pydantic_core import InitErrorDetails
 
 from infra.declared.bindings import lacking
 from infra.declared.declaration import Declaration, Table, problem, read
-from infra.declared.gateway import Notifications, RateLimit, UsageTracking
+from infra.declared.gateway import Notifications, RateLimit, Telemetry, UsageTracking
 from infra.declared.naming import (
     CatalogName,
     EndpointName,
@@ -135,7 +135,7 @@ class Endpoint(Declaration):
 
     rate_limits: tuple[RateLimit, ...] = Field(default=(), strict=False)
     usage_tracking_config: UsageTracking | None = None
-    telemetry_config: Mapping[str, Any] | None = None
+    telemetry_config: Telemetry | None = None
     inference_table: InferenceTable | None = None
     auto_capture: AutoCapture | None = None
     permissions: tuple[Permission, ...] = Field(default=(), strict=False)

@@ -43,6 +43,26 @@ class UsageTracking(Declaration):
     enabled: bool = True
 
 
+class TelemetryTables(Declaration):
+    """Full names of the tables of what the container tells of itself."""
+
+    annotations_table: str | None = None
+    logs_table: str | None = None
+    metrics_table: str | None = None
+    traces_table: str | None = None
+
+
+class Telemetry(Declaration):
+    """What the container tells of itself, and where to. Known to newer bindings only."""
+
+    enabled_telemetry_features: tuple[str, ...] = Field(default=(), strict=False)
+    telemetry_profile_id: str | None = None
+    inference_table: str | None = None
+    """The full name of the table of requests and responses."""
+
+    table_names: TelemetryTables | None = None
+
+
 class Notifications(Declaration):
     """E-mail addresses that are told how an update ended."""
 
