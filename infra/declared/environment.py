@@ -4,7 +4,7 @@ Knows no cdktf, so that a wrong file is refused before anything heavy is importe
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Final
@@ -18,7 +18,7 @@ from infra.declared.destruction import held_address
 from infra.declared.endpoints import WithEndpoints, payload_tables
 from infra.declared.local_workspace import is_loopback
 from infra.declared.monitoring import Monitoring
-from infra.declared.naming import CatalogName, SchemaName
+from infra.declared.naming import CatalogName, SchemaName, Tags
 from infra.declared.platform import Platform
 from infra.declared.principal import Roles
 from infra.declared.problem import (
@@ -32,6 +32,7 @@ from infra.declared.problem import (
     parse,
 )
 from infra.declared.reading import ReadingPlan
+from infra.declared.served_model import ServedModel
 from infra.declared.state import LocalState, State
 
 ENVIRONMENTS: Final = Path(__file__).parents[1] / "environments"
@@ -71,12 +72,6 @@ class Workspace(Declaration):
     """A section of `~/.databrickscfg`."""
 
 
-def _tags(tags: Mapping[str, str]) -> Mapping[str, str]:
-    if not all(tags):
-        raise broken_rule("every tag has a key", "write the key before the '='")
-    return MappingProxyType(dict(tags))
-
-
 def _name(name: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):
         raise broken_rule(
@@ -101,9 +96,7 @@ class Environment(WithEndpoints):
     )
     """Addresses in Terraform of what the next deployment may destroy, or replace."""
 
-    tags: Annotated[Mapping[str, str], AfterValidator(_tags)] = Field(
-        default_factory=lambda: MappingProxyType({})
-    )
+    tags: Tags = Field(default_factory=lambda: MappingProxyType({}))
     platform: Platform = Platform()
     roles: Roles = Roles()
     reading: ReadingPlan = ReadingPlan()
@@ -112,9 +105,13 @@ class Environment(WithEndpoints):
     monitoring: Monitoring | None = None
     """None: nobody is told of anything."""
 
-    def full_model_name(self, model: str) -> str:
-        """The three-level name under which a model is registered and served here."""
-        return f"{self.catalog}.{self.models_schema}.{model}"
+    def full_model_name(self, model: str | ServedModel) -> str:
+        """The three-level name under which a model is registered and served here; a served model
+        may be another catalog's or schema's."""
+        if isinstance(model, str):
+            return f"{self.catalog}.{self.models_schema}.{model}"
+        catalog, schema = model.catalog or self.catalog, model.schema_name or self.models_schema
+        return f"{catalog}.{schema}.{model.model}"
 
     @property
     def serving_stack(self) -> str:

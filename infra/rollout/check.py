@@ -113,7 +113,7 @@ def _braked(
 def _models(registry: Registry, environment: Environment) -> Iterator[Finding]:
     for endpoint in endpoints_of(environment):
         for arm in endpoint.served_models:
-            name = environment.full_model_name(arm.model)
+            name = environment.full_model_name(arm)
             try:
                 require_ready(registry.version(name, arm.version))
             except Refused as refused:
@@ -169,7 +169,7 @@ def _needed(environment: Environment) -> Iterator[tuple[str, str, frozenset[str]
     for endpoint in endpoints_of(environment):
         for arm in endpoint.served_models:
             # A registered model is a function to Unity Catalog's permissions.
-            seen.add(("function", environment.full_model_name(arm.model), frozenset({"EXECUTE"})))
+            seen.add(("function", environment.full_model_name(arm), frozenset({"EXECUTE"})))
         table = endpoint.inference_table
         if table and table.enabled:
             name = f"{table.catalog or environment.catalog}.{table.schema_name}"

@@ -182,3 +182,75 @@ def test_an_environment_needs_more_than_feedback(tmp_path: Path) -> None:
     (problem,) = refused.value.problems
     assert problem.key == "ab_test"
     assert "at least one endpoint" in problem.rule
+
+
+@pytest.mark.parametrize(
+    ("place", "line", "key"),
+    [
+        (
+            "[ab_test.champion]",
+            "burst_scaling_enabled = true",
+            "ab_test.champion.burst_scaling_enabled",
+        ),
+        ("[feedback]", "burst_scaling_enabled = true", "feedback.burst_scaling_enabled"),
+        (
+            "[ab_test]",
+            'telemetry_config = { telemetry_profile_id = "p" }',
+            "ab_test.telemetry_config",
+        ),
+    ],
+)
+def test_a_key_that_the_installed_bindings_lack_is_refused_by_name(
+    write: Write, place: str, line: str, key: str
+) -> None:
+    with pytest.raises(InvalidEnvironment) as refused:
+        load(write((place, f"{place}\n{line}")))
+
+    (problem,) = refused.value.problems
+    assert problem.key == key
+    assert "the installed bindings" in problem.rule
+    assert "docs/adr/0001" in problem.way_out
+
+
+@pytest.mark.parametrize(
+    ("lines", "key", "rule"),
+    [
+        ("min_provisioned_concurrency = 4", "max_provisioned_concurrency", "both bounds"),
+        (
+            "min_provisioned_concurrency = 4\nmax_provisioned_concurrency = 6",
+            "max_provisioned_concurrency",
+            "multiples of 4",
+        ),
+        (
+            "min_provisioned_concurrency = 8\nmax_provisioned_concurrency = 4",
+            "min_provisioned_concurrency",
+            "at most max_provisioned_concurrency = 4",
+        ),
+        (
+            "min_provisioned_concurrency = 4\nmax_provisioned_concurrency = 8\n"
+            'workload_size = "Small"',
+            "workload_size",
+            "a size or the bounds",
+        ),
+        ('served_entity = "a b"', "served_entity", "letters, digits"),
+        ('served_entity = "pneumonia_poc_classifier_pytorch-1"', "", "has this name already"),
+        ('instance_profile_arn = "serving"', "instance_profile_arn", "ARN"),
+        ('schema = "information_schema"', "schema", "reserves"),
+    ],
+)
+def test_what_an_arm_may_have_has_rules(write: Write, lines: str, key: str, rule: str) -> None:
+    with pytest.raises(InvalidEnvironment) as refused:
+        load(write(("[ab_test.champion]", f"[ab_test.champion]\n{lines}")))
+
+    found = {it.key: it.rule for it in refused.value.problems}
+    wanted = f"ab_test.champion.{key}" if key else "ab_test.challengers[0]"
+    assert rule in found[wanted]
+
+
+def test_an_arm_may_be_registered_elsewhere(write: Write) -> None:
+    environment = load(
+        write(("[ab_test.champion]", '[ab_test.champion]\ncatalog = "other"\nschema = "s"'))
+    )
+
+    champion = environment.ab_test.champion
+    assert environment.full_model_name(champion) == "other.s.pneumonia_poc_classifier"
