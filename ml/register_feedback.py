@@ -28,6 +28,8 @@ MODULES: Final = (
     "contract/errors.py",
     "contract/serving.py",
     "contract/tables.py",
+    "contract/task.py",
+    "contract/tasks/pneumonia.toml",
     "feedback/__init__.py",
     "feedback/book.py",
     "feedback/reading.py",

@@ -51,7 +51,7 @@ class ABTestDashboard(Construct):
 def layout(name: str, analysis: Analysis) -> dict[str, Any]:
     """A dashboard's whole definition, each data set with its statement."""
     definition: dict[str, Any] = json.loads(
-        (DASHBOARDS / f"{name}.lvdash.json").read_text(encoding="utf-8")
+        analysis.task.said((DASHBOARDS / f"{name}.lvdash.json").read_text(encoding="utf-8"))
     )
     for dataset in definition["datasets"]:
         sql = (DASHBOARDS / f"{dataset['name']}.sql").read_text(encoding="utf-8")

@@ -32,6 +32,7 @@ from infra.declared.problem import (
 )
 from infra.declared.reading import ReadingPlan
 from infra.declared.state import LocalState, State
+from infra.declared.task import FOLDER
 
 ENVIRONMENTS: Final = Path(__file__).parents[1] / "environments"
 
@@ -234,12 +235,29 @@ def load(name_or_path: str | Path) -> Environment:
             {"name": file.stem, **table},
             by_name=False,  # in a file, a key has one spelling
             by_alias=True,
+            context={FOLDER: file.parent},
         )
+        problems += _strata_of_the_called(file, environment)
     except ValidationError as error:
         problems += [as_problem(file, details) for details in error.errors(include_url=False)]
     if problems:
         raise InvalidEnvironment(problems)
     return environment
+
+
+def _strata_of_the_called(file: Path, environment: Environment) -> Iterator[Problem]:
+    task = environment.ab_test.task
+    for place, stratum in enumerate(environment.reading.audit_strata):
+        if stratum.start >= task.threshold:
+            key = f"reading.audit_strata[{place}].from"
+            yield Problem(
+                file=file,
+                key=key,
+                value=as_toml(key, stratum.start),
+                rule=f"a probability of {task.positive} between 0 and {task.threshold:g}: of "
+                f"{task.words.case[1]} called so, all are read",
+                way_out=f"write from = {task.threshold * 0.4:g} for those of that and more",
+            )
 
 
 def load_all() -> tuple[Environment, ...]:

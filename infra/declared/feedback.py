@@ -11,6 +11,7 @@ from infra.declared.analysis import Analysis
 from infra.declared.environment import Environment
 from ml.contract.serving import FeedbackVariable
 from ml.contract.tables import PREDICTION_FEEDBACK
+from ml.contract.task import PNEUMONIA
 
 SECRETS: Final[Mapping[str, Mapping[str, str]]] = {
     "oauth": {
@@ -42,6 +43,10 @@ def feedback_variables(
     }
     if analysis:
         variables[FeedbackVariable.PAYLOAD_TABLE] = analysis.payload
+        if analysis.task.labels != PNEUMONIA.labels:
+            variables[FeedbackVariable.LABELS] = ",".join(analysis.task.labels)
+        if analysis.task.answer_type != PNEUMONIA.answer_type:
+            variables[FeedbackVariable.ANSWER_TYPE] = analysis.task.answer_type
     if secrets:
         # What is passed through comes with its own host.
         variables["DATABRICKS_HOST"] = host

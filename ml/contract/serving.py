@@ -1,14 +1,17 @@
 """What the arms, their clients and the infrastructure agree on; standard library only.
 
-Request ``{"inputs": [image, ...]}``, an image being height x width x 1 floats in [0, 1]; response
-``{"predictions": [[p], ...]}``, where ``p`` is the probability of PNEUMONIA.
+What a test asks is its task's: `ml.contract.task`. Of images: request ``{"inputs": [image, ...]}``,
+an image being height x width x 1 floats in [0, 1]; of rows: ``{"dataframe_records": [row, ...]}``.
+The response is ``{"predictions": [answer, ...]}``; of pneumonia an answer is ``[p]``.
 """
 
 from enum import StrEnum
 from typing import Final, Literal, get_args
 
-LABELS: Final = ("NORMAL", "PNEUMONIA")
-"""The classes; a label is the index of its name here."""
+from ml.contract.task import PNEUMONIA, ImageInput
+
+LABELS: Final = PNEUMONIA.labels
+"""The classes of the films that this project trains on; a label is the index of its name here."""
 
 KERAS_MODEL: Final = "pneumonia_poc_classifier"
 """The champion's registered name, without catalog and schema."""
@@ -19,10 +22,10 @@ PYTORCH_MODEL: Final = "pneumonia_poc_classifier_pytorch"
 FEEDBACK_MODEL: Final = "feedback_processor"
 """The registered name of the model that takes a reader's verdict, without catalog and schema."""
 
-DECISION_THRESHOLD: Final = 0.5
-"""A probability at or above it calls PNEUMONIA; written here once."""
+DECISION_THRESHOLD: Final = PNEUMONIA.threshold
+"""A probability at or above it calls PNEUMONIA."""
 
-DEFAULT_IMAGE_SIZE: Final = 64
+DEFAULT_IMAGE_SIZE: Final = PNEUMONIA.input.height if isinstance(PNEUMONIA.input, ImageInput) else 0
 """Height and width in pixels of an image, unless the model's signature says otherwise."""
 
 
@@ -47,3 +50,9 @@ class FeedbackVariable(StrEnum):
 
     UNKNOWN_REQUEST = "FEEDBACK_UNKNOWN_REQUEST"
     """One of UNKNOWN_REQUESTS; absent, the first of them."""
+
+    LABELS = "FEEDBACK_LABELS"
+    """The labels that readers may give, with commas between them; absent, those of pneumonia."""
+
+    ANSWER_TYPE = "FEEDBACK_ANSWER_TYPE"
+    """The type of one answer in SQL, as the task has it; absent, that of pneumonia."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from ml.contract.serving import UNKNOWN_REQUESTS, FeedbackVariable, UnknownRequest
+from ml.contract.task import INDETERMINATE, PNEUMONIA
 
 
 class NotSetUp(RuntimeError):
@@ -19,6 +20,10 @@ class Setting:
     table: str
     payload_table: str | None
     unknown_request: UnknownRequest
+    verdicts: tuple[str, ...] = PNEUMONIA.verdicts
+    """What readers may say."""
+    answer_type: str = PNEUMONIA.answer_type
+    """The answer to one input as a type of SQL."""
 
     @classmethod
     def from_variables(cls, variables: Mapping[str, str]) -> Self:
@@ -52,4 +57,10 @@ class Setting:
             table=told[FeedbackVariable.TABLE],
             payload_table=payload_table,
             unknown_request=unknown,
+            verdicts=_verdicts(told[FeedbackVariable.LABELS]),
+            answer_type=told[FeedbackVariable.ANSWER_TYPE] or PNEUMONIA.answer_type,
         )
+
+
+def _verdicts(labels: str) -> tuple[str, ...]:
+    return (*labels.split(","), INDETERMINATE) if labels else PNEUMONIA.verdicts
