@@ -16,8 +16,9 @@ from infra.constructs.compute import create_warehouse, find_warehouse
 from infra.constructs.dashboard import ABTestDashboard
 from infra.constructs.jobs import IngestionJob, RetrainingJob
 from infra.constructs.serving import ModelServingEndpoint
-from infra.declared.analysis import VIEWS, Analysis
-from infra.declared.endpoint import ABTest, Feedback
+from infra.declared.analysis import VIEWS, Analysis, analyses
+from infra.declared.endpoint import ABTest, Feedback, SingleModel
+from infra.declared.endpoints import of_test
 from infra.declared.environment import Environment
 from infra.declared.feedback import feedback_variables
 from infra.declared.grants import Securable, endpoint_permissions, platform_grants, view_grants
@@ -79,9 +80,8 @@ class PlatformStack(_EnvironmentStack):
         create_secret_scope(self, environment)
         if environment.platform.jobs:
             self._jobs(environment.platform.jobs)
-        analysis = Analysis.of(environment)
-        if analysis:
-            self._dashboard(analysis, warehouse_id)
+        for test, analysis in analyses(environment).items():
+            self._dashboard(test, analysis, warehouse_id)
         forgotten = [
             {"from": address, "lifecycle": {"destroy": False}}
             for address in left_alone(environment)
@@ -131,12 +131,16 @@ class PlatformStack(_EnvironmentStack):
                 job_id=job.resource.id,
             )
 
-    def _dashboard(self, analysis: Analysis, warehouse_id: str) -> None:
+    def _dashboard(self, test: str, analysis: Analysis, warehouse_id: str) -> None:
         dashboard = ABTestDashboard(
-            self, "dashboard", analysis, environment=self._environment, warehouse_id=warehouse_id
+            self,
+            of_test(test, "dashboard"),
+            analysis,
+            environment=self._environment.about(test),
+            warehouse_id=warehouse_id,
         )
         self._permit(
-            "dashboard-permissions",
+            of_test(test, "dashboard-permissions"),
             [(it, "CAN_RUN") for it in self._environment.roles.analysts],
             dashboard_id=dashboard.resource.id,
         )
@@ -170,15 +174,19 @@ class AnalysisStack(_EnvironmentStack):
         super().__init__(scope, environment.analysis_stack, environment)
 
     def _build(self, environment: Environment) -> None:
-        analysis = Analysis.of(environment)
-        if analysis is None:
+        logging = analyses(environment)
+        if not logging:
             return
         warehouse_id = find_warehouse(self, environment).id
+        for test, analysis in logging.items():
+            self._views(test, analysis, warehouse_id)
+
+    def _views(self, test: str, analysis: Analysis, warehouse_id: str) -> None:
         created: dict[Securable, TerraformResource] = {}
         for view in VIEWS:
             created[Securable(kind="table", name=analysis.full_name(view.name))] = SqlTable(
                 self,
-                view.name,
+                of_test(test, view.name),
                 catalog_name=analysis.catalog,
                 schema_name=analysis.schema,
                 name=analysis.view_name(view.name),
@@ -194,9 +202,9 @@ class AnalysisStack(_EnvironmentStack):
             )
         Grants(
             self,
-            "grants",
+            of_test(test, "grants"),
             view_grants(
-                environment,
+                self._environment,
                 [analysis.full_name(view.name) for view in VIEWS],
                 drawn_from=[analysis.full_name("predictions"), analysis.filled_in("$payload")],
             ),
@@ -212,13 +220,13 @@ class ServingStack(_EnvironmentStack):
 
     def _build(self, environment: Environment) -> None:
         host = environment.workspace.host or self._host_at_deployment()
-        self._serve("ab-test", environment.ab_test, url="ab_test_endpoint_url", host=host)
-        if environment.feedback:
-            variables = feedback_variables(
-                environment, host=host, warehouse_id=find_warehouse(self, environment).id
-            )
-            feedback = environment.feedback.model_copy(update={"environment_vars": variables})
-            self._serve("feedback", feedback, url="feedback_endpoint_url", host=host)
+        for name, endpoint in environment.endpoints.items():
+            if isinstance(endpoint, Feedback):
+                variables = feedback_variables(
+                    environment, host=host, warehouse_id=find_warehouse(self, environment).id
+                )
+                endpoint = endpoint.model_copy(update={"environment_vars": variables})
+            self._serve(name, endpoint, host=host)
 
     def _host_at_deployment(self) -> str:
         """The workspace that the provider has found, for a file that names none.
@@ -228,11 +236,11 @@ class ServingStack(_EnvironmentStack):
         """
         return DataDatabricksCurrentUser(self, "deployer").workspace_url
 
-    def _serve(self, name: str, endpoint: ABTest | Feedback, *, url: str, host: str) -> None:
+    def _serve(self, name: str, endpoint: ABTest | SingleModel, *, host: str) -> None:
         permissions = endpoint_permissions(self._environment, endpoint)
         served = ModelServingEndpoint(
             self,
-            name,
+            name.replace("_", "-"),
             endpoint.model_copy(update={"permissions": permissions}),
             catalog=self._environment.catalog,
             models_schema=self._environment.models_schema,
@@ -240,7 +248,7 @@ class ServingStack(_EnvironmentStack):
         )
         output = TerraformOutput(
             self,
-            url,
+            f"{name}_endpoint_url",
             value=f"{host}{served.path}",
             description=f"POST requests for {endpoint.endpoint} here",
         )

@@ -104,6 +104,7 @@ class PredictionClient:
         cls,
         environment: str | Path,
         *,
+        test: str | None = None,
         endpoint: str | None = None,
         served_entity: str | None = None,
         journal: Path = DEFAULT_JOURNAL,
@@ -113,18 +114,20 @@ class PredictionClient:
         site: str | None = None,
         any_modality: bool = False,
     ) -> Self:
-        """Any endpoint of an environment; the A/B test's unless another is named.
+        """Any endpoint of an environment; the A/B test's unless another is named. Of several tests
+        ``test`` is the name of one.
 
         ``image_size`` None takes the size that the endpoint says, or else the task's. With
         ``patient_keys``, what is known of each film without naming anybody is written beside the
         predictions; ``site`` is where all films are from. With ``any_modality``, for research, a
         DICOM file may be of anything, not of a chest alone.
-        Raises WorkspaceError, InvalidEnvironment, JournalError, or UserError for the site.
+        Raises WorkspaceError, InvalidEnvironment, JournalError, or UserError for the test or the
+        site.
         """
         from infra.declared.environment import load
         from ml.workspace.connection import connect
 
-        loaded = load(environment)
+        loaded = load(environment, test)
         workspace = connect(loaded)
         asked = Endpoint(
             workspace,

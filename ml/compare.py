@@ -14,6 +14,7 @@ from ml.terminal.command import (
     Options,
     add_environment_option,
     add_no_report_option,
+    add_test_option,
     require_writable,
     run,
 )
@@ -53,6 +54,7 @@ def options() -> argparse.ArgumentParser:
         help="a file in infra/experiments by its name, or a path to one",
     )
     add_environment_option(parser, "whose workspace has the rows")
+    add_test_option(parser)
     parser.add_argument(
         "--warehouse",
         metavar="NAME",
@@ -234,12 +236,12 @@ def _decided(
         rows = labelled_file(given.data, experiment.subgroups, experiment.task)
         journals = None
         if given.journal:
-            environment = load(given.environment)
+            environment = _about(load(given.environment, given.test), experiment)
             journals = _journals(given, environment, environment.workspace.host)
         return decide(experiment, in_force, rows, as_of=as_of, environment=None, journals=journals)
     from infra.declared.analysis import may_simulate
 
-    environment = load(given.environment)
+    environment = _about(load(given.environment, given.test), experiment)
     rows, host = _views(given, environment, experiment)
     return decide(
         experiment,
@@ -250,6 +252,11 @@ def _decided(
         journals=_journals(given, environment, host),
         simulations_count=may_simulate(environment),
     )
+
+
+def _about(environment: "Environment", experiment: "Experiment") -> "Environment":
+    """The environment about the test of the experiment: the one that serves both its models."""
+    return environment.about_models(experiment.champion.model, experiment.challenger.model)
 
 
 def _views(
@@ -265,7 +272,7 @@ def _views(
     if analysis is None:
         raise UserError(
             f"environment {environment.name}: its endpoint logs nothing, so that there is nothing "
-            "to compare. Give it an inference table: [ab_test.inference_table] in "
+            f"to compare. Give it an inference table: [{environment.test}.inference_table] in "
             f"infra/environments/{environment.name}.toml."
         )
     if analysis.task != experiment.task:

@@ -17,6 +17,7 @@ from ml.terminal.command import (
     Options,
     add_any_modality_option,
     add_environment_option,
+    add_test_option,
     confirm,
     run,
     whole_number,
@@ -85,6 +86,7 @@ def _options() -> argparse.ArgumentParser:
         "sheet that says their context",
     )
     add_environment_option(parser)
+    add_test_option(parser)
     parser.add_argument(
         "--endpoint", metavar="NAME", help="default: the endpoint of the environment's A/B test"
     )
@@ -167,7 +169,7 @@ def _predict(given: argparse.Namespace) -> int:
     from ml.prediction.listed import said_of
     from ml.prediction.unlabelled import on_this_machine
 
-    asked = _task(given.environment)
+    asked = _task(given.environment, given.test)
     if isinstance(asked.input, TableInput):
         return _predict_rows(given, asked, asked.input)
     keys, sheets = _context(given)
@@ -190,6 +192,7 @@ def _predict(given: argparse.Namespace) -> int:
         confirm(f"{_said(named)}: {count:,} films would be sent to the endpoint", "--yes")
     with PredictionClient.connect(
         given.environment,
+        test=given.test,
         endpoint=given.endpoint,
         served_entity=given.served_entity,
         journal=given.journal,
@@ -206,13 +209,13 @@ def _predict(given: argparse.Namespace) -> int:
         return _ask(client, films, given, resume=not given.again and not single)
 
 
-def _task(environment: str) -> Task:
+def _task(environment: str, test: str | None) -> Task:
     """That of the environment's test. An environment that cannot be used is refused behind what
     was named, when it is asked."""
     from infra.declared.environment import InvalidEnvironment, load
 
     try:
-        return load(environment).ab_test.task
+        return load(environment, test).ab_test.task
     except InvalidEnvironment:
         return PNEUMONIA
 
@@ -234,6 +237,7 @@ def _predict_rows(given: argparse.Namespace, task: Task, columns: TableInput) ->
         confirm(f"{what} would be sent to the endpoint", "--yes")
     with PredictionClient.connect(
         given.environment,
+        test=given.test,
         endpoint=given.endpoint,
         served_entity=given.served_entity,
         journal=given.journal,

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml.contract.errors import UserError
-from ml.terminal.command import NOTHING_REGISTERED, Options, add_registry_options, run
+from ml.terminal.command import (
+    NOTHING_REGISTERED,
+    Options,
+    add_registry_options,
+    add_test_option,
+    run,
+)
 
 if TYPE_CHECKING:
     from ml.contract.task import Task
@@ -50,6 +56,7 @@ def options() -> argparse.ArgumentParser:
         "--description", default="", metavar="TEXT", help="what readers of the registry should know"
     )
     add_registry_options(parser)
+    add_test_option(parser)
     return parser
 
 
@@ -63,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from ml.terminal.progress import silenced_natives, status
     from ml.workspace.connection import is_local
 
-    environment = load(given.environment)
+    environment = load(given.environment, given.test).about_models(given.name)
     task = environment.ab_test.task
     name = environment.full_model_name(_one_level(given.name))
     if given.sample is not None and not given.sample.is_file():

@@ -165,15 +165,14 @@ def _passed_through(environment: "Environment") -> list[Any] | None:
         return None
     from mlflow.models.resources import DatabricksSQLWarehouse, DatabricksTable
 
-    from infra.declared.analysis import Analysis
+    from infra.declared.analysis import analyses
     from ml.contract.tables import PREDICTION_FEEDBACK
     from ml.workspace.connection import connect
     from ml.workspace.warehouse import Warehouse
 
     warehouse = Warehouse.named(connect(environment), environment.warehouse_name)
     tables = [PREDICTION_FEEDBACK.full_name(environment.catalog)]
-    if analysis := Analysis.of(environment):
-        tables.append(analysis.payload)
+    tables += [analysis.payload for analysis in analyses(environment).values()]
     return [
         DatabricksSQLWarehouse(warehouse_id=warehouse.id),
         *(DatabricksTable(table_name=table) for table in tables),

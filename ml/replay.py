@@ -18,6 +18,7 @@ from ml.terminal.command import (
     Options,
     add_environment_option,
     add_no_report_option,
+    add_test_option,
     require_writable,
     run,
     whole_number,
@@ -55,6 +56,7 @@ def options() -> argparse.ArgumentParser:
         help="a file in infra/experiments by its name, or a path to one",
     )
     add_environment_option(parser, "whose endpoint is asked")
+    add_test_option(parser)
     films = parser.add_mutually_exclusive_group()
     films.add_argument(
         "--data",
@@ -143,15 +145,19 @@ def _ask(
     experiment: "Experiment", given: argparse.Namespace, folder: Path, console: "Console"
 ) -> "tuple[Answers, str]":
     """Both arms' answers, and what the films are."""
+    from infra.declared.environment import load
     from ml.client import PredictionClient
 
+    environment = load(given.environment, given.test).about_models(
+        experiment.champion.model, experiment.challenger.model
+    )
     arms = (experiment.champion, experiment.challenger)
     with ExitStack() as stack:
         clients = [
             stack.enter_context(
                 PredictionClient.connect(
                     given.environment,
-                    endpoint=given.endpoint,
+                    endpoint=given.endpoint or environment.ab_test.endpoint,
                     served_entity=arm.served_entity_name,
                     journal=folder / "journal.db",
                     concurrency=given.concurrency,
@@ -172,7 +178,9 @@ def _films(
     if given.logged:
         from ml.verdict.counting.logged_films import logged_films
 
-        films = logged_films(experiment, given.environment, given.warehouse, client)
+        films = logged_films(
+            experiment, given.environment, given.warehouse, client, test=given.test
+        )
         return films, "films that the arms had answered and readers had read"
     from ml.data import loading
     from ml.data.image_id import image_id_of

@@ -13,6 +13,7 @@ from cdktf_cdktf_provider_databricks.dashboard import Dashboard
 from constructs import Construct
 
 from infra.declared.analysis import Analysis
+from infra.declared.endpoints import FIRST_TEST
 from infra.declared.environment import Environment
 from infra.declared.literal import literal
 
@@ -37,7 +38,7 @@ class ABTestDashboard(Construct):
             # Hidden from the logical id: `databricks_dashboard.<id>`.
             self,
             "Default",
-            display_name=f"Champion and challenger ({environment.name})",
+            display_name=_title(environment),
             parent_path=_FOLDER,
             warehouse_id=warehouse_id,
             serialized_dashboard=literal(
@@ -46,6 +47,11 @@ class ABTestDashboard(Construct):
             # Whoever looks sees what their own rights allow, not what the publisher's would.
             embed_credentials=False,
         )
+
+
+def _title(environment: Environment) -> str:
+    names = [environment.name, *([] if environment.test == FIRST_TEST else [environment.test])]
+    return f"Champion and challenger ({', '.join(names)})"
 
 
 def layout(name: str, analysis: Analysis) -> dict[str, Any]:

@@ -31,6 +31,12 @@ def may_simulate(environment: Environment) -> bool:
     return here and environment.name in _SIMULATED
 
 
+def analyses(environment: Environment) -> Mapping[str, "Analysis"]:
+    """The analysis of every A/B test that logs, by the test's name."""
+    found = {it.test: Analysis.of(it) for it in environment.about_each()}
+    return {name: analysis for name, analysis in found.items() if analysis}
+
+
 @dataclass(frozen=True, kw_only=True)
 class View:
     """A view: its name behind the prefix, what people read about it, the views that it reads."""
@@ -95,8 +101,11 @@ class Analysis:
 
     @classmethod
     def of(cls, environment: Environment) -> "Analysis | None":
-        """The analysis of an environment's A/B test; None where nothing is logged."""
-        logged = environment.ab_test.inference_table
+        """The analysis of the A/B test that is meant; None where nothing is logged, or tested.
+
+        Raises NoSuchTest where several are declared, and none is meant.
+        """
+        logged = environment.ab_test.inference_table if environment.tests else None
         if logged is None:
             return None
         return cls(

@@ -242,15 +242,8 @@ def _arms_of_one_name(champion: object, challengers: Any) -> Iterator[InitErrorD
 Authentication = Literal["oauth", "token", "passthrough"]
 
 
-class Feedback(Endpoint, ServedModel):
-    """An endpoint that serves one model: the one that takes the readings."""
-
-    unknown_request: Annotated[UnknownRequest, one_of(*UNKNOWN_REQUESTS)] = "pending"
-    """Whether a verdict on a prediction that is not in the inference table waits, or is refused."""
-
-    authentication: Annotated[Authentication, one_of(*get_args(Authentication))] = "oauth"
-    """How the endpoint signs in to the workspace: as a service principal or with a token, both out
-    of the secret scope, or with what serving passes through to it."""
+class SingleModel(Endpoint, ServedModel):
+    """An endpoint that serves one model."""
 
     @property
     def served_models(self) -> tuple[ServedModel, ...]:
@@ -261,3 +254,14 @@ class Feedback(Endpoint, ServedModel):
     def split(self) -> TrafficSplit:
         """All traffic to the one model."""
         return TrafficSplit(champion=self.served_entity_name)
+
+
+class Feedback(SingleModel):
+    """The endpoint that takes the readings."""
+
+    unknown_request: Annotated[UnknownRequest, one_of(*UNKNOWN_REQUESTS)] = "pending"
+    """Whether a verdict on a prediction that is not in the inference table waits, or is refused."""
+
+    authentication: Annotated[Authentication, one_of(*get_args(Authentication))] = "oauth"
+    """How the endpoint signs in to the workspace: as a service principal or with a token, both out
+    of the secret scope, or with what serving passes through to it."""

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from infra.declared.endpoint import ABTest, Feedback, Level, Permission
+from infra.declared.endpoint import ABTest, Feedback, Level, Permission, SingleModel
 from infra.declared.environment import Environment
-from infra.declared.models import MODELS
+from infra.declared.models import models_of
 from infra.declared.principal import Principal
 from infra.declared.tables import FILM_FILES
 from ml.contract.tables import (
@@ -69,7 +69,7 @@ def view_grants(
 
 
 def endpoint_permissions(
-    environment: Environment, endpoint: ABTest | Feedback
+    environment: Environment, endpoint: ABTest | SingleModel
 ) -> tuple[Permission, ...]:
     """Who may query and see an endpoint: what its table says, and what the roles add.
 
@@ -77,10 +77,10 @@ def endpoint_permissions(
     endpoint manages it, and is left out: the provider refuses to lower its own level.
     """
     roles = environment.roles
-    is_ab_test = isinstance(endpoint, ABTest)
+    takes_readings = isinstance(endpoint, Feedback)
     room = (roles.reading_room,) if roles.reading_room else ()
-    asking = roles.callers if is_ab_test else (*roles.readers, *room)
-    watching = (*roles.trainers, *roles.analysts) if is_ab_test else ()
+    asking = (*roles.readers, *room) if takes_readings else roles.callers
+    watching = () if takes_readings else (*roles.trainers, *roles.analysts)
     by_role: list[tuple[Principal, Level]] = [
         *((principal, "CAN_QUERY") for principal in asking),
         *((principal, "CAN_VIEW") for principal in watching),
@@ -110,7 +110,10 @@ def _platform_claims(environment: Environment) -> Iterator[_Claim]:
     metadata = Securable(kind="table", name=FILMS.full_name(environment.catalog))
     feedback = Securable(kind="table", name=PREDICTION_FEEDBACK.full_name(environment.catalog))
     context = Securable(kind="table", name=PREDICTION_CONTEXT.full_name(environment.catalog))
-    models = [Securable(kind="model", name=environment.full_model_name(it)) for it in MODELS]
+    models = [
+        Securable(kind="model", name=environment.full_model_name(it))
+        for it in models_of(environment)
+    ]
 
     # Nobody can grant on a catalog of someone else's but its owner, who has decided already.
     if roles.deployer and environment.platform.catalog.create:
@@ -174,8 +177,8 @@ def _platform_claims(environment: Environment) -> Iterator[_Claim]:
 
 def _inference_schemas(environment: Environment) -> Iterator[Securable]:
     """Where the endpoints log, in the environment's own catalog."""
-    for endpoint in (environment.ab_test, environment.feedback):
-        for table in (endpoint.inference_table, endpoint.auto_capture) if endpoint else ():
+    for endpoint in environment.endpoints.values():
+        for table in (endpoint.inference_table, endpoint.auto_capture):
             if table and table.catalog in {None, environment.catalog}:
                 yield Securable(kind="schema", name=f"{environment.catalog}.{table.schema_name}")
 

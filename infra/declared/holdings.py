@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from infra.declared.environment import Environment
-from infra.declared.models import MODELS
+from infra.declared.models import model_id, models_of
 from infra.declared.platform import Held
 from infra.declared.tables import TABLES, VOLUMES, Volume
 from ml.contract.tables import Table
@@ -77,10 +77,10 @@ def models(environment: Environment) -> tuple[Holding, ...]:
     return tuple(
         Holding(
             kind="model",
-            address=f"{_TYPES['model']}.{name}",
+            address=f"{_TYPES['model']}.{model_id(name)}",
             name=environment.full_model_name(name),
         )
-        for name in MODELS
+        for name in models_of(environment)
     )
 
 
@@ -126,7 +126,10 @@ def left_alone(environment: Environment) -> tuple[str, ...]:
             for kind, its in _DECLARED.items()
             for it in its
         },
-        **{f"{_TYPES['model']}.{name}": platform.models for name in MODELS},
+        **{
+            f"{_TYPES['model']}.{model_id(name)}": platform.models
+            for name in models_of(environment)
+        },
         "databricks_sql_endpoint.warehouse": platform.warehouse,
         "databricks_permissions.warehouse-permissions": platform.warehouse,
         "databricks_secret_scope.secrets": platform.secret_scope,

@@ -1,7 +1,9 @@
 """The registered models that training fills with versions and serving refers to."""
 
+from collections.abc import Mapping
 from typing import Final
 
+from infra.declared.environment import Environment
 from ml.contract.serving import FEEDBACK_MODEL, KERAS_MODEL, PYTORCH_MODEL
 
 MODELS: Final = {
@@ -10,3 +12,20 @@ MODELS: Final = {
     FEEDBACK_MODEL: "Takes a reader's verdict and writes it to the feedback table.",
 }
 """What people read about a model, by its name without catalog and schema."""
+
+
+def models_of(environment: Environment) -> Mapping[str, str]:
+    """The same of every model of the environment: those above, and what else its endpoints serve
+    from its schema of models."""
+    served = {
+        arm.model: f"Served by {endpoint.endpoint}."
+        for endpoint in environment.endpoints.values()
+        for arm in endpoint.served_models
+    }
+    return {**served, **MODELS}
+
+
+def model_id(model: str) -> str:
+    """What a model's resource is called in the platform stack. Only names that are known here are
+    no other object's too."""
+    return model if model in MODELS else f"model-{model}"

@@ -26,6 +26,7 @@ Exit status: 0 as it should be; 1 refused, with the way out; 2 wrong arguments; 
 drift, check found a hindrance, or wait saw an update fail.
 """
 
+_COMPARED: Final = "the one that serves what was compared"
 _CHECKED: Final = ("platform", "serving")
 
 Command = Callable[[argparse.Namespace], int]
@@ -55,8 +56,10 @@ def parser() -> argparse.ArgumentParser:
         )
         return added
 
-    add("status", _status, "state, arms, traffic, and drift that no plan shows")
+    looking = add("status", _status, "state, arms, traffic, and drift that no plan shows")
+    _add_test(looking, "every endpoint")
     pinning = add("pin", _pin, "write the versions of the aliases into the environment file")
+    _add_test(pinning)
     pinning.add_argument(
         "--newest", action="store_true", help="the newest READY version instead of the alias"
     )
@@ -75,6 +78,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="decision.json, as ml.compare or ml.replay wrote it; of a replay with its answers",
     )
+    _add_test(promoting, _COMPARED)
     _add_experiment(promoting)
     diffing = add(
         "diff",
@@ -101,17 +105,20 @@ def parser() -> argparse.ArgumentParser:
         metavar="REVISION",
         help="every decision that the change since this Git revision needs: what CI runs",
     )
+    _add_test(verifying, "each of them, or the one that serves what was compared")
     _add_experiment(verifying)
     verifying.add_argument(
         "--data", type=Path, metavar="FILE", help="the file that the decision was made from"
     )
     back = add("rollback", _rollback, "write the last deployed file")
+    _add_test(back)
     back.add_argument(
         "--to", metavar="COMMIT", help="this commit's file, without asking the workspace"
     )
     checking = add(
         "check", _check, "what a deployment would fail at or erase, with the command that heals it"
     )
+    _add_test(checking, "every endpoint")
     checking.add_argument("--stack", choices=_CHECKED, help="of this stack alone. Default: of both")
     planned = add("policy", _policy, "refuse plans that destroy an endpoint or what holds data")
     planned.add_argument(
@@ -122,14 +129,17 @@ def parser() -> argparse.ArgumentParser:
         help="what terraform show -json writes of a plan",
     )
     waiting = add("wait", _wait, "wait for an update: progress, and build logs where it fails")
+    _add_test(waiting, "every endpoint")
     waiting.add_argument(
         "--timeout-minutes",
         type=float,
         metavar="MINUTES",
         help="default: timeout_minutes of the environment file",
     )
-    add("aliases", _aliases, "after a deployment: let the aliases follow the roles")
+    following = add("aliases", _aliases, "after a deployment: let the aliases follow the roles")
+    _add_test(following, "every test")
     recording = add("record", _record, "after a deployment: note since when the traffic is split")
+    _add_test(recording, _COMPARED)
     recording.add_argument(
         "--experiment",
         required=True,
@@ -155,6 +165,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _add_test(parser: argparse.ArgumentParser, default: str = "the only one") -> None:
+    parser.add_argument(
+        "--test",
+        metavar="NAME",
+        help=f"the A/B test by the name of its table in the file. Default: {default}",
+    )
+
+
 def _add_experiment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--experiment",
@@ -169,7 +187,7 @@ def _status(given: argparse.Namespace) -> int:
     from infra.rollout.view import show_status
     from infra.rollout.workspace import workspace
 
-    environment = load(given.environment)
+    environment = load(given.environment, given.test)
     state = terraform_state.read(environment, Path.cwd())
     with workspace(environment) as client, progress("Comparing file, state and endpoints"):
         found = statuses(client, environment, state)
@@ -183,7 +201,7 @@ def _pin(given: argparse.Namespace) -> int:
     from infra.rollout.versions import Registry
     from infra.rollout.workspace import workspace
 
-    file = EnvironmentFile(given.environment)
+    file = EnvironmentFile(given.environment, given.test)
     with workspace(file.environment) as client, progress("Asking the registry"):
         pinned = pin(file, Registry(client), newest=given.newest, models=tuple(given.model))
     for it in pinned:
@@ -196,7 +214,7 @@ def _pin(given: argparse.Namespace) -> int:
 def _promote(given: argparse.Namespace) -> int:
     from infra.rollout.promote import promote
 
-    done = promote(given.environment, given.decision, experiment=given.experiment)
+    done = promote(given.environment, given.decision, experiment=given.experiment, test=given.test)
     print(done.difference, end="")
     what = "The roles are swapped" if done.swapped else f"{done.percent} percent"
     after = "aliases" if done.swapped else f"record --experiment {done.experiment}"
@@ -213,25 +231,34 @@ def _verify(given: argparse.Namespace) -> int:
     from infra.rollout.environment_file import EnvironmentFile
     from infra.rollout.evidence import Evidence, last_step
     from infra.rollout.separation import require_separate
-    from infra.rollout.verify import evidence_of, moves, verify
+    from infra.rollout.verify import evidence_of, moves, tests_of_both, verify
 
-    file = EnvironmentFile(given.environment)
+    file = EnvironmentFile(given.environment, given.test)
+    chosen: list[tuple[Evidence, str | None]] = []
     if given.decision:
-        chosen = [Evidence.read(given.decision)]
+        chosen = [(Evidence.read(given.decision), given.test)]
     elif given.base:
-        chosen = []
         if history.is_in(file.path, given.base):  # a new environment enters by review alone
             before = history.at(file.path, given.base).environment
             require_separate(file.path, before, file.environment, given.base)
-            for move in moves(before, file.environment):
-                chosen.append(evidence_of(file, move, before, given.base))
+            for was, now in tests_of_both(before, file.environment):
+                changed = EnvironmentFile(file.path, now.test)
+                for move in moves(was, now):
+                    chosen.append((evidence_of(changed, move, was, given.base), now.test))
     else:
-        arms = file.environment.ab_test.challengers
-        steps = (last_step(file.path, arm.served_entity_name, arm.traffic) for arm in arms)
-        chosen = [step for step in steps if step]
-    for evidence in chosen:
+        for name in (it for it in file.environment.chosen if it in file.environment.tests):
+            for arm in file.environment.tests[name].challengers:
+                step = last_step(file.path, arm.served_entity_name, arm.traffic, name)
+                chosen += [(step, name)] if step else []
+    for evidence, test in chosen:
         with progress(f"Making {evidence.file} again from the data"):
-            done = verify(evidence, given.environment, experiment=given.experiment, data=given.data)
+            done = verify(
+                evidence,
+                given.environment,
+                experiment=given.experiment,
+                data=given.data,
+                test=test if len(file.environment.tests) > 1 else None,
+            )
         decision = evidence.decision
         print(
             f"{evidence.file}: verified: {decision.verdict} for "
@@ -263,18 +290,21 @@ def _rollback(given: argparse.Namespace) -> int:
     from infra.rollout.workspace import workspace
 
     file = file_of(given.environment)
-    if given.to:
+    # A file that is wrong now can be taken back as a whole.
+    environment = None if given.to and not given.test else load(file, given.test)
+    if environment is None or given.to:
         commit = history.at(file, given.to)
     else:
-        environment = load(file)
         with workspace(environment) as client:
             document = live(client, environment.ab_test.endpoint)
         served = None if document is None else settings.found(document)
         commit = rollback.target(file, environment, served)
     before = file.read_bytes().decode()
-    rollback.restore(file, commit)
-    print(unified_difference(file, before, commit.content.decode()), end="")
-    print(f"{file.name} is what it was in {commit}. Nothing is deployed; commit it for a review.")
+    alone = given.test if environment and len(environment.tests) > 1 else None
+    rollback.restore(file, commit, alone)
+    print(unified_difference(file, before, file.read_bytes().decode()), end="")
+    what = f"{alone} of {file.name}" if alone else file.name
+    print(f"{what} is what it was in {commit}. Nothing is deployed; commit it for a review.")
     return AS_IT_SHOULD_BE
 
 
@@ -284,7 +314,7 @@ def _check(given: argparse.Namespace) -> int:
     from infra.rollout.finding import Finding
     from infra.rollout.workspace import workspace
 
-    environment = load(given.environment)
+    environment = load(given.environment, given.test)
     root = Path.cwd()
     stacks = (given.stack,) if given.stack else _CHECKED
     findings: list[Finding] = []
@@ -316,7 +346,7 @@ def _wait(given: argparse.Namespace) -> int:
     from infra.rollout.wait import wait
     from infra.rollout.workspace import workspace
 
-    environment = load(given.environment)
+    environment = load(given.environment, given.test)
     failed = False
     with workspace(environment) as client:
         for endpoint in as_deployed(environment, client):
@@ -343,7 +373,7 @@ def _aliases(given: argparse.Namespace) -> int:
     from infra.rollout.versions import Registry
     from infra.rollout.workspace import workspace
 
-    environment = load(given.environment)
+    environment = load(given.environment, given.test)
     with workspace(environment) as client:
         require_live(client, environment)
         found = list(moves(Registry(client), environment))
@@ -362,8 +392,10 @@ def _record(given: argparse.Namespace) -> int:
     from infra.rollout.splits import record
     from infra.rollout.workspace import workspace
 
-    environment = load(given.environment)
     experiment = load_experiment(given.experiment)
+    environment = load(given.environment, given.test).about_models(
+        experiment.champion.model, experiment.challenger.model
+    )
     with workspace(environment) as client:
         document = live(client, environment.ab_test.endpoint)
     done = record(environment, experiment, document, splits_of(given.experiment))

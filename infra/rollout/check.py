@@ -107,15 +107,17 @@ def _models(registry: Registry, environment: Environment) -> Iterator[Finding]:
 
 
 def _signatures(registry: Registry, environment: Environment) -> Iterator[Finding]:
-    try:
-        require_one_signature(environment, registry)
-    except Refused as refused:
-        yield Finding(
-            subject="signature",
-            problem=str(refused),
-            heal=f"{_TRAIN} (--environment {environment.name}), then python -m infra.rollout pin "
-            f"--environment {environment.name} --newest",
-        )
+    for test in (name for name in environment.chosen if name in environment.tests):
+        try:
+            require_one_signature(environment.about(test), registry)
+        except Refused as refused:
+            named = f" --test {test}" if len(environment.tests) > 1 else ""
+            yield Finding(
+                subject="signature",
+                problem=str(refused),
+                heal=f"{_TRAIN} (--environment {environment.name}), then python -m infra.rollout "
+                f"pin --environment {environment.name}{named} --newest",
+            )
 
 
 def _grants(client: "WorkspaceClient", environment: Environment) -> Iterator[Finding]:

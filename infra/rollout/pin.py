@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from infra.declared.endpoint import SingleModel
 from infra.declared.environment import Environment
-from infra.rollout.environment_file import CHAMPION, FEEDBACK, EnvironmentFile, Place, key_of
+from infra.rollout.environment_file import CHAMPION, EnvironmentFile, Place
 from infra.rollout.refusal import Refused
 from infra.rollout.versions import READY, Registry, Version
 
@@ -28,20 +29,25 @@ def pin(
     `models` narrows what is pinned. Without `newest`, a model is pinned to the version whose alias
     is its role's name. Raises Refused before anything is written.
     """
+    singles = {
+        it.model for it in file.environment.endpoints.values() if isinstance(it, SingleModel)
+    }
+    of_arms = {*models} - singles
+    if of_arms:
+        file.about_models(*of_arms)
     environment = file.environment
     find: Callable[[Place, str], Version] = (
         (lambda _, model: registry.newest_ready(model))
         if newest
         else lambda place, model: registry.aliased(model, alias_of(place))
     )
-    chosen = {
-        place: model
-        for place, model in served(environment)
-        if (model in models if models else place != FEEDBACK)
-    }
-    unknown = set(models) - {model for _, model in served(environment)}
+    places = dict(_alone(environment))
+    if of_arms or not models:
+        places = {**dict(_arms(environment)), **(places if models else {})}
+    chosen = {place: model for place, model in places.items() if not models or model in models}
+    unknown = {*models} - {*chosen.values()}
     if unknown:
-        known = ", ".join(sorted({model for _, model in served(environment)}))
+        known = ", ".join(sorted({*places.values()}))
         raise Refused(
             f"--model {', '.join(sorted(unknown))}: {file.path.name} serves no such model; it "
             f"serves {known}."
@@ -53,8 +59,10 @@ def pin(
         before = _version_at(environment, place)
         if version.number != before:
             file.set_version(place, version.number)
-        pinned.append(Pinned(key=key_of(place), version=version, before=before))
-    require_one_signature(file.edited(), registry)
+        pinned.append(Pinned(key=file.key_of(place), version=version, before=before))
+    edited = file.edited()
+    if of_arms or not models:
+        require_one_signature(edited, registry)
     if file.difference:
         file.save()
     return tuple(pinned)
@@ -65,13 +73,18 @@ def alias_of(place: Place) -> str:
     return CHALLENGER if isinstance(place, int) else CHAMPION
 
 
-def served(environment: Environment) -> Iterator[tuple[Place, str]]:
-    """Every served model of an environment, with its place in the file."""
+def _arms(environment: Environment) -> Iterator[tuple[Place, str]]:
+    """The models of the test that is meant, each with its place in the file."""
     yield CHAMPION, environment.ab_test.champion.model
     for position, arm in enumerate(environment.ab_test.challengers):
         yield position, arm.model
-    if environment.feedback:
-        yield FEEDBACK, environment.feedback.model
+
+
+def _alone(environment: Environment) -> Iterator[tuple[Place, str]]:
+    """The models that have an endpoint each, with its name."""
+    for name, endpoint in environment.endpoints.items():
+        if isinstance(endpoint, SingleModel):
+            yield name, endpoint.model
 
 
 def require_ready(version: Version) -> None:
@@ -102,8 +115,9 @@ def require_one_signature(environment: Environment, registry: Registry) -> None:
 
 
 def _version_at(environment: Environment, place: Place) -> int:
-    if place == FEEDBACK and environment.feedback:
-        return environment.feedback.version
+    if isinstance(place, str) and place != CHAMPION:
+        (alone,) = environment.endpoints[place].served_models
+        return alone.version
     test = environment.ab_test
     return test.challengers[place].version if isinstance(place, int) else test.champion.version
 

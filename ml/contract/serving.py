@@ -46,13 +46,16 @@ class FeedbackVariable(StrEnum):
     """The full name of the table of the verdicts."""
 
     PAYLOAD_TABLE = "FEEDBACK_PAYLOAD_TABLE"
-    """The full name of the inference table of the predictions; absent where there is none."""
+    """The full name of the inference table of the predictions, or of those of several A/B tests
+    with commas between; absent where there is none."""
 
     UNKNOWN_REQUEST = "FEEDBACK_UNKNOWN_REQUEST"
     """One of UNKNOWN_REQUESTS; absent, the first of them."""
 
     LABELS = "FEEDBACK_LABELS"
-    """The labels that readers may give, with commas between them; absent, those of pneumonia."""
+    """The labels of all tests that readers may give, with commas between them; absent, those of
+    pneumonia."""
 
     ANSWER_TYPE = "FEEDBACK_ANSWER_TYPE"
-    """The type of one answer in SQL, as the task has it; absent, that of pneumonia."""
+    """The type of one answer in SQL, one for each inference table, with commas between them;
+    absent, that of pneumonia."""

@@ -147,7 +147,8 @@ def _one(given: argparse.Namespace, console: Console) -> int:
 def _verdicts(environment: str) -> tuple[str, ...]:
     from infra.declared.environment import load
 
-    return load(environment).ab_test.task.verdicts
+    tests = load(environment).tests.values()
+    return tuple(dict.fromkeys(verdict for test in tests for verdict in test.task.verdicts))
 
 
 def _sheet(given: argparse.Namespace, console: Console) -> int:

@@ -247,8 +247,8 @@ class ReadingBook:
         if not recorded and self._setting.unknown_request == "refuse":
             return (
                 f"prediction_id = {reading.prediction_id!r}: no such prediction is in "
-                f"{self._setting.payload_table}; rows arrive there up to an hour after the answer. "
-                "Send it later, or correct the id"
+                f"{' or '.join(table for table, _ in self._setting.payloads)}; rows arrive "
+                "there up to an hour after the answer. Send it later, or correct the id"
             )
         return None
 
@@ -269,20 +269,15 @@ class ReadingBook:
         """Those of their predictions that the inference table has, under the id that was given,
         and by what the view of the predictions names them: the client's id where there is one."""
         predictions = {reading.prediction_id for reading in readings}
-        if self._setting.payload_table is None:
+        if not self._setting.payloads:
             return {}
         further = {it: found for it in predictions if (found := _FURTHER_IMAGE.fullmatch(it))}
         requests = predictions | {found["request"] for found in further.values()}
-        try:
-            rows = self._warehouse.execute(
-                _KNOWN_REQUESTS.replace(_ANSWER, self._setting.answer_type),
-                payload_table=self._setting.payload_table,
-                request_ids=json.dumps(sorted(requests)),
-            )
-        except StatementError as error:
-            if _NO_SUCH_TABLE not in str(error):
-                raise
-            rows = []  # serving creates the table with the first request that it logs
+        rows = [
+            row
+            for payload_table, answer_type in self._setting.payloads
+            for row in self._logged(payload_table, answer_type, requests)
+        ]
         images: dict[str, int] = {}
         names: dict[str, str] = {}
         for row in rows:
@@ -294,6 +289,21 @@ class ReadingBook:
             if images.get(found["request"], 0) > int(found["image"]):
                 known.setdefault(it, f"{names[found['request']]}#{found['image']}")
         return known
+
+    def _logged(
+        self, payload_table: str, answer_type: str, requests: Iterable[str]
+    ) -> Sequence[Row]:
+        """What an inference table has of requests."""
+        try:
+            return self._warehouse.execute(
+                _KNOWN_REQUESTS.replace(_ANSWER, answer_type),
+                payload_table=payload_table,
+                request_ids=json.dumps(sorted(requests)),
+            )
+        except StatementError as error:
+            if _NO_SUCH_TABLE not in str(error):
+                raise
+            return []  # serving creates the table with the first request that it logs
 
     def _insert(self, readings: Iterable[Reading], recorded: set[str]) -> int:
         rows = [

@@ -51,7 +51,7 @@ def opened(
     if analysis is None:
         raise UserError(
             f"environment {environment.name} logs no predictions, so there is nothing to read. "
-            "Add [ab_test.inference_table] to its file and deploy it."
+            f"Add [{environment.test}.inference_table] to its file and deploy it."
         )
     if environment.feedback is None:
         raise UserError(

@@ -59,7 +59,12 @@ def pseudonym(patient: str) -> str:
 
 
 def logged_films(
-    experiment: "Experiment", environment: str, warehouse: str | None, client: "PredictionClient"
+    experiment: "Experiment",
+    environment: str,
+    warehouse: str | None,
+    client: "PredictionClient",
+    *,
+    test: str | None = None,
 ) -> list[LabelledFilm]:
     """The films whose readers agree in their majority; an id of a request begins with its film's.
 
@@ -72,7 +77,9 @@ def logged_films(
     from ml.prediction.unlabelled import ingested
     from ml.workspace.warehouse import Warehouse
 
-    loaded = load(environment)
+    loaded = load(environment, test).about_models(
+        experiment.champion.model, experiment.challenger.model
+    )
     analysis = Analysis.of(loaded)
     if analysis is None:
         raise UserError(f"environment {loaded.name}: its endpoint logs nothing to replay.")
