@@ -25,6 +25,7 @@ MODULES: Final = (
     "__init__.py",
     "contract/__init__.py",
     "contract/active.py",
+    "contract/arms.py",
     "contract/errors.py",
     "contract/serving.py",
     "contract/tables.py",

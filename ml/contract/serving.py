@@ -8,15 +8,16 @@ The response is ``{"predictions": [answer, ...]}``; of pneumonia an answer is ``
 from enum import StrEnum
 from typing import Final, Literal, get_args
 
+from ml.contract.arms import KERAS, PYTORCH
 from ml.contract.task import PNEUMONIA, ImageInput
 
 LABELS: Final = PNEUMONIA.labels
 """The classes of the films that this project trains on; a label is the index of its name here."""
 
-KERAS_MODEL: Final = "pneumonia_poc_classifier"
+KERAS_MODEL: Final = KERAS.model
 """The champion's registered name, without catalog and schema."""
 
-PYTORCH_MODEL: Final = "pneumonia_poc_classifier_pytorch"
+PYTORCH_MODEL: Final = PYTORCH.model
 """The challenger's registered name, without catalog and schema."""
 
 FEEDBACK_MODEL: Final = "feedback_processor"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ml.contract.arms import TRAINING
 from ml.contract.errors import UserError
 
 if TYPE_CHECKING:
@@ -169,8 +170,7 @@ class Registry:
         if version not in existing:
             raise RegistryError(
                 f"{name} has no version {version} in {self.uri}: {self._held(existing)}. "
-                "Take one that exists, or register one: python -m ml.train_keras, "
-                "python -m ml.train_torch"
+                f"Take one that exists, or register one: {', '.join(TRAINING)}"
             )
 
     def _held(self, versions: list[int]) -> str:
