@@ -199,7 +199,7 @@ class AnalysisStack(_EnvironmentStack):
                 schema_name=analysis.schema,
                 name=analysis.view_name(view.name),
                 table_type="VIEW",
-                comment=literal(view.comment),
+                comment=literal(analysis.comment(view)),
                 view_definition=literal(query),
                 warehouse_id=warehouse_id,
                 depends_on=[

@@ -146,7 +146,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     journaled = found.tally.journaled
     written = write(folder, found.decision, page, journaled.text() if journaled else None)
-    show(console, found.decision, tables(found.judgement), remark=remark(found.judgement))
+    show(
+        console,
+        found.decision,
+        tables(found.judgement),
+        remark=remark(found.judgement),
+        task=experiment.task,
+    )
     console.print(f"Written: {', '.join(map(str, written))}", soft_wrap=True)
     if given.record:
         _record(given, experiment, found)
@@ -260,7 +266,7 @@ def _decided(
 
     rows: Rows
     if given.data is not None:
-        rows = labelled_file(given.data, experiment.subgroups)
+        rows = labelled_file(given.data, experiment.subgroups, experiment.task)
         journals = None
         if given.journal:
             environment = _about(load(given.environment, given.test), experiment)
@@ -301,6 +307,12 @@ def _views(
             f"environment {environment.name}: its endpoint logs nothing, so that there is nothing "
             f"to compare. Give it an inference table: [{environment.test}.inference_table] in "
             f"infra/environments/{environment.name}.toml."
+        )
+    if analysis.task != experiment.task:
+        raise UserError(
+            f"the experiment {experiment.name} is of the task {experiment.task.name}, and the "
+            f"test of environment {environment.name} of {analysis.task.name}. Name the same task "
+            "in both files."
         )
     client = connect(environment)
     warehouse = Warehouse.named(client, given.warehouse or environment.warehouse_name)

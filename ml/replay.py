@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -119,10 +120,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = given.output or Path(".local", "replays", experiment.name)
     require_writable(folder, "--output")
     if given.answers is not None:
-        answers, source = answers_file.read(given.answers), given.answers.name
+        answers, source = answers_file.read(given.answers, experiment.task), given.answers.name
     else:
         answers, source = _ask(experiment, given, folder, console)
-        answers_file.write(folder / ANSWERS_FILE, answers)
+        answers_file.write(folder / ANSWERS_FILE, answers, experiment.task)
     answers = answers.in_order()
     judgement = judge_pairs(experiment, answers)
     made = decision(
@@ -134,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     page = report(experiment, judgement, answers, made) if given.report else None
     written = write(folder, made, page)
-    show(console, made, tables(experiment, judgement))
+    show(console, made, tables(experiment, judgement), task=experiment.task)
     files = ", ".join(file.name for file in written)
     console.print(f"Written: {folder}/{files}", soft_wrap=True)
     return 0
@@ -167,7 +168,8 @@ def _ask(
         films, source = _films(experiment, given, clients[0])
         if given.films:
             films = films[: given.films]
-        return _answers(clients, films, given.concurrency, console), source
+        asked = _answers(clients, films, given.concurrency, console)
+        return replace(asked, threshold=experiment.task.threshold), source
 
 
 def _films(

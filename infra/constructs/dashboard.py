@@ -67,7 +67,7 @@ def whole_layout(environment: Environment, analysis: Analysis) -> dict[str, Any]
 def layout(name: str, filled_in: Callable[[str], str]) -> dict[str, Any]:
     """The definition of some pages, each data set with its statement."""
     definition: dict[str, Any] = json.loads(
-        (DASHBOARDS / f"{name}.lvdash.json").read_text(encoding="utf-8")
+        analysis.task.said((DASHBOARDS / f"{name}.lvdash.json").read_text(encoding="utf-8"))
     )
     folder = DASHBOARDS if name == "ab_test" else DASHBOARDS / name
     for dataset in definition["datasets"]:

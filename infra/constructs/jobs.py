@@ -23,6 +23,7 @@ from infra.constructs import requirements
 from infra.constructs.compute import single_node
 from infra.declared import platform
 from infra.declared.environment import Environment
+from ml.contract.arms import ARMS, Arm
 
 _ENTRY = "infra/tasks/run_module.py"
 _CLUSTER = "single-node"
@@ -69,7 +70,7 @@ class IngestionJob(Construct):
 
 
 class RetrainingJob(Construct):
-    """`python -m ml.train_keras` and `ml.train_torch`, one after the other on one machine.
+    """The commands of `ml.contract.arms`, one after the other on one machine.
 
     Registers a version of each; what is served changes only when a file says so, by its number.
     """
@@ -100,18 +101,19 @@ class RetrainingJob(Construct):
             parameters={"environment": environment.name},
             tasks=[
                 _task(
-                    "train_keras", jobs.retraining, "ml.train_keras", *arguments, packages=packages
-                ),
-                _task(
-                    "train_torch",
+                    _key(arm),
                     jobs.retraining,
-                    "ml.train_torch",
-                    *arguments,
+                    *(*arm.command.split(), *arguments),
                     packages=packages,
-                    after=("train_keras",),
-                ),
+                    after=tuple(map(_key, ARMS[max(0, number - 1) : number])),
+                )
+                for number, arm in enumerate(ARMS)
             ],
         )
+
+
+def _key(arm: Arm) -> str:
+    return arm.command.split()[-1].removeprefix("ml.")
 
 
 class MonitoringJob(Construct):

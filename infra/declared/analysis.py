@@ -17,12 +17,10 @@ from infra.declared.environment import Environment
 from infra.declared.local_workspace import is_on_this_machine
 from infra.declared.naming import payload_table
 from infra.declared.reading import ReadingPlan
-from ml.contract.serving import DECISION_THRESHOLD, LABELS
 from ml.contract.tables import PREDICTION_CONTEXT, PREDICTION_FEEDBACK, SIMULATION
+from ml.contract.task import PNEUMONIA, Task
 
 _SQL: Final = Path(__file__).parents[1] / "views"
-_NEGATIVE, _POSITIVE = LABELS
-
 
 _SIMULATED: Final = ("local", "demo")
 
@@ -97,6 +95,8 @@ class Analysis:
     """The full name of the table of what is known of a prediction's film."""
     simulations_count: bool = False
     """Whether readings that a simulation gave are labels, as where nobody reads at all."""
+    task: Task = PNEUMONIA
+    """What the models answer, and its words."""
     reading: ReadingPlan | None = None
     """How films are chosen for readers; None where the environment does not say it."""
 
@@ -116,6 +116,7 @@ class Analysis:
             feedback=PREDICTION_FEEDBACK.full_name(environment.catalog),
             context=PREDICTION_CONTEXT.full_name(environment.catalog),
             simulations_count=may_simulate(environment),
+            task=environment.ab_test.task,
             reading=environment.reading if "reading" in environment.model_fields_set else None,
         )
 
@@ -131,6 +132,10 @@ class Analysis:
     def full_name(self, view: str) -> str:
         """The view's three-level name."""
         return f"{self.catalog}.{self.schema}.{self.view_name(view)}"
+
+    def comment(self, view: View) -> str:
+        """What people read about a view, in the words of the task."""
+        return self.task.said(view.comment)
 
     def query(self, view: str) -> str:
         """The query behind a view, as `CREATE VIEW ... AS` takes it and Unity Catalog keeps it:
@@ -161,9 +166,11 @@ class Analysis:
             "feedback": self.feedback,
             "context": self.context,
             "standing": standing(self.readings, "prediction_id"),
-            "threshold": str(DECISION_THRESHOLD),
-            "negative": _NEGATIVE,
-            "positive": _POSITIVE,
+            "threshold": str(self.task.threshold),
+            "negative": self.task.negative,
+            "positive": self.task.positive,
+            "answer_type": self.task.answer_type,
+            "found_probability": self.task.probability_of("answer"),
             **{view.name: self.full_name(view.name) for view in VIEWS},
         }
 

@@ -26,8 +26,10 @@ from infra.declared.naming import (
 from infra.declared.principal import PRINCIPAL_KINDS, Principal
 from infra.declared.rules import one_of, whole_number
 from infra.declared.served_model import Challenger, ServedModel, served_entity_name
+from infra.declared.task import TaskKey
 from infra.declared.traffic import Challenge, TrafficSplit
 from ml.contract.serving import UNKNOWN_REQUESTS, UnknownRequest
+from ml.contract.task import PNEUMONIA
 
 MOST_SERVED_ENTITIES: Final = 10
 SHORTEST_TIMEOUT_MINUTES: Final = 45
@@ -181,6 +183,9 @@ def _principals_named_twice(permissions: object) -> Iterator[InitErrorDetails]:
 
 class ABTest(Endpoint):
     """One endpoint, a champion and its challengers, each with a share of the traffic."""
+
+    task: TaskKey = Field(default=PNEUMONIA, examples=['task = "pneumonia"'])
+    """What its models answer: a task's name, or a path relative to the environment's file."""
 
     champion: ServedModel = Field(examples=["[ab_test.champion]"])
     challengers: tuple[Challenger, ...] = Field(default=(), strict=False)

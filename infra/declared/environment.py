@@ -34,6 +34,8 @@ from infra.declared.problem import (
 from infra.declared.reading import ReadingPlan
 from infra.declared.served_model import ServedModel
 from infra.declared.state import LocalState, State
+from infra.declared.task import FOLDER
+from ml.contract.task import PNEUMONIA
 
 ENVIRONMENTS: Final = Path(__file__).parents[1] / "environments"
 
@@ -190,12 +192,30 @@ def load(name_or_path: str | Path, test: str | None = None) -> Environment:
             {"name": file.stem, **table},
             by_name=False,  # in a file, a key has one spelling
             by_alias=True,
+            context={FOLDER: file.parent},
         )
+        problems += _strata_of_the_called(file, environment)
     except ValidationError as error:
         problems += [as_problem(file, details) for details in error.errors(include_url=False)]
     if problems:
         raise InvalidEnvironment(problems)
     return environment.about(test)
+
+
+def _strata_of_the_called(file: Path, environment: Environment) -> Iterator[Problem]:
+    tasks = [test.task for test in environment.tests.values()]
+    task = min(tasks, key=lambda it: it.threshold, default=PNEUMONIA)
+    for place, stratum in enumerate(environment.reading.audit_strata):
+        if stratum.start >= task.threshold:
+            key = f"reading.audit_strata[{place}].from"
+            yield Problem(
+                file=file,
+                key=key,
+                value=as_toml(key, stratum.start),
+                rule=f"a probability of {task.positive} between 0 and {task.threshold:g}: of "
+                f"{task.words.case[1]} called so, all are read",
+                way_out=f"write from = {task.threshold * 0.4:g} for those of that and more",
+            )
 
 
 def load_all() -> tuple[Environment, ...]:

@@ -11,6 +11,7 @@ from infra.declared.analysis import analyses
 from infra.declared.environment import Environment
 from ml.contract.serving import FeedbackVariable
 from ml.contract.tables import PREDICTION_FEEDBACK
+from ml.contract.task import PNEUMONIA
 
 SECRETS: Final[Mapping[str, Mapping[str, str]]] = {
     "oauth": {
@@ -39,9 +40,14 @@ def feedback_variables(
         FeedbackVariable.TABLE: PREDICTION_FEEDBACK.full_name(environment.catalog),
         FeedbackVariable.UNKNOWN_REQUEST: feedback.unknown_request,
     }
-    payloads = [analysis.payload for analysis in analyses(environment).values()]
-    if payloads:
-        variables[FeedbackVariable.PAYLOAD_TABLE] = ",".join(payloads)
+    tests = list(analyses(environment).values())
+    if tests:
+        variables[FeedbackVariable.PAYLOAD_TABLE] = ",".join(it.payload for it in tests)
+    labels = dict.fromkeys(label for it in tests for label in it.task.labels)
+    if tests and tuple(labels) != PNEUMONIA.labels:
+        variables[FeedbackVariable.LABELS] = ",".join(labels)
+    if any(it.task.answer_type != PNEUMONIA.answer_type for it in tests):
+        variables[FeedbackVariable.ANSWER_TYPE] = ",".join(it.task.answer_type for it in tests)
     if secrets:
         # What is passed through comes with its own host.
         variables["DATABRICKS_HOST"] = host

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from infra.declared.environment import Environment
-from ml.contract.serving import FEEDBACK_MODEL, KERAS_MODEL, PYTORCH_MODEL
+from ml.contract.arms import ARMS
+from ml.contract.serving import FEEDBACK_MODEL
 
 MODELS: Final = {
-    KERAS_MODEL: "Pneumonia in a chest X-ray: the champion's architecture, in Keras.",
-    PYTORCH_MODEL: "Pneumonia in a chest X-ray: the challenger's architecture, in PyTorch.",
+    **{arm.model: arm.about for arm in ARMS},
     FEEDBACK_MODEL: "Takes a reader's verdict and writes it to the feedback table.",
 }
 """What people read about a model, by its name without catalog and schema."""

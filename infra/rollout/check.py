@@ -28,6 +28,7 @@ from infra.rollout.pin import require_one_signature, require_ready
 from infra.rollout.refusal import Refused
 from infra.rollout.terraform_state import PlatformState, TerraformState
 from infra.rollout.versions import Registry
+from ml.contract.arms import TRAINING
 from ml.workspace.unity_catalog import exists
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 _SECRET: Final = re.compile(r"\{\{secrets/(?P<scope>[^/]+)/(?P<key>[^/}]+)\}\}")
 _ALL: Final = frozenset({"ALL_PRIVILEGES", "ALL PRIVILEGES"})
-_TRAIN: Final = "python -m ml.train_keras or python -m ml.train_torch"
+_TRAIN: Final = " or ".join(TRAINING)
 
 
 def check_platform(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ml.contract.arms import TRAINING
 from ml.contract.errors import UserError
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ _PATIENCE = {
 _OF_ANOTHER_RUN = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_DEFAULT_ARTIFACT_ROOT")
 
 _SECONDS_TO_ANSWER = 15
+
+_FOREIGN = "model"
+"""The folder of a model that was logged elsewhere, in its run."""
 
 
 class RegistryError(UserError):
@@ -103,8 +107,8 @@ class Registry:
             return dict(self.client.get_model_version(name, str(version)).tags)
 
     @contextmanager
-    def experiment(self, environment: str) -> Iterator[None]:
-        """A run in the environment's experiment."""
+    def experiment(self, environment: str) -> Iterator[str]:
+        """A run in the environment's experiment: its id."""
         import mlflow
 
         with _explained(self.uri):
@@ -116,8 +120,8 @@ class Registry:
                 identity = self.client.create_experiment(name, artifact_location=artifacts)
             else:
                 identity = found.experiment_id
-            with mlflow.start_run(experiment_id=identity):
-                yield
+            with mlflow.start_run(experiment_id=identity) as run:
+                yield run.info.run_id
 
     def register(
         self, name: str, model_uri: str, tags: Mapping[str, str], description: str
@@ -132,6 +136,22 @@ class Registry:
             version = mlflow.register_model(model_uri, name, tags=dict(tags))
             self.client.update_model_version(name, version.version, description=description)
         return Registration(name=name, version=int(version.version), tags=tags)
+
+    def register_folder(
+        self,
+        name: str,
+        folder: Path,
+        tags: Mapping[str, str],
+        description: str,
+        environment: str,
+    ) -> Registration:
+        """Makes the model in a folder a version, kept with a run of an environment's experiment."""
+        import mlflow
+
+        with self.experiment(environment) as run:
+            mlflow.set_tags(dict(tags))
+            mlflow.log_artifacts(str(folder), _FOREIGN)
+        return self.register(name, f"runs:/{run}/{_FOREIGN}", tags, description)
 
     def load(self, name: str, version: int) -> "PyFuncModel":
         """A registered version as MLflow's generic model.
@@ -168,8 +188,7 @@ class Registry:
         if version not in existing:
             raise RegistryError(
                 f"{name} has no version {version} in {self.uri}: {self._held(existing)}. "
-                "Take one that exists, or register one: python -m ml.train_keras, "
-                "python -m ml.train_torch"
+                f"Take one that exists, or register one: {', '.join(TRAINING)}"
             )
 
     def _held(self, versions: list[int]) -> str:

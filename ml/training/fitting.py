@@ -39,7 +39,8 @@ class Batches:
     """
 
     def __init__(self, films: Films, recipe: Recipe) -> None:
-        self._films = films
+        self.films = films
+        """All of them, unchanged: for what learns from them at once."""
         self._recipe = recipe
         self._size = min(recipe.batch_size, len(films))
         self._of_class = len(films) / (
@@ -48,7 +49,7 @@ class Batches:
 
     def __len__(self) -> int:
         """Batches an epoch."""
-        return len(self._films) // self._size
+        return len(self.films) // self._size
 
     @property
     def steps(self) -> int:
@@ -58,8 +59,8 @@ class Batches:
     def batch(self, epoch: int, index: int) -> Batch:
         """The batch of that number in an epoch: the same films and changes on every run."""
         seed = self._recipe.seed
-        order = np.random.default_rng([seed, epoch]).permutation(len(self._films))
-        films = self._films.take(order[index * self._size : (index + 1) * self._size])
+        order = np.random.default_rng([seed, epoch]).permutation(len(self.films))
+        films = self.films.take(order[index * self._size : (index + 1) * self._size])
         smoothing = self._recipe.label_smoothing
         targets = films.labels * (1 - smoothing) + smoothing / 2
         random = np.random.default_rng([seed, epoch, index])
@@ -78,7 +79,7 @@ class Network(Protocol):
         """Trainable parameters."""
 
     def fit(self, batches: Batches, recipe: Recipe, watch: "Watch") -> None:
-        """Trains; afterwards the network has the averaged weights."""
+        """Trains; afterwards the network has the weights that are kept."""
 
     def predict(self, images: Images) -> NDArray[np.float32]:
         """Probabilities of PNEUMONIA, [n, 1], for images [n, h, w, 1] in [0, 1]."""

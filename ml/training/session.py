@@ -7,13 +7,12 @@ registry, and only then the framework.
 import argparse
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ml.contract.arms import Arm
 from ml.data import loading
 from ml.data.films import DataSet
 from ml.registration import provenance
@@ -28,28 +27,6 @@ if TYPE_CHECKING:
     from ml.training.fitting import Network
 
 
-@dataclass(frozen=True, kw_only=True)
-class Arm:
-    """One of the two models that the endpoint compares."""
-
-    command: str
-    """The module that trains it."""
-    model: str
-    """Its registered name, without catalog and schema."""
-    framework: str
-    """For people; the distribution's name is its lower case."""
-    network: str
-    """The module with its architecture."""
-    architecture: str
-    packages: tuple[str, ...]
-    """What a served version needs, to be pinned."""
-
-    @property
-    def framework_version(self) -> str:
-        """The version that is installed here."""
-        return version(self.packages[0])
-
-
 def options(arm: Arm) -> argparse.ArgumentParser:
     """The options of the command that trains an arm."""
     parser = Options(
@@ -57,13 +34,14 @@ def options(arm: Arm) -> argparse.ArgumentParser:
         description=f"Trains {arm.model} ({arm.architecture}, {arm.framework}) and registers it.",
     )
     add_data_option(parser)
-    parser.add_argument(
-        "--epochs",
-        type=whole_number(1, 1000),
-        default=Recipe.epochs,
-        metavar="N",
-        help="how often every training film is seen (default: %(default)s)",
-    )
+    if arm.epochs:
+        parser.add_argument(
+            "--epochs",
+            type=whole_number(1, 1000),
+            default=Recipe.epochs,
+            metavar="N",
+            help="how often every training film is seen (default: %(default)s)",
+        )
     parser.add_argument(
         "--seed",
         type=whole_number(0, 2**32 - 1),
@@ -110,12 +88,13 @@ def train(arm: Arm, arguments: Sequence[str] | None) -> int:
     _show_data(data, console)
     with status(console, "Opening the registry"):
         registry = Registry(given.registry, local=is_local(environment))
-    identity = _identity(arm, data, epochs=given.epochs, seed=given.seed)
+    repeated = {"epochs": given.epochs} if arm.epochs else {}
+    identity = _identity(arm, data, **repeated, seed=given.seed)
     if given.skip_if_registered and (existing := registry.existing(name, identity)):
         console.print(f"{name}: the same films, code and options gave a version already")
         _show_result(existing, given.environment, registry, console)
         return 0
-    recipe = Recipe(epochs=given.epochs, seed=given.seed)
+    recipe = Recipe(**repeated, seed=given.seed)
     with status(console, f"Importing {arm.framework}"), silenced_natives():
         network = _network(arm, data.image_size, recipe)
     report = _fit(network, data, recipe, f"{name} ({arm.framework})", console)
@@ -125,13 +104,12 @@ def train(arm: Arm, arguments: Sequence[str] | None) -> int:
     return 0
 
 
-def _identity(arm: Arm, data: DataSet, *, epochs: int, seed: int) -> dict[str, str]:
+def _identity(arm: Arm, data: DataSet, **options: int) -> dict[str, str]:
     """Two versions that agree in these tags are the same on the same machine."""
     return {
         "data_digest": data.digest,
         "code_digest": provenance.code_digest(_file(arm.network), arm.packages),
-        "epochs": str(epochs),
-        "seed": str(seed),
+        **{name: str(value) for name, value in options.items()},
         "image_size": str(data.image_size),
     }
 

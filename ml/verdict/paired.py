@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from statsmodels.stats.contingency_tables import mcnemar
 
-from ml.contract.serving import DECISION_THRESHOLD
+from ml.contract.task import PNEUMONIA as PNEUMONIA_TASK
 from ml.evaluation.discrimination import Scores, area, paired_area_difference
 from ml.verdict.gains import between, level
 from ml.verdict.planning.films_needed import multiple
@@ -57,6 +57,8 @@ class Answers:
     challenger: Floats
     patient_key: Sequence[str | None] | None = None
     """The same for films of one patient; None for a film, or for all, where it is not known."""
+    threshold: float = PNEUMONIA_TASK.threshold
+    """From which probability on an arm calls a film positive."""
 
     def in_order(self) -> "Answers":
         """Sorted by patient, and by id; a film of which no patient is known by its id."""
@@ -74,6 +76,7 @@ class Answers:
             champion=self.champion[at],
             challenger=self.challenger[at],
             patient_key=[self.patient_key[it] for it in at] if self.patient_key else None,
+            threshold=self.threshold,
         )
 
     @cached_property
@@ -128,8 +131,8 @@ class Answers:
         """The calls, at the threshold, in as many looks as are shown."""
         return Pairs(
             look=self._look,
-            champion_called=self.champion >= DECISION_THRESHOLD,
-            challenger_called=self.challenger >= DECISION_THRESHOLD,
+            champion_called=self.champion >= self.threshold,
+            challenger_called=self.challenger >= self.threshold,
             sick=self.sick,
             sampling=self.sampling,
             n=np.ones(self.sick.size),
@@ -142,7 +145,7 @@ class Answers:
             look=self._look,
             arm=np.full(n, arm, np.int8),
             propensity=np.full(n, 0.5),
-            called=self.probabilities[arm] >= DECISION_THRESHOLD,
+            called=self.probabilities[arm] >= self.threshold,
             truth=np.where(self.sick, PNEUMONIA, NORMAL).astype(np.int8),
             sampling=self.sampling,
             n=np.ones(n),

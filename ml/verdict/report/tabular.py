@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 
 from ml.contract.decision import NONE_GIVEN
-from ml.contract.serving import LABELS
 from ml.verdict.counting.journals import UNLOGGED
 from ml.verdict.counting.tally import Standing
 from ml.verdict.judgement import Judgement, Needed
@@ -125,7 +124,7 @@ def arms(judgement: Judgement) -> Table:
     rows: list[tuple[str, ...]] = [
         ("requests", str(champion.requests), str(challenger.requests)),
         ("mature films with a truth", str(champion.labels), str(challenger.labels)),
-        ("of them PNEUMONIA", str(champion.positives), str(challenger.positives)),
+        (f"of them {judgement.task.positive}", str(champion.positives), str(challenger.positives)),
         ("films too young to be judged", str(champion.pending), str(challenger.pending)),
     ]
     names = list(dict.fromkeys([*champion.figures, *challenger.figures]))
@@ -164,7 +163,7 @@ def verification(judgement: Judgement) -> Table:
         heads=("answers", "mature", "with a truth", "read, not resolved", "of what was promised"),
         rows=[
             (
-                f"{ARMS[cover.arm]}: {LABELS[cover.called]}",
+                f"{ARMS[cover.arm]}: {judgement.task.labels[cover.called]}",
                 str(cover.films),
                 str(cover.resolved),
                 str(cover.unresolved),
