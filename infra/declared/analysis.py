@@ -139,6 +139,7 @@ class Analysis:
         """The query of everything that readers have sent, as `standing` takes it."""
         return Template(_text("parts/readings")).substitute(
             feedback=self.feedback,
+            payload=self.payload,
             simulation=SIMULATION,
             simulations_count=str(self.simulations_count).upper(),
         )
