@@ -155,6 +155,7 @@ class Analysis:
         """The query of everything that readers have sent, as `standing` takes it."""
         return Template(text_of("parts/readings")).substitute(
             feedback=self.feedback,
+            payload=self.payload,
             simulation=SIMULATION,
             simulations_count=str(self.simulations_count).upper(),
         )

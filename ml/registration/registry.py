@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml.contract.arms import TRAINING
 from ml.contract.errors import UserError
+from ml.workspace.moved_registry import ARTIFACTS, follow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 LOCAL_FOLDER = Path(".local")
 """Relative to the working directory, which is the repository's root."""
 LOCAL_TRACKING_URI = f"sqlite:///{LOCAL_FOLDER}/mlflow.db"
-LOCAL_ARTIFACTS = LOCAL_FOLDER / "mlartifacts"
+LOCAL_ARTIFACTS = LOCAL_FOLDER / ARTIFACTS
 DATABRICKS_REGISTRY_URI = "databricks-uc"
 DATABRICKS_TRACKING_URI = "databricks"
 
@@ -76,6 +77,7 @@ class Registry:
         _quiet()
         if self.tracking_uri == LOCAL_TRACKING_URI:
             _make_local_folder()
+            follow(LOCAL_FOLDER / "mlflow.db")
         with _explained(self.uri):
             _require_an_answer(self.uri)
             mlflow.set_tracking_uri(self.tracking_uri)

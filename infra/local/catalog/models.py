@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlparse
 
+from ml.workspace.moved_registry import follow
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -133,14 +135,20 @@ class RegisteredModels:
             if self._opened is None:
                 store = mlflow().store.model_registry.sqlalchemy_store
                 create: Callable[[str], Any] = store.SqlAlchemyStore
+                if (file := self._file) is not None:
+                    follow(file)
                 self._opened = create(self._uri)
             return self._opened
 
     @property
     def _exists(self) -> bool:
         # Reading must not create an empty registry beside the one that training writes.
+        return self._file is None or self._file.exists()
+
+    @property
+    def _file(self) -> Path | None:
         parsed = urlparse(self._uri)
-        return parsed.scheme != "sqlite" or Path(parsed.path.removeprefix("/")).exists()
+        return Path(parsed.path.removeprefix("/")) if parsed.scheme == "sqlite" else None
 
 
 _importing = threading.Lock()

@@ -238,6 +238,10 @@ def _readings() -> list[dict[str, Any]]:
         ("film-19", "NORMAL", "reader-3", _DAY * 2 + 68, {"feedback_source": SIMULATION}),
         ("film-13", "NORMAL", "reader-2", 135, {"feedback_source": "reading room"}),
         ("film-13", "PNEUMONIA", "reader-2", 134, {"supersedes": "reading-25"}),
+        # By Databricks' ids, which the readers had before the requests were logged.
+        ("request-9", "PNEUMONIA", "reader-2", 136, {"pending": True}),
+        ("request-2#2", "NORMAL", "reader-2", 137, {"pending": None}),
+        ("request-13", "NORMAL", "reader-2", 138, {"pending": False}),
     )
     return [
         {
