@@ -16,6 +16,7 @@ from infra.local.catalog import (
     namespaces_api,
     tables_api,
 )
+from infra.local.catalog.grant_holders import GrantHolders
 from infra.local.catalog.models import RegisteredModels
 from infra.local.catalog.namespaces import Namespaces
 from infra.local.catalog.tables import Tables
@@ -96,6 +97,8 @@ class Lake:
         emulator, user = self._emulator, self.user
         models = models_api.ModelsApi(self.models, self.namespaces, emulator.documents, user)
         dashboards = DashboardsApi(emulator.documents, user)
+        grants = emulator.documents.setdefault("grants", {})
+        holders = GrantHolders(grants, self.namespaces, self.tables, self.models)
         return [
             # minilake's administration would delete files of open databases.
             Route("/_minilake/{rest:path}", _refuse, methods=["GET", "POST"]),
@@ -110,7 +113,7 @@ class Lake:
                 [
                     *models.routes(),
                     *creation_api.routes(self.namespaces, self.database),
-                    *grants_api.routes(self.namespaces, self.tables, self.models),
+                    *grants_api.routes(holders),
                     *namespaces_api.routes(self.namespaces, self.tables, self.models),
                     *secrets.routes(user),
                     *warehouses.routes(),
