@@ -19,11 +19,14 @@ from infra.local.catalog import (
     namespaces_api,
     tables_api,
 )
+from infra.local.catalog.grant_holders import GrantHolders
 from infra.local.catalog.models import RegisteredModels
 from infra.local.catalog.namespaces import Namespaces
 from infra.local.catalog.tables import Tables
 from infra.local.emulator import Emulator, state_of
-from infra.local.objects import clusters, files, jobs, permissions, queries, secrets, warehouses
+from infra.local.jobs import api as jobs_api
+from infra.local.jobs.runs import Runs
+from infra.local.objects import clusters, files, permissions, queries, secrets, warehouses
 from infra.local.objects.dashboards import DashboardsApi
 from infra.local.refusal import not_emulated
 from infra.local.serving.inference_tables import LakePayloadSink
@@ -73,7 +76,17 @@ class Lake:
             self.database, self.tables, self.namespaces, user, forms=forms.covered()
         )
         self.statements = Statements(self.engine)
-        self._emulator.run_sql_by(lambda script: run_script(self.statements, script))
+
+        def run_sql(script: str) -> tuple[list[str], list[list[str | None]]]:
+            return run_script(self.statements, script)
+
+        self._emulator.run_sql_by(run_sql)
+        self.runs = Runs(
+            self._emulator.documents.setdefault("jobs", {}),
+            self._emulator.save,
+            data / "jobs",
+            run_sql,
+        )
         self.payload_sink = LakePayloadSink(self.database, self.tables, self.namespaces)
         self.payload_sink.create_system_tables()
         self._destinations = Destinations(self._emulator.documents)
@@ -96,6 +109,8 @@ class Lake:
         emulator, user = self._emulator, self.user
         models = models_api.ModelsApi(self.models, self.namespaces, emulator.documents, user)
         dashboards = DashboardsApi(emulator.documents, user)
+        grants = emulator.documents.setdefault("grants", {})
+        holders = GrantHolders(grants, self.namespaces, self.tables, self.models)
         return [
             # minilake's administration would delete files of open databases.
             Route("/_minilake/{rest:path}", _refuse, methods=["GET", "POST"]),
@@ -110,12 +125,12 @@ class Lake:
                 [
                     *models.routes(),
                     *creation_api.routes(self.namespaces, self.database),
-                    *grants_api.routes(self.namespaces, self.tables, self.models),
+                    *grants_api.routes(holders),
                     *namespaces_api.routes(self.namespaces, self.tables, self.models),
                     *secrets.routes(user),
                     *warehouses.routes(),
                     *clusters.routes(),
-                    *jobs.routes(),
+                    *jobs_api.routes(self.runs, user),
                     *queries.routes(),
                     *dashboards.routes(),
                     *self._destinations.routes(),

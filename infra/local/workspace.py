@@ -62,6 +62,7 @@ async def open_workspace(settings: Settings) -> AsyncIterator[Workspace]:
     token = load_or_create_token(settings.token_file)
     async with contextlib.AsyncExitStack() as stack:
         lake = stack.enter_context(contextlib.closing(Lake(settings.data, settings.registry)))
+        stack.push_async_callback(lake.runs.close)
         journal = Journal(settings.journal_folder, delay_seconds=settings.delivery_seconds)
         stack.callback(journal.close)
         store = EndpointStore(settings.endpoints_file)
