@@ -11,12 +11,12 @@ import asyncio
 import functools
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
 from starlette.responses import Response
 from starlette.routing import Route
 
 from infra.local.catalog.model_rules import refusals
 from infra.local.catalog.models import mlflow
+from infra.local.http import json_object
 from infra.local.refusal import Refusal, invalid, missing, not_emulated
 from infra.local.tracking.runs_api import PATH
 
@@ -73,10 +73,10 @@ class RegistryApi:
         return [Route(f"{_PREFIX}/{{call:path}}", self._call, methods=methods)]
 
     async def _call(self, request: Request) -> Response:
-        body = await request.body()
-        return await asyncio.to_thread(self._answer, request, body)
+        fields = await json_object(request) or dict(request.query_params)
+        return await asyncio.to_thread(self._answer, request, fields)
 
-    def _answer(self, request: Request, body: bytes) -> Response:
+    def _answer(self, request: Request, fields: dict[str, Any]) -> Response:
         from google.protobuf.json_format import ParseError
 
         json_of = mlflow().utils.proto_json_utils
@@ -86,9 +86,8 @@ class RegistryApi:
         if call is None or sent is None or answer is None:
             raise not_emulated(f"{request.method} {request.url.path}")
         try:
-            fields = orjson.loads(body) if body else dict(request.query_params)
             json_of.parse_dict(fields, message := sent())
-        except (orjson.JSONDecodeError, ParseError, AttributeError) as error:
+        except ParseError as error:
             raise Refusal(400, "MALFORMED_REQUEST", f"{name}: {error}.") from error
         with refusals():
             content = json_of.message_to_json(answer(**call(message)))

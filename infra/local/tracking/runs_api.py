@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from infra.local.catalog.models import mlflow
+from infra.local.http import json_object
 from infra.local.refusal import not_emulated
 
 if TYPE_CHECKING:
@@ -63,8 +64,8 @@ class RunsApi:
             self._store.engine.dispose()
 
     async def _call(self, request: Request) -> Response:
-        body = await request.body()
-        return await asyncio.to_thread(self._answer, request, body)
+        await json_object(request)  # MLflow's handlers stumble over anything else
+        return await asyncio.to_thread(self._answer, request, await request.body())
 
     def _answer(self, request: Request, body: bytes) -> Response:
         server = self._open()

@@ -102,16 +102,6 @@ def test_a_version_is_downloaded_byte_for_byte(
     assert files_of(Path(got)) == files_of(folder)
 
 
-def test_a_version_is_copied_to_another_model(
-    client: MlflowClient, register: Callable[[str, float], ModelVersion], name: str
-) -> None:
-    register(name, 5)
-    copied = client.copy_model_version(f"models:/{name}/1", f"{name}_copy")
-    assert (copied.name, copied.version, copied.status) == (f"{name}_copy", "1", "READY")
-    loaded = mlflow.pyfunc.load_model(f"models:/{name}_copy/1")
-    assert np.asarray(loaded.predict(pd.DataFrame({"x": [1.0]}))).tolist() == [6.0]
-
-
 def test_serving_and_terraform_see_what_was_registered(
     shared_workspace: Any, register: Callable[[str, float], ModelVersion], name: str
 ) -> None:

@@ -158,8 +158,10 @@ def test_a_logged_model_is_registered_from_its_run(
     assert found.model_id == logged.model_id
     loaded = mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}")
     assert np.asarray(loaded.predict(films)).tolist() == [2.0, 4.0]
+    copied = client.copy_model_version(f"models:/{version.name}/1", f"{version.name}_copy")
+    assert (copied.name, copied.status) == (f"{version.name}_copy", "READY")
     card = mlflow.artifacts.download_artifacts(
-        f"models:/{version.name}/{version.version}/card.md", dst_path=str(tmp_path / "got")
+        f"models:/{copied.name}/{copied.version}/card.md", dst_path=str(tmp_path / "got")
     )
     assert Path(card).read_text() == "# Twice"
 
