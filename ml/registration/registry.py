@@ -76,9 +76,10 @@ class Registry:
 
         _quiet()
         if self.tracking_uri == LOCAL_TRACKING_URI:
-            _make_local_folder()
+            with _private():
+                _make_local_folder()
             follow(LOCAL_FOLDER / "mlflow.db")
-        with _explained(self.uri):
+        with _explained(self.uri), _private():
             _require_an_answer(self.uri)
             mlflow.set_tracking_uri(self.tracking_uri)
             mlflow.set_registry_uri(self.uri)
@@ -113,7 +114,7 @@ class Registry:
         """A run in the environment's experiment: its id."""
         import mlflow
 
-        with _explained(self.uri):
+        with _explained(self.uri), _private():
             name = os.environ.get("MLFLOW_EXPERIMENT_NAME", f"/Shared/pneumonia-{environment}")
             found = self.client.get_experiment_by_name(name)
             if found is None:
@@ -134,7 +135,7 @@ class Registry:
         """
         import mlflow
 
-        with _explained(self.uri), _uninterrupted():
+        with _explained(self.uri), _uninterrupted(), _private():
             version = mlflow.register_model(model_uri, name, tags=dict(tags))
             self.client.update_model_version(name, version.version, description=description)
         return Registration(name=name, version=int(version.version), tags=tags)
@@ -280,6 +281,16 @@ def _uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _private() -> Iterator[None]:
+    """What MLflow writes on this machine meanwhile is for its owner alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextmanager
