@@ -28,6 +28,7 @@ def pin(
     `models` narrows what is pinned. Without `newest`, a model is pinned to the version whose alias
     is its role's name. Raises Refused before anything is written.
     """
+    require_known(file, models)
     environment = file.environment
     find: Callable[[Place, str], Version] = (
         (lambda _, model: registry.newest_ready(model))
@@ -39,18 +40,11 @@ def pin(
         for place, model in served(environment)
         if (model in models if models else place != FEEDBACK)
     }
-    unknown = set(models) - {model for _, model in served(environment)}
-    if unknown:
-        known = ", ".join(sorted({model for _, model in served(environment)}))
-        raise Refused(
-            f"--model {', '.join(sorted(unknown))}: {file.path.name} serves no such model; it "
-            f"serves {known}."
-        )
     pinned = []
     for place, model in chosen.items():
         version = find(place, environment.full_model_name(model))
         require_ready(version)
-        before = _version_at(environment, place)
+        before = version_at(environment, place)
         if version.number != before:
             file.set_version(place, version.number)
         pinned.append(Pinned(key=key_of(place), version=version, before=before))
@@ -58,6 +52,16 @@ def pin(
     if file.difference:
         file.save()
     return tuple(pinned)
+
+
+def require_known(file: EnvironmentFile, models: tuple[str, ...]) -> None:
+    """Raises Refused for a model that the environment does not serve."""
+    known = {model for _, model in served(file.environment)}
+    if unknown := set(models) - known:
+        raise Refused(
+            f"--model {', '.join(sorted(unknown))}: {file.path.name} serves no such model; it "
+            f"serves {', '.join(sorted(known))}."
+        )
 
 
 def alias_of(place: Place) -> str:
@@ -72,6 +76,14 @@ def served(environment: Environment) -> Iterator[tuple[Place, str]]:
         yield position, arm.model
     if environment.feedback:
         yield FEEDBACK, environment.feedback.model
+
+
+def version_at(environment: Environment, place: Place) -> int:
+    """The version that the file names at a place."""
+    if place == FEEDBACK and environment.feedback:
+        return environment.feedback.version
+    test = environment.ab_test
+    return test.challengers[place].version if isinstance(place, int) else test.champion.version
 
 
 def require_ready(version: Version) -> None:
@@ -99,13 +111,6 @@ def require_one_signature(environment: Environment, registry: Registry) -> None:
                 f"{_shown(expected)}. A request reaches either arm, so that both need the same "
                 "signature: register the challenger with the champion's, or pin another version."
             )
-
-
-def _version_at(environment: Environment, place: Place) -> int:
-    if place == FEEDBACK and environment.feedback:
-        return environment.feedback.version
-    test = environment.ab_test
-    return test.challengers[place].version if isinstance(place, int) else test.champion.version
 
 
 def _shown(signature: object) -> str:
