@@ -8,9 +8,10 @@ Facts about the provider: docs/reference/terraform-provider.md#what-it-never-sen
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from typing import Final, NoReturn, get_args
 
 import jsii
-from cdktf import Annotations, TerraformResourceLifecycle, TerraformStack
+from cdktf import Annotations, TerraformResourceLifecycle, TerraformStack, Token
 from cdktf_cdktf_provider_databricks.model_serving import (
     ModelServing,
     ModelServingAiGateway,
@@ -30,11 +31,15 @@ from constructs import Construct, IValidation
 from pydantic import TypeAdapter
 
 from infra.constructs.served import identities, newer_arguments, served
-from infra.declared.endpoint import AutoCapture, Endpoint
+from infra.declared.endpoint import AutoCapture, Endpoint, Level, Permission
 from infra.declared.gateway import Notifications
-from infra.declared.naming import CatalogName, SchemaName, payload_table
+from infra.declared.naming import CatalogName, EndpointName, SchemaName, payload_table
+from infra.declared.principal import PRINCIPAL_KINDS, Principal
 from infra.declared.served_model import ServedModel
 from infra.declared.traffic import TrafficSplit
+
+_LEVELS: Final = get_args(Level)
+"""Each includes those before it."""
 
 
 class ModelServingEndpoint(Construct):
@@ -106,8 +111,10 @@ class ModelServingEndpoint(Construct):
         )
         if self.endpoint.adopt:
             self.resource.import_from(self.endpoint.endpoint)
-        if self.endpoint.permissions:
-            self._grant()
+        self._access: Permissions | None = None
+        self._granted = self.endpoint.permissions
+        if self._granted:
+            self._give_access()
 
         for warning in _warnings(self.endpoint):
             Annotations.of(self).add_warning(warning)
@@ -119,9 +126,33 @@ class ModelServingEndpoint(Construct):
         return f"{self.resource.terraform_resource_type}.{self.resource.friendly_unique_id}"
 
     @property
+    def endpoint_name(self) -> str:
+        """Its name in the workspace."""
+        return self.endpoint.endpoint
+
+    @property
     def path(self) -> str:
         """Where requests go, behind the workspace's host."""
-        return f"/serving-endpoints/{self.endpoint.endpoint}/invocations"
+        return _path(self.endpoint_name)
+
+    @staticmethod
+    def from_endpoint_name(
+        scope: Construct,
+        id: str,  # noqa: A002 - named as in every construct
+        endpoint_name: str,
+    ) -> "ReferencedEndpoint":
+        """An endpoint that somebody else deploys; nobody is asked whether it exists."""
+        return ReferencedEndpoint(scope, id, endpoint_name)
+
+    def grant_query(self, *principals: Principal) -> None:
+        """Lets principals send requests to the endpoint, beside those who may already."""
+        for principal in principals:
+            self._grant(principal, "CAN_QUERY")
+
+    def grant_manage(self, *principals: Principal) -> None:
+        """Lets principals change the endpoint, beside those who may already."""
+        for principal in principals:
+            self._grant(principal, "CAN_MANAGE")
 
     def _full_name(self, model: ServedModel) -> str:
         catalog = model.catalog or self._catalog
@@ -168,21 +199,39 @@ class ModelServingEndpoint(Construct):
             enabled=table.enabled,
         )
 
-    def _grant(self) -> None:
-        Permissions(
-            self,
-            "permissions",
-            serving_endpoint_id=self.resource.serving_endpoint_id,
-            access_control=[
-                PermissionsAccessControl(
-                    group_name=permission.group,
-                    user_name=permission.user,
-                    service_principal_name=permission.service_principal,
-                    permission_level=permission.level,
-                )
-                for permission in self.endpoint.permissions
-            ],
-        )
+    def _grant(self, principal: Principal, level: Level) -> None:
+        """A principal has one level on an endpoint, the highest that it was given."""
+        if not isinstance(principal, Principal):
+            raise TypeError(f"A grant needs a Principal, got: {principal!r}")
+        who = {kind: getattr(principal, kind) for kind in PRINCIPAL_KINDS}
+        given = Permission(**who, level=level)
+        held = [it for it in self._granted if all(getattr(it, kind) == who[kind] for kind in who)]
+        if any(_LEVELS.index(it.level) >= _LEVELS.index(level) for it in held):
+            return
+        self._granted = (*(it for it in self._granted if it not in held), given)
+        self._give_access()
+
+    def _give_access(self) -> None:
+        """In one resource: it holds all permissions of the endpoint, and another one would take
+        these away."""
+        access_control = [
+            PermissionsAccessControl(
+                group_name=permission.group,
+                user_name=permission.user,
+                service_principal_name=permission.service_principal,
+                permission_level=permission.level,
+            )
+            for permission in self._granted
+        ]
+        if self._access is None:
+            self._access = Permissions(
+                self,
+                "permissions",
+                serving_endpoint_id=self.resource.serving_endpoint_id,
+                access_control=access_control,
+            )
+        else:
+            self._access.put_access_control(access_control)
 
     def _payload_tables(self) -> Iterator[str]:
         for table in (self.endpoint.inference_table, self.endpoint.auto_capture):
@@ -207,6 +256,41 @@ class ModelServingEndpoint(Construct):
             if tables[table] > 1
         ]
         return problems
+
+
+class ReferencedEndpoint(Construct):
+    """An endpoint of the workspace that another deployment holds, known by its name.
+
+    It gives no access: Terraform's resource of permissions holds all of an endpoint, so that a
+    grant from here would take away those of its owner.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - named as in every construct
+        endpoint_name: str,
+    ) -> None:
+        super().__init__(scope, id)
+        if not Token.is_unresolved(endpoint_name):
+            endpoint_name = TypeAdapter(EndpointName).validate_python(endpoint_name, strict=True)
+        self.endpoint_name = endpoint_name
+
+    @property
+    def path(self) -> str:
+        """Where requests go, behind the workspace's host."""
+        return _path(self.endpoint_name)
+
+    def grant_query(self, *_: Principal) -> NoReturn:
+        """Raises TypeError, with the way out."""
+        raise TypeError(
+            f"{self.endpoint_name} is declared elsewhere, and Terraform's permissions of an "
+            "endpoint replace all that it has: grant where its ModelServingEndpoint is made."
+        )
+
+
+def _path(endpoint_name: str) -> str:
+    return f"/serving-endpoints/{endpoint_name}/invocations"
 
 
 @jsii.implements(IValidation)

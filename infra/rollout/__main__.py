@@ -72,6 +72,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="only this model, without catalog and schema; may be repeated. Default: both arms",
     )
+    pinning.add_argument(
+        "--unless-worse",
+        type=Path,
+        metavar="REPORT.MD",
+        help="with --newest: only versions whose model cards show no worse validation figures, "
+        "with the same signature; the report for the reviewers is written to this file",
+    )
     promoting = add("promote", _promote, "write the next step of the ramp, by a decision")
     promoting.add_argument(
         "--decision",
@@ -220,6 +227,8 @@ def _pin(given: argparse.Namespace) -> int:
     from infra.rollout.versions import Registry
     from infra.rollout.workspace import workspace
 
+    if given.unless_worse:
+        return _propose(given)
     file = EnvironmentFile(given.environment, given.test)
     if not given.model:
         _ = file.environment.test  # before the workspace is asked
@@ -229,6 +238,29 @@ def _pin(given: argparse.Namespace) -> int:
         change = "unchanged" if it.before == it.version.number else f"was {it.before}"
         print(f"{it.key}.version = {it.version.number}  ({it.version.model}; {change})")
     print(file.difference, end="")
+    return AS_IT_SHOULD_BE
+
+
+def _propose(given: argparse.Namespace) -> int:
+    from infra.rollout import proposal
+    from infra.rollout.environment_file import EnvironmentFile, replace
+    from infra.rollout.versions import Registry
+    from infra.rollout.workspace import workspace
+
+    if not given.newest:
+        raise Refused("--unless-worse weighs the newest versions: give --newest too.")
+    file = EnvironmentFile(given.environment, given.test)
+    with workspace(file.environment) as client, progress("Asking the registry"):
+        weighed = proposal.propose(file, Registry(client), models=tuple(given.model))
+    for it in weighed:
+        reason = it.hindrance or f"version {it.newest.number} instead of {it.pinned.number}"
+        print(f"{it.key} ({it.newest.model}): {reason}")
+    proposed = tuple(it for it in weighed if it.hindrance is None)
+    if proposed:
+        replace(given.unless_worse, proposal.report(file.environment, proposed).encode())
+        print(file.difference, end="")
+    else:
+        print("Nothing is proposed, and nothing was written.")
     return AS_IT_SHOULD_BE
 
 

@@ -44,7 +44,7 @@ def pin(
     )
     places = dict(_alone(environment))
     if of_arms or not models:
-        places = {**dict(_arms(environment)), **(places if models else {})}
+        places = {**dict(arms_at(environment)), **(places if models else {})}
     chosen = {place: arm for place, arm in places.items() if not models or arm.model in models}
     unknown = {*models} - {arm.model for arm in chosen.values()}
     if unknown:
@@ -73,7 +73,7 @@ def alias_of(place: Place) -> str:
     return CHALLENGER if isinstance(place, int) else CHAMPION
 
 
-def _arms(environment: Environment) -> Iterator[tuple[Place, ServedModel]]:
+def arms_at(environment: Environment) -> Iterator[tuple[Place, ServedModel]]:
     """The arms of the test that is meant, each with its place in the file."""
     yield CHAMPION, environment.ab_test.champion
     yield from enumerate(environment.ab_test.challengers)

@@ -17,6 +17,7 @@ from ml.data import loading
 from ml.data.films import DataSet
 from ml.registration import provenance
 from ml.terminal.command import Options, add_data_option, add_registry_options, whole_number
+from ml.training import device
 from ml.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -56,6 +57,12 @@ def options(arm: Arm) -> argparse.ArgumentParser:
         help="height and width that the model takes; default: that of the films of an .npz, 64 "
         "for a folder",
     )
+    parser.add_argument(
+        "--device",
+        choices=device.WANTED,
+        default=device.AUTO,
+        help="cuda is a GPU; auto takes one where there is one (default: %(default)s)",
+    )
     add_registry_options(parser)
     parser.add_argument(
         "--skip-if-registered",
@@ -82,6 +89,10 @@ def train(arm: Arm, arguments: Sequence[str] | None) -> int:
     from ml.workspace.connection import is_local
 
     console = Console(highlight=False)
+    if given.device == device.CUDA:
+        # The framework before its turn: whether there is a GPU is asked before films are read.
+        with status(console, f"Importing {arm.framework}"), silenced_natives():
+            _device(arm, given.device)
     with status(console, f"Reading {path}"):
         data = loading.load(path, given.image_size)
     loading.require_for_training(data)
@@ -96,10 +107,14 @@ def train(arm: Arm, arguments: Sequence[str] | None) -> int:
         return 0
     recipe = Recipe(**repeated, seed=given.seed)
     with status(console, f"Importing {arm.framework}"), silenced_natives():
-        network = _network(arm, data.image_size, recipe)
+        on, shown = _device(arm, given.device)
+        network = _network(arm, data.image_size, recipe, on)
+    if on != device.CPU:
+        console.print(f"Training on {shown}")
     report = _fit(network, data, recipe, f"{name} ({arm.framework})", console)
     with status(console, "Registering the version"), silenced_natives():
-        registered = _register(arm, network, report, identity, name, environment.name, registry)
+        tags = identity | {"device": shown}
+        registered = _register(arm, network, report, tags, name, environment.name, registry)
     _show_result(registered, given.environment, registry, console)
     return 0
 
@@ -122,8 +137,14 @@ def _file(module: str) -> Path:
     return Path(spec.origin)
 
 
-def _network(arm: Arm, image_size: int, recipe: Recipe) -> "Network":
-    network: Network = import_module(arm.network).Network(image_size, recipe.seed)
+def _device(arm: Arm, wanted: str) -> tuple[str, str]:
+    framework = f"{arm.framework} {arm.framework_version}"
+    return device.choose(wanted, import_module(arm.network), framework)
+
+
+def _network(arm: Arm, image_size: int, recipe: Recipe, on: str) -> "Network":
+    chosen = {} if on == device.CPU else {"device": on}
+    network: Network = import_module(arm.network).Network(image_size, recipe.seed, **chosen)
     return network
 
 

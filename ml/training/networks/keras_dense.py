@@ -33,6 +33,24 @@ _NORM = {"momentum": 0.9, "epsilon": 1e-5}
 _INITIALIZER = {"scale": 1 / 3, "mode": "fan_in", "distribution": "uniform"}
 
 
+def accelerator() -> str | None:
+    """The name of the GPU that TensorFlow computes on; None where it finds none."""
+    for gpu in tf.config.list_physical_devices("GPU"):
+        return str(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name))
+    return None
+
+
+def _use(device: str) -> None:
+    """Where TensorFlow computes: it takes a GPU that it sees, and by default all its memory."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if device == "cpu":
+        if gpus:
+            tf.config.set_visible_devices([], "GPU")
+        return
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+
 def build(
     image_size: int,
     widths: tuple[int, int] = (32, 64),
@@ -71,7 +89,8 @@ def _convolution_block(x: Any, channels: int, kernel: int = 3, stride: int = 1) 
 class Network:
     """The dense classifier with its training; see `ml.training.fitting.Network`."""
 
-    def __init__(self, image_size: int, seed: int) -> None:
+    def __init__(self, image_size: int, seed: int, device: str = "cpu") -> None:
+        _use(device)
         keras.utils.set_random_seed(seed)
         tf.config.experimental.enable_op_determinism()
         _keep_freed_memory()
