@@ -87,10 +87,6 @@ def test_a_variance_is_as_many_times_less_as_is_attainable(prevalence, specifici
     assert of_an_arm(truth) / of_an_arm(truth, truth) == pytest.approx(best)
 
 
-def test_at_a_specificity_of_nine_in_ten_no_covariate_could_bring_twice():
-    assert 1 + (1 / AUDIT - 1) * (1 - 0.9) == pytest.approx(1.9)
-
-
 @pytest.mark.parametrize(("off", "at_most"), [(0.0, 1.07), (0.05, 1.15), (0.1, 1.35)])
 def test_a_wrong_belief_costs_what_its_specificity_is_wrong_by(off, at_most):
     """The foretelling matters little, because answers NORMAL are nearly all right whatever is
