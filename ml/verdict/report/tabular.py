@@ -7,6 +7,7 @@ from ml.verdict.counting.journals import UNLOGGED
 from ml.verdict.counting.tally import Standing
 from ml.verdict.judgement import Judgement, Needed
 from ml.verdict.missing import MissingTruth
+from ml.verdict.numbers import decimal, span
 from ml.verdict.planning.futility import UNLIKELY
 from ml.verdict.report.safeguards import guardrails, reader_errors, subgroup, turned
 from ml.verdict.report.table import Section, Table, compared, name_of, parts, text
@@ -74,7 +75,7 @@ def gains(values: Mapping[str, Interval | None], judgement: Judgement) -> Table:
                 name_of(name),
                 *parts(value, signed=True),
                 compared(name, value),
-                f"{bounds.low:+.3f} to {bounds.high:+.3f}"
+                span(bounds.low, bounds.high, signed=True)
                 if (bounds := judgement.bounds.get(name))
                 else "",
             )
@@ -174,7 +175,11 @@ def verification(judgement: Judgement) -> Table:
         note=(
             f"Of {agreement.share.n} films with several readers, all readers agreed on "
             f"{text(agreement.share)}"
-            + (f"; Fleiss' kappa {agreement.kappa:.2f}." if agreement.kappa is not None else ".")
+            + (
+                f"; Fleiss' kappa {decimal(agreement.kappa, digits=2)}."
+                if agreement.kappa is not None
+                else "."
+            )
             if agreement
             else ""
         ),
