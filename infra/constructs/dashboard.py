@@ -6,7 +6,6 @@ https://docs.databricks.com/aws/en/dashboards/tutorials/dashboard-crud-api.
 """
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,19 +57,19 @@ def _title(environment: Environment) -> str:
 
 def whole_layout(environment: Environment, analysis: Analysis) -> dict[str, Any]:
     """The pages of the test and, where it is watched, those of the watch."""
-    pages = layout("ab_test", analysis.filled_in)
+    pages = layout("ab_test", analysis)
     watch = Watch.of(environment)
-    watched = layout("watch", watch.filled_in) if watch else {}
+    watched = layout("watch", watch) if watch else {}
     return {kind: [*its, *watched.get(kind, ())] for kind, its in pages.items()}
 
 
-def layout(name: str, filled_in: Callable[[str], str]) -> dict[str, Any]:
+def layout(name: str, source: Analysis | Watch) -> dict[str, Any]:
     """The definition of some pages, each data set with its statement."""
     definition: dict[str, Any] = json.loads(
-        analysis.task.said((DASHBOARDS / f"{name}.lvdash.json").read_text(encoding="utf-8"))
+        source.task.said((DASHBOARDS / f"{name}.lvdash.json").read_text(encoding="utf-8"))
     )
     folder = DASHBOARDS if name == "ab_test" else DASHBOARDS / name
     for dataset in definition["datasets"]:
         sql = (folder / f"{dataset['name']}.sql").read_text(encoding="utf-8")
-        dataset["queryLines"] = filled_in(sql).splitlines(keepends=True)
+        dataset["queryLines"] = source.filled_in(sql).splitlines(keepends=True)
     return definition

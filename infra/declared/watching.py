@@ -13,6 +13,7 @@ from infra.declared.endpoint import ABTest
 from infra.declared.environment import Environment
 from infra.declared.monitoring import Monitoring
 from ml.contract.tables import INPUT_MEASURES, REFERENCE_DISTRIBUTIONS, VERDICTS
+from ml.contract.task import Task
 
 WATCHED: Final = (
     View(
@@ -120,6 +121,11 @@ class Watch:
             monitoring=environment.monitoring,
             catalog=environment.catalog,
         )
+
+    @property
+    def task(self) -> Task:
+        """The task of the test."""
+        return self.analysis.task
 
     def query(self, view: str) -> str:
         """The query behind a view of the watch."""

@@ -23,7 +23,7 @@ def definition(ab_test: ABTestBed) -> dict[str, Any]:
     ab_test.judge("film-1", "PNEUMONIA")
     ab_test.judge("film-2", "NORMAL")
     ab_test.create_views()
-    return layout("ab_test", ab_test.analysis.filled_in)
+    return layout("ab_test", ab_test.analysis)
 
 
 @pytest.fixture

@@ -192,7 +192,7 @@ def test_every_widget_of_its_pages_shows_columns_of_its_statement(
 
     ab_test.answer(CHAMPION, 0.9, minutes=minutes_ago(5))
     create_views(ab_test, watch)
-    definition = layout("watch", watch.filled_in)
+    definition = layout("watch", watch)
     columns = {}
     for dataset in definition["datasets"]:
         answer = ab_test.workspace.sql("".join(dataset["queryLines"]))
