@@ -98,6 +98,12 @@ def options() -> argparse.ArgumentParser:
         "nothing",
     )
     parser.add_argument(
+        "--shadow",
+        action="store_true",
+        help="judge what python -m ml.shadow has written, film by film: both arms have answered "
+        "each, whatever the traffic was",
+    )
+    parser.add_argument(
         "--record",
         action="store_true",
         help="also write the verdict into the environment's table of verdicts, which alerts read",
@@ -124,6 +130,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     experiment = load(given.experiment)
     recorded = splits_of(given.experiment)
     in_force = splits(experiment, given.splits or (recorded if recorded.is_file() else None))
+    if given.shadow:
+        return _shadow(given, experiment, console)
     if given.verify is not None:
         return _verify(given, experiment, in_force, console)
     folder = given.output or Path(".local", "decisions", experiment.name)
@@ -157,6 +165,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.record:
         _record(given, experiment, found)
         console.print("Recorded, for the alerts that read it.")
+    return 0
+
+
+def _shadow(given: argparse.Namespace, experiment: "Experiment", console: "Console") -> int:
+    """Judges both arms' answers to what the champion was asked."""
+    refused = ("data", "journal", "splits", "as_of", "verify", "record")
+    if named := [f"--{it.replace('_', '-')}" for it in refused if getattr(given, it)]:
+        raise UserError(
+            f"--shadow judges pairs of answers of a workspace, as they are: {', '.join(named)} "
+            "does not belong to it. Leave it out."
+        )
+    from infra.declared.environment import load
+    from ml.contract.decision import ANSWERS_FILE
+    from ml.verdict.counting import answers_file
+    from ml.verdict.counting.shadow_pairs import shadow_pairs
+    from ml.verdict.paired import judge_pairs
+    from ml.verdict.report.conclusion import show, write
+    from ml.verdict.report.replay import decision, report, tables
+
+    folder = given.output or Path(".local", "shadows", experiment.name)
+    require_writable(folder, "--output")
+    environment = _about(load(given.environment, given.test), experiment)
+    rows, _ = _views(given, environment, experiment)
+    answers = shadow_pairs(experiment, rows.warehouse, rows.analysis, environment.catalog)
+    answers_file.write(folder / ANSWERS_FILE, answers, experiment.task)
+    judgement = judge_pairs(experiment, answers)
+    made = decision(
+        experiment,
+        judgement,
+        answers,
+        environment=environment.name,
+        source="what the champion was asked, in the order in which the truths came",
+    )
+    page = report(experiment, judgement, answers, made) if given.report else None
+    written = write(folder, made, page)
+    show(console, made, tables(experiment, judgement), task=experiment.task)
+    console.print(f"Written: {', '.join(map(str, written))}", soft_wrap=True)
     return 0
 
 

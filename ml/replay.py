@@ -210,10 +210,10 @@ def _answers(
     concurrency: int,
     console: "Console",
 ) -> "Answers":
+    from ml.contract.tables import REPLAY_MARK
     from ml.data.image_id import new_request_id
     from ml.prediction.journal import Prediction
     from ml.terminal.progress import tracked
-    from ml.verdict.counting.queries import REPLAY_PREFIX
     from ml.verdict.paired import Answers
 
     known = [client.journal.latest(client.endpoint.url) for client in clients]
@@ -228,7 +228,7 @@ def _answers(
                 # A request whose answer was lost keeps its id.
                 request_id=before.request_id
                 if before
-                else f"{REPLAY_PREFIX}{new_request_id(film.image_id)}",
+                else f"{REPLAY_MARK}{new_request_id(film.image_id)}",
             ).probability
             for client, answered in zip(clients, known, strict=True)
         )

@@ -17,7 +17,13 @@ from infra.declared.environment import Environment
 from infra.declared.local_workspace import is_on_this_machine
 from infra.declared.naming import payload_table
 from infra.declared.reading import ReadingPlan
-from ml.contract.tables import PREDICTION_CONTEXT, PREDICTION_FEEDBACK, SIMULATION
+from ml.contract.tables import (
+    PREDICTION_CONTEXT,
+    PREDICTION_FEEDBACK,
+    REPLAY_MARK,
+    SHADOW_MARK,
+    SIMULATION,
+)
 from ml.contract.task import PNEUMONIA, Task
 
 _SQL: Final = Path(__file__).parents[1] / "views"
@@ -166,6 +172,8 @@ class Analysis:
             "payload": self.payload,
             "feedback": self.feedback,
             "context": self.context,
+            "replay_mark": REPLAY_MARK,
+            "shadow_mark": SHADOW_MARK,
             "standing": standing(self.readings, "prediction_id"),
             "threshold": str(self.task.threshold),
             "negative": self.task.negative,

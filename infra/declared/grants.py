@@ -184,7 +184,7 @@ def _platform_claims(environment: Environment) -> Iterator[_Claim]:
 def _watch_claims(environment: Environment) -> Iterator[_Claim]:
     roles = environment.roles
     gold = Securable(kind="schema", name=f"{environment.catalog}.{GOLD}")
-    reference, measures, verdicts = (
+    reference, measures, verdicts, shadow = (
         Securable(kind="table", name=it.full_name(environment.catalog)) for it in WATCH_TABLES
     )
     if roles.endpoint_creator:
@@ -193,13 +193,14 @@ def _watch_claims(environment: Environment) -> Iterator[_Claim]:
             yield table, roles.endpoint_creator, ("SELECT",)
     for trainer in roles.trainers:
         yield gold, trainer, ("USE_SCHEMA",)
-        for table in (reference, measures):
+        for table in (reference, measures, shadow):
             yield table, trainer, ("SELECT", "MODIFY")
         for schema in _inference_schemas(environment):
             yield schema, trainer, ("USE_SCHEMA",)
     for analyst in roles.analysts:
         yield gold, analyst, ("USE_SCHEMA",)
         yield verdicts, analyst, ("SELECT", "MODIFY")
+        yield shadow, analyst, ("SELECT", "MODIFY")
 
 
 def _inference_schemas(environment: Environment) -> Iterator[Securable]:

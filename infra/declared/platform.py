@@ -161,6 +161,7 @@ class Tables(Declaration):
     reference_distributions: Held = Held()
     input_measures: Held = Held()
     verdicts: Held = Held()
+    shadow_answers: Held = Held()
 
 
 class Volumes(Declaration):

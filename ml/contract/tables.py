@@ -20,6 +20,12 @@ SIMULATION: Final = "simulation"
 """The `feedback_source` of a verdict that no reader gave: its film still waits for one."""
 
 
+REPLAY_MARK: Final = "replay-"
+SHADOW_MARK: Final = "shadow-"
+"""What a client's request id begins with where nobody waits for the answer: such a request is no
+traffic, and no view counts it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Column:
     """A column with its Databricks SQL type."""
@@ -285,5 +291,29 @@ VERDICTS: Final = Table(
         ),
         Column(name="labels", type="BIGINT", comment="Films with a truth, of both arms."),
         Column(name="recorded_at", type="TIMESTAMP", comment="When the row was written."),
+    ),
+)
+
+SHADOW_ANSWERS: Final = Table(
+    schema=GOLD,
+    name="shadow_answers",
+    comment=(
+        "What a challenger says of requests that its champion has answered: one row per "
+        "prediction and challenger, never changed."
+    ),
+    columns=(
+        Column(
+            name="prediction_id",
+            type="STRING",
+            comment="The champion's prediction, as the view of the predictions names it.",
+        ),
+        Column(name="databricks_request_id", type="STRING", comment="The champion's request."),
+        Column(name="image_index", type="INT", comment="The input's place in it, from 0."),
+        Column(name="request_time", type="TIMESTAMP", comment="When the champion was asked."),
+        Column(name="champion", type="STRING", comment="The champion's served entity."),
+        Column(name="challenger", type="STRING", comment="The challenger's served entity."),
+        Column(name="champion_probability", type="DOUBLE", comment="What the champion said."),
+        Column(name="challenger_probability", type="DOUBLE", comment="What the challenger says."),
+        Column(name="asked_at", type="TIMESTAMP", comment="When the challenger was asked."),
     ),
 )

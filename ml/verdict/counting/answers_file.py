@@ -16,6 +16,8 @@ from ml.verdict.paired import Answers
 _COLUMNS: Final = ("film", "ground_truth", "sampling_probability", "champion", "challenger")
 _PATIENT: Final = "patient_key"
 """A column that may be left out, and a cell that may be empty."""
+_SINCE: Final = "known_since"
+"""A column of truths that came one after the other."""
 
 
 def write(file: Path, answers: Answers, task: Task = PNEUMONIA) -> None:
@@ -25,19 +27,22 @@ def write(file: Path, answers: Answers, task: Task = PNEUMONIA) -> None:
         with file.open("w", newline="", encoding="utf-8") as stream:
             rows = csv.writer(stream)
             keys = answers.patient_key
-            rows.writerow((*_COLUMNS, *([_PATIENT] if keys else [])))
-            for film, sick, key, *numbers in zip(
+            times = answers.known_since
+            further = [*([_PATIENT] if keys else []), *([_SINCE] if times else [])]
+            rows.writerow((*_COLUMNS, *further))
+            for film, sick, key, time, *numbers in zip(
                 answers.film,
                 answers.sick,
                 keys or [None] * len(answers.film),
+                times or [""] * len(answers.film),
                 answers.sampling,
                 answers.champion,
                 answers.challenger,
                 strict=True,
             ):
-                patient = [key or ""] if keys else []
+                known = [*([key or ""] if keys else []), *([time] if times else [])]
                 truth = task.labels[int(sick)]
-                rows.writerow((film, truth, *map(float, numbers), *patient))
+                rows.writerow((film, truth, *map(float, numbers), *known))
     except OSError as error:
         raise UserError(
             f"{file}: cannot be written: {error.strerror}. Choose another --output."
@@ -47,7 +52,7 @@ def write(file: Path, answers: Answers, task: Task = PNEUMONIA) -> None:
 def read(file: Path, task: Task = PNEUMONIA) -> Answers:
     """Reads such a file. Raises UserError or InvalidData, with file, line and value."""
     try:
-        rows = list(sheet_in(file, (*_COLUMNS, _PATIENT)))
+        rows = list(sheet_in(file, (*_COLUMNS, _PATIENT, _SINCE)))
     except (NotText, csv.Error) as error:
         raise UserError(f"--answers {file}: cannot be read: {error}") from error
     lacking = [name for name in _COLUMNS if not rows or name not in rows[0]]
@@ -71,6 +76,7 @@ def read(file: Path, task: Task = PNEUMONIA) -> Answers:
         if _PATIENT in rows[0]
         else None,
         threshold=task.threshold,
+        known_since=[row[_SINCE] or "" for row in rows] if _SINCE in rows[0] else None,
     )
 
 

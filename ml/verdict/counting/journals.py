@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ml.contract.errors import UserError
+from ml.contract.tables import REPLAY_MARK
 from ml.data.text_file import NotText, sheet_in
 from ml.prediction.journal import Prediction, answered
 from ml.verdict.counting.counts import Rows
-from ml.verdict.counting.queries import REPLAY_PREFIX, Queries
+from ml.verdict.counting.queries import Queries
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment
@@ -129,7 +130,7 @@ class Journals:
         for it in self._answers:
             if (
                 it.arm in names
-                and not it.request_id.startswith(REPLAY_PREFIX)
+                and not it.request_id.startswith(REPLAY_MARK)
                 and experiment.start <= it.sent_at <= as_of - experiment.label_maturity
             ):
                 yield it

@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Final
 
-from ml.contract.tables import SIMULATION
+from ml.contract.tables import REPLAY_MARK, SIMULATION
 from ml.contract.task import PNEUMONIA, Task
 from ml.verdict.counting.chosen import chosen
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from infra.declared.experiment import Experiment, Split
 
 _SQL: Final = Path(__file__).parent / "queries"
-REPLAY_PREFIX: Final = "replay-"
-"""Of the client's id of a request that names its arm."""
 
 
 def _same(*names: str) -> dict[str, str]:
@@ -233,7 +231,7 @@ def of_a_file(rows: str, subgroups: Sequence[str], task: Task = PNEUMONIA) -> Re
 
 def of_a_workspace(analysis: "Analysis", subgroups: Sequence[str]) -> Relations:
     """What is asked of the views of a workspace."""
-    answers = {"answers": analysis.full_name("answers"), "replay": REPLAY_PREFIX}
+    answers = {"answers": analysis.full_name("answers"), "replay": REPLAY_MARK}
     known = _filled_in("known_in_views", readings=analysis.readings)
     was_chosen, share = chosen(analysis.reading, analysis.task.threshold)
     return Relations(

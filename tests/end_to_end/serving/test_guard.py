@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.plugin.workspaces import ENDPOINTS, eventually
+from tests.plugin.workspaces import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,33 +78,27 @@ def test_a_checkout_without_the_change_is_told_of_the_brake(stoppable: Sandbox) 
     assert "gives it 50 percent" in check.stdout
 
 
-def test_during_an_update_it_says_what_to_do_and_changes_nothing(stoppable: Sandbox) -> None:
-    before = stoppable.file.read_text()
-    config = stoppable.live()["config"]
-    body = {
-        "served_entities": [
-            {
-                "name": it["name"],
-                "entity_name": it["entity_name"],
-                "entity_version": it["entity_version"],
-                "workload_size": "Medium",
-                "scale_to_zero_enabled": True,
-            }
-            for it in config["served_entities"]
-        ],
-        "traffic_config": config["traffic_config"],
-    }
-    answer = stoppable.workspace.client.put(f"{ENDPOINTS}/{stoppable.endpoint}/config", json=body)
-    assert answer.status_code == 200, answer.text
+def test_during_an_update_it_says_what_to_do_and_changes_nothing(
+    deployed: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from infra.rollout import brake
 
-    done = stoppable.rollout("guard", "--stop", "--why", "slow")
-    stoppable.workspace.settled(stoppable.endpoint)
+    before, live = deployed.file.read_text(), brake.live
+
+    def updating(client: Any, name: str) -> Any:
+        document = live(client, name)
+        assert document is not None
+        return {**document, "state": {**document["state"], "config_update": "IN_PROGRESS"}}
+
+    monkeypatch.setattr(brake, "live", updating)
+
+    done = deployed.rollout("guard", "--stop", "--why", "slow")
 
     assert done.returncode == 1
     assert "is being updated" in done.stderr
     assert "rollout wait" in done.stderr
-    assert stoppable.file.read_text() == before
-    assert percents(stoppable)["contrast-1"] == 50
+    assert deployed.file.read_text() == before
+    assert percents(deployed)["contrast-1"] == 50
 
 
 @pytest.mark.parametrize(

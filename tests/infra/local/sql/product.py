@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 from infra.declared.analysis import VIEWS
 from infra.declared.reading import AuditStratum, ReadingPlan
 from infra.declared.watching import WATCHED
-from ml.contract.tables import FILMS, INPUT_MEASURES, REFERENCE_DISTRIBUTIONS
+from ml.contract.tables import (
+    FILMS,
+    INPUT_MEASURES,
+    REFERENCE_DISTRIBUTIONS,
+    SHADOW_ANSWERS,
+    SHADOW_MARK,
+)
 from tests.infra.local.sql.product_rows import (
     ANALYSIS,
     AS_OF,
@@ -225,6 +231,7 @@ def _ask_as_writers_do(warehouse: Any) -> None:
     context = {"prediction_id": "x", "site": "north", "recorded_at": "2026-01-02T03:04:05+00:00"}
     warehouse.execute(_source(context_table._WRITE), rows=json.dumps([context]))
     _ask_as_monitoring_does(warehouse)
+    _ask_as_the_shadow_does(warehouse)
     film = {"image_id": "x", "label": "NORMAL", "file_size_bytes": 2**40, "width": 28}
     warehouse.execute(_source(store._RECORD), films=json.dumps([film]))
 
@@ -249,6 +256,43 @@ def _ask_as_monitoring_does(warehouse: Any) -> None:
     warehouse.execute(_source(tables._ADD_MEASURES), rows=tables._texts(measured))
     verdict = {"endpoint_name": "pneumonia", "verdict": "KEEP", "labels": 12}
     warehouse.execute(_source(tables._ADD_VERDICT), rows=tables._texts([verdict]))
+
+
+def _ask_as_the_shadow_does(warehouse: Any) -> None:
+    from ml.prediction import shadow
+    from ml.verdict.counting import shadow_pairs
+
+    names = {"predictions": ANALYSIS.full_name("predictions"), "payload": ANALYSIS.payload}
+    table = SHADOW_ANSWERS.full_name(CATALOG)
+    arms = [EXPERIMENT.champion.served_entity_name, EXPERIMENT.challenger.served_entity_name]
+    warehouse.execute(
+        shadow._UNASKED,
+        predictions=names["predictions"],
+        shadow=table,
+        champion=arms[0],
+        challenger=arms[1],
+        since=START.isoformat(),
+    )
+    wanted = ["request-1", "request-3", "request-6", "nothing"]
+    warehouse.execute(
+        shadow._ANSWERED,
+        **names,
+        wanted=json.dumps(wanted),
+        marked=json.dumps([f"{SHADOW_MARK}{it}" for it in wanted]),
+        mark=SHADOW_MARK,
+    )
+    row = {"prediction_id": "x", "image_index": "0", "champion_probability": "0.25"}
+    warehouse.execute(_source(shadow._WRITE), rows=json.dumps([row]))
+    warehouse.execute(
+        Template(shadow_pairs._PAIRS).substitute(
+            positive=ANALYSIS.task.positive, negative=ANALYSIS.task.negative
+        ),
+        shadow=table,
+        labelled=ANALYSIS.full_name("labelled"),
+        champion=arms[0],
+        challenger=arms[1],
+        start=EXPERIMENT.start.isoformat(sep=" "),
+    )
 
 
 def _source(merge: str) -> str:

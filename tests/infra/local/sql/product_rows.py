@@ -18,6 +18,7 @@ from ml.contract.tables import (
     PREDICTION_CONTEXT,
     PREDICTION_FEEDBACK,
     REFERENCE_DISTRIBUTIONS,
+    SHADOW_ANSWERS,
     SIMULATION,
     VERDICTS,
     Table,
@@ -81,6 +82,7 @@ def tables() -> Iterator[tuple[str, str]]:
         _rows(_columns(REFERENCE_DISTRIBUTIONS), _seen_in_validation()),
     )
     yield INPUT_MEASURES.full_name(CATALOG), _rows(_columns(INPUT_MEASURES), _measured())
+    yield SHADOW_ANSWERS.full_name(CATALOG), _rows(_columns(SHADOW_ANSWERS), _shadowed())
     yield VERDICTS.full_name(CATALOG), _rows(_columns(VERDICTS), _verdicts())
     declared = {column.name: column.type for column in COLUMNS}
     yield LOGGED, _rows({**declared, **dict.fromkeys(SUBGROUPS, "STRING")}, list(_logged()))
@@ -160,6 +162,7 @@ _ANSWERS: Final = (
     ("film-17", "c", _DAY * 2 + 3, 200, '{"predictions": [[0.7]]}'),
     ("film-18", "c", _DAY * 2 + 4, 404, None),
     ("film-19", "d", _DAY * 2 + 5, 200, '{"predictions": [[0.0]]}'),
+    ("shadow-request-1", "d", _DAY * 2 + 6, 200, '{"predictions": [[0.75]]}'),
 )
 
 
@@ -323,6 +326,26 @@ def _measured() -> list[dict[str, Any]]:
             "value": number / 20,
         }
         for number, row in enumerate(_requests()[:-3])
+    ]
+
+
+def _shadowed() -> list[dict[str, Any]]:
+    return [
+        {
+            "prediction_id": prediction,
+            "databricks_request_id": request,
+            "image_index": 0,
+            "request_time": _time(minutes),
+            "champion": EXPERIMENT.champion.served_entity_name,
+            "challenger": EXPERIMENT.challenger.served_entity_name,
+            "champion_probability": champion,
+            "challenger_probability": challenger,
+        }
+        for prediction, request, minutes, champion, challenger in (
+            ("film-1", "request-1", 0, 0.9, 0.8),
+            ("film-10", "request-13", 70, 0.50000005, 0.25),
+            ("film-14", "request-17", _DAY * 2, 0.0004321, 0.5),
+        )
     ]
 
 
