@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 from minilake.services import identity
@@ -27,7 +27,7 @@ from infra.local.emulator import Emulator, state_of
 from infra.local.jobs import api as jobs_api
 from infra.local.jobs.runs import Runs
 from infra.local.objects import clusters, files, permissions, queries, secrets, warehouses
-from infra.local.objects.dashboards import DashboardsApi
+from infra.local.objects.dashboards import DRAFTS, DashboardsApi
 from infra.local.refusal import not_emulated
 from infra.local.serving.inference_tables import LakePayloadSink
 from infra.local.settings import CanNotStart
@@ -146,6 +146,12 @@ class Lake:
             # After the registry, whose paths are below these; runs are in the database.
             *self._runs.routes(),
         ]
+
+    @property
+    def dashboards(self) -> dict[str, dict[str, Any]]:
+        """The drafts of dashboards, by their ids."""
+        drafts: dict[str, dict[str, Any]] = self._emulator.documents.setdefault(DRAFTS, {})
+        return drafts
 
     def secret(self, scope: str, key: str) -> str | None:
         """The value of a secret; None if there is no such scope or key."""

@@ -150,8 +150,8 @@ def test_a_broken_challenger_is_stopped_within_the_shift(
     }
     low, middle, high = np.quantile(found, [0.05, 0.5, 0.95])
     print(
-        f"\n{measure} at {share:.0%} of 1/s: {middle:.0f} minutes ({low:.0f} to {high:.0f}, 90 % of "
-        f"runs); fixed alarms {alarms}"
+        f"\n{measure} at {share:.0%} of 1/s: {middle:.0f} minutes ({low:.0f} to {high:.0f}, 90 % "
+        f"of runs); fixed alarms {alarms}"
     )
 
     assert min(found) >= 0  # never during the day of soundness
