@@ -164,7 +164,7 @@ class Registry:
         import mlflow
 
         self._require(name, version)
-        with _explained(self.uri):
+        with _explained(self.uri), _private():
             model: PyFuncModel = mlflow.pyfunc.load_model(f"models:/{name}/{version}")
         return model
 

@@ -96,7 +96,7 @@ def test_artifacts_come_back_as_they_went(
     content = {
         "evaluation/roc curve.png": np.random.default_rng(0).bytes(200_000),
         "evaluation/deep/ü.json": b"{}",
-        "card.md": b"",
+        "model_card.md": b"",
     }
     folder = tmp_path / "logged"
     for name, data in content.items():
@@ -110,7 +110,7 @@ def test_artifacts_come_back_as_they_went(
         f"dbfs:/databricks/mlflow-tracking/{experiment}/{identity}/artifacts"
     )
     listed = {(it.path, it.is_dir) for it in client.list_artifacts(identity)}
-    assert listed == {("card.md", False), ("evaluation", True), ("notes", True)}
+    assert listed == {("model_card.md", False), ("evaluation", True), ("notes", True)}
     assert client.list_artifacts(identity, "nothing") == []
     got = Path(client.download_artifacts(identity, "", str(tmp_path / "got")))
     assert {
@@ -146,7 +146,7 @@ def test_a_logged_model_is_registered_from_its_run(
             pip_requirements=[],
         )
         mlflow.log_metric("auc", 0.8, model_id=logged.model_id)
-        (tmp_path / "card.md").write_text("# Twice")
+        (tmp_path / "model_card.md").write_text("# Twice")
         client.log_model_artifacts(logged.model_id, str(tmp_path))
     version = mlflow.register_model(logged.model_uri, f"base.s.from_run_{experiment}")
     assert version.run_id == run.info.run_id
@@ -161,7 +161,7 @@ def test_a_logged_model_is_registered_from_its_run(
     copied = client.copy_model_version(f"models:/{version.name}/1", f"{version.name}_copy")
     assert (copied.name, copied.status) == (f"{version.name}_copy", "READY")
     card = mlflow.artifacts.download_artifacts(
-        f"models:/{copied.name}/{copied.version}/card.md", dst_path=str(tmp_path / "got")
+        f"models:/{copied.name}/{copied.version}/model_card.md", dst_path=str(tmp_path / "got")
     )
     assert Path(card).read_text() == "# Twice"
 
