@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from ml.evaluation.discrimination import Scores
 from ml.verdict.guardrails import guardrails
+from ml.verdict.statistics.summaries import Deviations
 from tests.simulations.declared import declared, share
 
 RUNS, DAYS, A_DAY = 300, 20, 200
@@ -34,12 +34,12 @@ class Counted:
     def latencies(self, _arm):
         return np.array([100.0, 900.0]), np.array([self.n - self.late, self.late])
 
-    def scores(self, _arm):
-        return Scores(
-            probability=np.full(2, self.predicted),
-            sick=np.array([True, False]),
-            weight=np.ones(2),
+    def deviations(self, _arm):
+        return Deviations(
+            u=self.predicted - np.array([1.0, 0.0]),
+            v=np.ones(2),
             n=np.array([self.sick, self.n - self.sick], float),
+            films=self.n,
         )
 
 
