@@ -78,7 +78,7 @@ def rule(
         *_conditions(experiment, gains, labels),
         *further,
     )
-    verdict, reason = _verdict(experiment, gains, total, conditions, gates, guardrails)
+    verdict, reason = _verdict(experiment, gains, total, conditions, gates, guardrails, further)
     return Ruling(
         verdict=verdict,
         reason=reason,
@@ -94,6 +94,7 @@ def _verdict(
     conditions: tuple[Finding, ...],
     gates: tuple[Finding, ...],
     guardrails: tuple[Guarded, ...],
+    further: tuple[Finding, ...],
 ) -> tuple[Verdict, str]:
     broken = [gate for gate in gates if not gate.holds]
     for guardrail in guardrails:
@@ -123,12 +124,16 @@ def _verdict(
         )
     if primary and primary.high < 0:
         return Verdict.KEEP, f"The challenger's {experiment.primary_metric} is not better."
+    open_ = next(condition for condition in conditions if not condition.holds)
     if total >= experiment.maximum_labels:
+        over = f"The test is over with {total} labels"
+        # What films say may suffice, and what is not known of them be in the way.
+        if open_ in further:
+            return Verdict.KEEP, f"{over}. {open_.because}"
         return Verdict.KEEP, (
-            f"The test is over with {total} labels, and the challenger has not been shown "
+            f"{over}, and the challenger has not been shown "
             + ("not to be worse by a margin." if experiment.benefit else "to be better.")
         )
-    open_ = next(condition for condition in conditions if not condition.holds)
     return Verdict.INCONCLUSIVE, open_.because
 
 

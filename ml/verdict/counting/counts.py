@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ml.contract.errors import UserError
 from ml.verdict.counting.queries import Extent, Queries, Relations, of_a_workspace, used
-from ml.verdict.counting.rows import COLUMNS, assumed
+from ml.verdict.counting.rows import COLUMNS, assumed, refuse_subgroups
 
 if TYPE_CHECKING:
     from infra.declared.analysis import Analysis
@@ -37,6 +37,8 @@ _TYPES: Final[Mapping[str, str]] = {
     "mature": "bool",
     "keyed": "bool",
     "rounded": "float64",
+    "weight": "float64",
+    "distance": "float64",
     "counted": "str",
     "films": "str",
 }
@@ -142,6 +144,7 @@ class WorkspaceViews:
     def __init__(
         self, warehouse: "Warehouse", analysis: "Analysis", subgroups: Sequence[str]
     ) -> None:
+        refuse_subgroups(subgroups)
         self.warehouse, self.analysis = warehouse, analysis
         view = analysis.full_name("answers")
         contexts = self._columns(analysis.full_name("contexts"))
@@ -218,13 +221,17 @@ def _value(name: str, text: str | None) -> object:
 
 def by_name(queries: Queries, counts: Counted, units: Counted) -> dict[str, Counted]:
     """The result of `counts.sql` and that of `units.sql` as tables with typed columns, in order."""
-    tables = {"units": typed(units)}
-    for table, columns in queries.tables().items():
-        here = np.flatnonzero(counts["counted"] == table)
-        values = typed({name: counts[column][here] for name, column in columns.items()})
+    return _apart(units, queries.tables_of_patients()) | _apart(counts, queries.tables())
+
+
+def _apart(counted: Counted, tables: Mapping[str, Mapping[str, str]]) -> dict[str, Counted]:
+    found: dict[str, Counted] = {}
+    for table, columns in tables.items():
+        here = np.flatnonzero(counted["counted"] == table)
+        values = typed({name: counted[column][here] for name, column in columns.items()})
         order = np.lexsort([*values.values()][::-1])
-        tables[table] = {name: column[order] for name, column in values.items()}
-    return tables
+        found[table] = {name: column[order] for name, column in values.items()}
+    return found
 
 
 def texts(ids: Sequence[str]) -> Iterator[str]:

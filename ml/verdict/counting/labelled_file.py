@@ -15,7 +15,7 @@ from ml.contract.errors import UserError
 from ml.contract.task import PNEUMONIA, Task
 from ml.verdict.counting.counts import Counted, by_name, texts
 from ml.verdict.counting.queries import Extent, Queries, of_a_file, used
-from ml.verdict.counting.rows import assumed, missing, projection
+from ml.verdict.counting.rows import assumed, missing, projection, refuse_subgroups
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,6 +37,8 @@ _UNKNOWN: Final = """
 SELECT CAST(ground_truth AS VARCHAR) AS said, count(*) AS rows FROM logged_rows
 WHERE NOT list_contains($verdicts, said) GROUP BY said ORDER BY rows DESC, said
 """
+_KEYS: Final = "* REPLACE (NULLIF(TRIM(CAST(patient_key AS VARCHAR)), '') AS patient_key)"
+"""A key of spaces alone is none: else all films without one would be one patient's."""
 _NAMED: Final = 5
 
 _OTHERS: Final = (
@@ -94,6 +96,7 @@ class LabelledFile(ABC):
     def __init__(self, file: Path, subgroups: Sequence[str], task: Task = PNEUMONIA) -> None:
         import duckdb
 
+        refuse_subgroups(subgroups)
         self._file = file
         self._connection = duckdb.connect(config=_OFFLINE)
         self._connection.execute("SET TimeZone = 'UTC'")
@@ -111,6 +114,8 @@ class LabelledFile(ABC):
                 + "infra/experiments/README.md says what a row holds."
             )
         with self._explained():
+            if any(name.lower() == "patient_key" for name in logged.columns):
+                logged = logged.project(_KEYS)
             logged.create_view("logged_rows")
             unknown = self._connection.execute(
                 _UNKNOWN, {"verdicts": list(task.verdicts)}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from ml.contract.tables import REPLAY_MARK, SIMULATION
 from ml.contract.task import PNEUMONIA, Task
 from ml.verdict.counting.chosen import chosen
+from ml.verdict.counting.rows import as_subgroups, of_subgroups
 
 if TYPE_CHECKING:
     from infra.declared.analysis import Analysis
@@ -37,7 +38,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "requests": {**_same("day", "propensity", "side"), "requests": "n", "failures": "failures"},
     "films": _same("day", "propensity", "side", "called", "truth", "sampling", "keyed", "n"),
     "scores": {
-        **_same("side", "propensity", "truth", "sampling"),
+        **_same("side", "propensity", "truth", "sampling", "keyed"),
         "probability": "rounded",
         "n": "n",
     },
@@ -46,6 +47,12 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "lags": _same("side", "hours", "n"),
 }
 """What is counted, by name: its columns in order, and what they are called in `counts.sql`."""
+
+PATIENTS: Final[Mapping[str, Mapping[str, str]]] = {
+    "units": _same("day", "films", "n"),
+    "distances": _same("side", "weight", "distance", "n"),
+}
+"""The same of `units.sql`."""
 
 MOST_SCORES: Final = 20_000
 """How many kinds of films AUC, Brier score and calibration are made of, at most: of more readings,
@@ -81,8 +88,9 @@ class Extent:
         """Of the probabilities, for one logit; 0: each film may keep its own."""
         if self.readings <= MOST_SCORES:
             return 0.0
-        # Arms, truths, and the shares that the rows have or the declaration gives them.
-        kinds = 2 * 2 * (self.samplings + 2) * (self.propensities + splits)
+        # Arms, truths, with a patient or without, and the shares that the rows have or the
+        # declaration gives them.
+        kinds = 2 * 2 * 2 * (self.samplings + 2) * (self.propensities + splits)
         return max(MOST_SCORES // kinds - 1, _LOGITS) / _LOGITS
 
 
@@ -119,7 +127,7 @@ class Queries:
             "cases",
             answered=self.rows.answered,
             splits=whens,
-            subgroups=_listed(self.experiment.subgroups, "{}"),
+            subgroups=_listed(of_subgroups(self.experiment.subgroups), "{}"),
         )
 
     @property
@@ -138,13 +146,13 @@ class Queries:
             subgroups="".join(
                 f",\n    CASE WHEN standing = 0 AND mature THEN TRUE END AS of_subgroup_{number}"
                 f",\n    CASE WHEN side IS NOT NULL AND image_index = 0 THEN TRUE END "
-                f"AS of_requests_{number},\n    COALESCE(CAST({column} AS STRING), '') "
+                f"AS of_requests_{number},\n    COALESCE(subgroup_{number}, '') "
                 f"AS subgroup_{number}"
-                for number, column in enumerate(columns)
+                for number in numbers
             ),
             subgroup_sets=_listed(
                 numbers,
-                "(of_subgroup_{0}, subgroup_{0}, side, propensity, called, truth, sampling)"
+                "(of_subgroup_{0}, subgroup_{0}, side, propensity, called, truth, sampling, keyed)"
                 ",\n  (of_requests_{0}, subgroup_{0}, propensity, side)",
             ),
             subgroup_marks="".join(
@@ -155,7 +163,31 @@ class Queries:
     @property
     def units(self) -> str:
         """The patients of `cases`."""
-        return _filled_in("units")
+        columns = self.experiment.subgroups
+        numbers = [str(number) for number in range(len(columns))]
+        return _filled_in(
+            "units",
+            names="".join(
+                f"\n        WHEN GROUPING(subgroup_{number}) = 0 THEN 'patients by {column}'"
+                for number, column in enumerate(columns)
+            ),
+            values=_listed(numbers, "subgroup_{}"),
+            subgroups="".join(
+                f",\n        COALESCE(subgroup_{number}, '') AS subgroup_{number}"
+                for number in numbers
+            ),
+            sets=_listed(numbers, "(patient_key, subgroup_{})"),
+        )
+
+    def tables_of_patients(self) -> Mapping[str, Mapping[str, str]]:
+        """The counts of the patients by name, as `tables` has them."""
+        return {
+            **PATIENTS,
+            **{
+                f"patients by {column}": _same("subgroup", "films", "n")
+                for column in self.experiment.subgroups
+            },
+        }
 
     def tables(self) -> Mapping[str, Mapping[str, str]]:
         """The counts by name: their columns, and what those are called in the result."""
@@ -164,7 +196,7 @@ class Queries:
             **{
                 f"subgroup {column}": {
                     "subgroup": f"subgroup_{number}",
-                    **_same("side", "propensity", "called", "truth", "sampling", "n"),
+                    **_same("side", "propensity", "called", "truth", "sampling", "keyed", "n"),
                 }
                 for number, column in enumerate(self.experiment.subgroups)
             },
@@ -220,8 +252,8 @@ def of_a_file(rows: str, subgroups: Sequence[str], task: Task = PNEUMONIA) -> Re
             summary=_summary(
                 "SELECT * FROM again WHERE known", "prediction_id, answer_number", task
             ),
-            subgroups=_listed(subgroups, "{}"),
-            any_subgroups=_listed(subgroups, "ANY_VALUE({0}) AS {0}"),
+            subgroups=_listed(of_subgroups(subgroups), "{}"),
+            any_subgroups=_listed(of_subgroups(subgroups), "ANY_VALUE({0}) AS {0}"),
             **_labels(task),
         ),
         moments=_filled_in("moments_in_rows", rows=rows),
@@ -238,7 +270,7 @@ def of_a_workspace(analysis: "Analysis", subgroups: Sequence[str]) -> Relations:
         answered=_filled_in(
             "answered_in_views",
             summary=_summary(known, "prediction_id", analysis.task),
-            subgroups=_listed(subgroups, "{0}"),
+            subgroups=_listed(as_subgroups(subgroups), "{}"),
             contexts=analysis.full_name("contexts"),
             chosen=was_chosen,
             share=share,
