@@ -1,8 +1,8 @@
 """Whose grants are whose: minilake keeps them by name, and a name may be another's tomorrow.
 
 A dropped securable takes its grants along, a renamed table keeps them, and so does a table that
-CREATE OR REPLACE replaces, whose id stays:
-https://docs.databricks.com/aws/en/tables/operations/drop-table. A view gets another one.
+CREATE OR REPLACE replaces (https://docs.databricks.com/aws/en/tables/operations/drop-table), but no
+view.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class GrantHolders:
         match kind:
             case "TABLE":
                 table = self._tables.find(self._tables.database.cursor(), TableName.parse(name))
-                return table.metadata.table_id if table else None
+                return table.metadata.holder if table else None
             case "CATALOG" if catalog == SYSTEM_CATALOG:
                 return name
             case "SCHEMA" if catalog == SYSTEM_CATALOG:

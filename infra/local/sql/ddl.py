@@ -67,8 +67,7 @@ class Definitions(Definition):
         else:
             raise not_emulated("CREATE TABLE without columns and without a query")
         if existing is not None:
-            # https://docs.databricks.com/aws/en/tables/operations/drop-table: the id stays.
-            declared = {**declared, "table_id": existing.metadata.table_id}
+            declared = {**declared, "holder_id": existing.metadata.holder}
         metadata = TableMetadata.new(self._tables.user, **declared)
         require_columns(columns, metadata.partitioned_by, metadata.clustered_by)
         self._tables.put(

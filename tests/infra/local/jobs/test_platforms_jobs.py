@@ -31,7 +31,7 @@ def test_the_ingestion_job_ingests(
     from infra.declared.environment import load
     from infra.stacks import PlatformStack
 
-    folder.add("train/NORMAL/person1_virus_1.jpeg", shows=0)
+    folder.add("train/NORMAL/IM-0115-0001.jpeg")
     declared = synthesize(PlatformStack(app, load(place.file)))["resource"]["databricks_job"]
     (job,) = (it for it in declared.values() if it["name"].startswith("Ingest"))
     tasks = [
