@@ -214,6 +214,29 @@ def test_what_an_endpoint_may_have_is_deployed_and_as_declared(
     assert "as declared: no drift" in deployed.rollout("status").stdout
 
 
+def test_what_is_sent_once_is_compared_ever_after(sandbox: Sandbox) -> None:
+    with sandbox.edited() as document:
+        document["ab_test"] |= {
+            "description": "films",
+            "budget_policy_id": "policy-1",
+            "email_notifications": {"on_update_failure": ["a@example.com"]},
+            "route_optimized": True,
+        }
+    sandbox.deploy()
+    assert "No changes." in sandbox.plan()
+    assert "as declared: no drift" in sandbox.rollout("status").stdout
+
+    with sandbox.edited() as document:
+        document["ab_test"]["description"] = "others"
+    sandbox.deploy()
+
+    assert sandbox.live()["description"] == "films"
+    found = sandbox.rollout("status")
+    assert found.returncode == 3
+    assert 'description: file "others"' in found.stdout
+    assert "never sends a changed description" in found.stdout
+
+
 def test_another_inference_table_starts_without_a_failed_request(sandbox: Sandbox) -> None:
     with sandbox.edited() as document:
         del document["ab_test"]["inference_table"]
