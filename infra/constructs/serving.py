@@ -360,8 +360,8 @@ def _warnings(endpoint: Endpoint) -> Iterator[str]:
     if fixed:
         yield (
             f"{', '.join(fixed)}: provider 1.99.0 sends {'it' if len(fixed) == 1 else 'them'} when "
-            "it creates the endpoint, and never again. python -m infra.rollout status compares, "
-            "and says what changes a live one."
+            "it creates the endpoint, and never again. What of it the endpoint shows, python -m "
+            "infra.rollout status compares, and says what changes a live one."
         )
     if endpoint.route_optimized:
         yield (

@@ -18,6 +18,9 @@ from infra.rollout.endpoints import PATH
 from infra.rollout.settings import Settings, Value
 
 ABSENT: Final = "-"
+_NOT_SHOWN: Final = (settings.BUDGET_POLICY, settings.NOTIFICATIONS)
+"""Given at the creation, they are in no answer; where one is shown nevertheless, it is compared:
+docs/reference/serving.md#endpoints-and-their-states."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,8 @@ def drifts(
     for name in sorted({*file, *(state or {}), *live}):
         values = [file.get(name), live.get(name)] + ([state.get(name)] if state is not None else [])
         if len(set(values)) == 1:
+            continue
+        if name in _NOT_SHOWN and name not in live:
             continue
         obstacle, heal = _explain(environment, endpoint, name, file, live)
         found.append(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Self
 
-from infra.declared.endpoints import FIRST_TEST, of_test
+from infra.declared.endpoints import FIRST_TEST
 from infra.declared.environment import Environment
 from infra.declared.experiment import Experiment
 from infra.declared.experiment import load as load_experiment
@@ -211,7 +211,8 @@ class Evidence:
 
 def decisions_of(environment_file: Path, test: str = FIRST_TEST) -> Path:
     """The folder of the decisions that a test's traffic rests on, beside the environment's file."""
-    return environment_file.parent / "decisions" / of_test(test, environment_file.stem)
+    folder = environment_file.parent / "decisions" / environment_file.stem
+    return folder if test == FIRST_TEST else folder / test
 
 
 def record_of(

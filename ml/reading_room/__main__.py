@@ -83,13 +83,13 @@ def _options() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help=f"keeps readings until they are written. Default: {_JOURNALS}/ENVIRONMENT.sqlite, of "
-        "a test of another name than ab_test TEST-ENVIRONMENT.sqlite",
+        "a test of another name than ab_test ENVIRONMENT.TEST.sqlite",
     )
     return parser
 
 
 def _serve(given: argparse.Namespace) -> None:
-    from infra.declared.endpoints import of_test
+    from infra.declared.endpoints import FIRST_TEST
     from infra.declared.environment import load
     from ml.reading_room.opening import opened
     from ml.reading_room.server import server
@@ -101,7 +101,8 @@ def _serve(given: argparse.Namespace) -> None:
             f"address would read under your name. Leave --host out, or add --behind-proxy."
         )
     environment = load(given.environment, given.test)
-    journal = given.journal or _JOURNALS / of_test(environment.test, f"{environment.name}.sqlite")
+    of = "" if environment.test == FIRST_TEST else f".{environment.test}"
+    journal = given.journal or _JOURNALS / f"{environment.name}{of}.sqlite"
     journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     secret = None if given.behind_proxy else secret_in(journal.with_name(f"{journal.name}.key"))
     with (

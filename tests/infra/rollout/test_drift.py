@@ -138,28 +138,38 @@ def test_what_the_provider_drops_is_healed_by_a_call(
     assert heal in drift.heal
 
 
-@pytest.mark.parametrize(
-    ("key", "setting", "heal"),
-    [
-        ('description = "films"', "description", "create the endpoint anew"),
-        ('budget_policy_id = "b1"', "budget_policy_id", "the workspace's page"),
-        (
-            'email_notifications = { on_update_failure = ["a@b.c"] }',
-            "email_notifications",
-            '{"email_notifications": {"on_update_failure": ["a@b.c"], "on_update_success": []}}',
-        ),
-    ],
-)
-def test_what_was_sent_at_the_creation_alone_is_compared(
-    found: Any, environment: Write, key: str, setting: str, heal: str
-) -> None:
-    declared = environment(20, ("[ab_test]\n", f"[ab_test]\n{key}\n"))
+def test_a_description_is_compared(found: Any, environment: Write) -> None:
+    declared = environment(20, ("[ab_test]\n", '[ab_test]\ndescription = "films"\n'))
 
-    drift = found(declared)[setting]
+    drift = found(declared)["description"]
 
     assert drift.live == "-"
-    assert "creation" in drift.obstacle or "never sends" in drift.obstacle
-    assert heal in drift.heal
+    assert "never sends" in drift.obstacle
+    assert "create the endpoint anew" in drift.heal
+
+
+def test_a_budget_policy_is_compared_where_the_endpoint_shows_it(
+    found: Any, environment: Write
+) -> None:
+    declared = environment(20, ("[ab_test]\n", '[ab_test]\nbudget_policy_id = "b1"\n'))
+
+    assert "budget_policy_id" not in found(declared)
+    drift = found(declared, budget_policy_id="b2")["budget_policy_id"]
+    assert "after the creation" in drift.obstacle
+    assert "the workspace's page" in drift.heal
+
+
+def test_notifications_are_compared_where_the_endpoint_shows_them(
+    found: Any, environment: Write
+) -> None:
+    line = 'email_notifications = { on_update_failure = ["a@b.c"] }'
+    declared = environment(20, ("[ab_test]\n", f"[ab_test]\n{line}\n"))
+
+    shown = found(declared, email_notifications={"on_update_failure": ["d@e.f"]})
+
+    told = '{"email_notifications": {"on_update_failure": ["a@b.c"], "on_update_success": []}}'
+    assert told in shown["email_notifications"].heal
+    assert "email_notifications" not in found(declared)
 
 
 def test_an_arm_that_shall_stay_awake_is_healed_by_a_deployment(

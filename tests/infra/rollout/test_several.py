@@ -104,7 +104,7 @@ class TestPromote:
             "traffic = 20                                        # a beginning"
         ]
         assert done.record == record_of(several, "linear-2", 20, "second_test")
-        assert done.record.parent.name == "second-test-dev"
+        assert done.record.parent.parts[-2:] == ("dev", "second_test")
 
 
 class TestVerify:
