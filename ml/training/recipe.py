@@ -6,8 +6,12 @@ The figures are those that were measured to carry over to films of another distr
 
 import math
 from dataclasses import dataclass, field
+from typing import Final
 
 from ml.training.augmentation import Augmentation
+
+_LARGEST_IN_FULL: Final = 128
+"""Pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +21,7 @@ class Recipe:
     epochs: int = 15
     seed: int = 0
     batch_size: int = 128
+    """Of films up to 128 pixels; see `films_at_once`."""
     peak_learning_rate: float = 2e-3
     warm_up: float = 0.1
     """Share of all steps in which the learning rate rises to its peak; then a cosine falls to 0."""
@@ -26,6 +31,10 @@ class Recipe:
     average_decay: float = 0.98
     """Of the exponential moving average of the weights, which is what is kept."""
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def films_at_once(self, image_size: int) -> int:
+        """In a batch; of large films half as many, whose layers would take 3.6 GB otherwise."""
+        return self.batch_size if image_size <= _LARGEST_IN_FULL else max(1, self.batch_size // 2)
 
     def learning_rate(self, step: int, steps: int) -> float:
         """Of one optimizer step, counted from 0."""

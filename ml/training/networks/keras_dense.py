@@ -23,10 +23,12 @@ from keras import layers
 from numpy.typing import NDArray
 
 from ml.data.films import Images
+from ml.data.prepared import PreparedImages
 from ml.training.fitting import Batch, Batches, Watch
 from ml.training.recipe import Recipe
 
-_PREDICTED_AT_ONCE = 256
+_PREDICTED_AT_ONCE = 128
+_READ_AT_ONCE = 8 * _PREDICTED_AT_ONCE
 # What the recipe's learning rate was measured with: PyTorch's defaults. Keras' own would take
 # more than an epoch to settle (momentum) and start from larger weights.
 _NORM = {"momentum": 0.9, "epsilon": 1e-5}
@@ -122,10 +124,15 @@ class Network:
             ],
         )
 
-    def predict(self, images: Images) -> NDArray[np.float32]:
+    def predict(self, images: Images | PreparedImages) -> NDArray[np.float32]:
         """Probabilities of PNEUMONIA [n, 1] for images [n, h, w, 1] in [0, 1]."""
-        probabilities: NDArray[np.float32] = self.model.predict(
-            images, batch_size=_PREDICTED_AT_ONCE, verbose=0
+        probabilities: NDArray[np.float32] = np.concatenate(
+            [
+                self.model.predict(
+                    images[start : start + _READ_AT_ONCE], batch_size=_PREDICTED_AT_ONCE, verbose=0
+                )
+                for start in range(0, len(images), _READ_AT_ONCE)
+            ]
         )
         return probabilities
 

@@ -21,10 +21,11 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ml.data.films import Images
+from ml.data.prepared import PreparedImages
 from ml.training.fitting import Batches, Watch
 from ml.training.recipe import Recipe
 
-_PREDICTED_AT_ONCE = 256
+_PREDICTED_AT_ONCE = 128
 
 
 def accelerator() -> str | None:
@@ -146,7 +147,7 @@ class Network:
                 watch.step(epoch, total / (index + 1), batches.steps)
             watch.epoch(epoch, total / len(batches), self.predict(watch.validation_images))
 
-    def predict(self, images: Images) -> NDArray[np.float32]:
+    def predict(self, images: Images | PreparedImages) -> NDArray[np.float32]:
         """Probabilities of PNEUMONIA [n, 1] for images [n, h, w, 1] in [0, 1]."""
         self.served.eval()
         with torch.inference_mode():
