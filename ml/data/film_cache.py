@@ -88,13 +88,17 @@ def _digest(placed: Sequence[Placed], size: int) -> str:
         for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
             digest.update(file.read_bytes())
     for it in placed:
-        known = it.file.stat()
-        digest.update(
-            f"{it.name} {it.patient} {known.st_size} {known.st_mtime_ns}\n".encode(
-                errors="surrogateescape"
-            )
-        )
+        digest.update(f"{it.name} {it.patient} {_state(it.file)}\n".encode(errors="replace"))
     return digest.hexdigest()
+
+
+def _state(file: Path) -> str:
+    """What changes with a file's content; of one that cannot be read, that it cannot."""
+    try:
+        known = file.stat()
+    except OSError as error:
+        return str(error.strerror)
+    return f"{known.st_size} {known.st_mtime_ns}"
 
 
 @contextmanager

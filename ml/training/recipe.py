@@ -10,6 +10,14 @@ from typing import Final
 
 from ml.training.augmentation import Augmentation
 
+SMALLEST_VARIANCE: Final = 4e-4
+"""Added to that of a film's pixels where a network standardizes it: a spread of 0.02 from black to
+white, so that a film of hardly any contrast is not all noise.
+
+Both networks do so first: the exposure of another X-ray machine is no finding
+(docs/reference/training.md#what-carried-over).
+"""
+
 _LARGEST_IN_FULL: Final = 128
 """Pixels."""
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from ml.data.films import Images
 from ml.data.prepared import PreparedImages
 from ml.training.fitting import Batch, Batches, Watch
-from ml.training.recipe import Recipe
+from ml.training.recipe import SMALLEST_VARIANCE, Recipe
 
 _PREDICTED_AT_ONCE = 128
 _READ_AT_ONCE = 8 * _PREDICTED_AT_ONCE
@@ -63,7 +63,10 @@ def build(
     """Images [n, h, w, 1] in [0, 1] to probabilities of PNEUMONIA [n, 1]."""
     narrow, wide = widths
     images = keras.Input((image_size, image_size, 1), name="images")
-    x = _convolution_block(images, narrow, kernel=5, stride=2)
+    x = layers.LayerNormalization(
+        axis=[1, 2, 3], center=False, scale=False, epsilon=SMALLEST_VARIANCE
+    )(images)
+    x = _convolution_block(x, narrow, kernel=5, stride=2)
     x = _convolution_block(x, wide, stride=2)
     for _ in range(depth):
         new = _convolution_block(_convolution_block(x, bottleneck, kernel=1), growth)

@@ -138,6 +138,14 @@ def test_what_a_killed_process_left_is_removed(data: Any) -> None:
     assert kept() == [".lock", "kept"]
 
 
+def test_a_link_to_nothing_is_excluded_as_it_is_from_a_small_folder(data: Any) -> None:
+    (data.root / "train/NORMAL/gone.jpeg").symlink_to("nowhere.jpeg")
+
+    excluded = {it.film: it.reason for it in loading.load(data.root, SIZE).excluded}
+
+    assert excluded["train/NORMAL/gone.jpeg"] == "cannot be read: No such file or directory"
+
+
 def test_another_size_is_kept_beside_it(data: Any) -> None:
     for size in (SIZE, 28):
         assert loading.load(data.root, size).parts["test"].images.shape == (10, size, size, 1)
