@@ -14,6 +14,7 @@ from ml.terminal.command import (
     Options,
     add_environment_option,
     add_no_report_option,
+    add_test_option,
     require_writable,
     run,
 )
@@ -53,6 +54,7 @@ def options() -> argparse.ArgumentParser:
         help="a file in infra/experiments by its name, or a path to one",
     )
     add_environment_option(parser, "whose workspace has the rows")
+    add_test_option(parser)
     parser.add_argument(
         "--warehouse",
         metavar="NAME",
@@ -96,6 +98,17 @@ def options() -> argparse.ArgumentParser:
         "nothing",
     )
     parser.add_argument(
+        "--shadow",
+        action="store_true",
+        help="judge what python -m ml.shadow has written, film by film: both arms have answered "
+        "each, whatever the traffic was",
+    )
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="also write the verdict into the environment's table of verdicts, which alerts read",
+    )
+    parser.add_argument(
         "--output",
         type=Path,
         metavar="FOLDER",
@@ -117,10 +130,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     experiment = load(given.experiment)
     recorded = splits_of(given.experiment)
     in_force = splits(experiment, given.splits or (recorded if recorded.is_file() else None))
+    if given.shadow:
+        return _shadow(given, experiment, console)
     if given.verify is not None:
         return _verify(given, experiment, in_force, console)
     folder = given.output or Path(".local", "decisions", experiment.name)
     require_writable(folder, "--output")
+    if given.record and given.data is not None:
+        raise UserError(
+            "--record: a verdict on a file is none of an environment. Leave out --data, or "
+            "--record."
+        )
     with status(console, f"Judging {experiment.name}"):
         from ml.verdict.report.conclusion import show, write
         from ml.verdict.report.html_report import remark, report
@@ -134,9 +154,75 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     journaled = found.tally.journaled
     written = write(folder, found.decision, page, journaled.text() if journaled else None)
-    show(console, found.decision, tables(found.judgement), remark=remark(found.judgement))
+    show(
+        console,
+        found.decision,
+        tables(found.judgement),
+        remark=remark(found.judgement),
+        task=experiment.task,
+    )
+    console.print(f"Written: {', '.join(map(str, written))}", soft_wrap=True)
+    if given.record:
+        _record(given, experiment, found)
+        console.print("Recorded, for the alerts that read it.")
+    return 0
+
+
+def _shadow(given: argparse.Namespace, experiment: "Experiment", console: "Console") -> int:
+    """Judges both arms' answers to what the champion was asked."""
+    refused = ("data", "journal", "splits", "as_of", "verify", "record")
+    if named := [f"--{it.replace('_', '-')}" for it in refused if getattr(given, it)]:
+        raise UserError(
+            f"--shadow judges pairs of answers of a workspace, as they are: {', '.join(named)} "
+            "does not belong to it. Leave it out."
+        )
+    from infra.declared.environment import load
+    from ml.contract.decision import ANSWERS_FILE
+    from ml.verdict.counting import answers_file
+    from ml.verdict.counting.shadow_pairs import shadow_pairs
+    from ml.verdict.paired import judge_pairs
+    from ml.verdict.report.conclusion import show, write
+    from ml.verdict.report.replay import decision, report, tables
+
+    folder = given.output or Path(".local", "shadows", experiment.name)
+    require_writable(folder, "--output")
+    environment = _about(load(given.environment, given.test), experiment)
+    rows, _ = _views(given, environment, experiment)
+    answers = shadow_pairs(experiment, rows.warehouse, rows.analysis, environment.catalog)
+    answers_file.write(folder / ANSWERS_FILE, answers, experiment.task)
+    judgement = judge_pairs(experiment, answers)
+    made = decision(
+        experiment,
+        judgement,
+        answers,
+        environment=environment.name,
+        source="what the champion was asked, in the order in which the truths came",
+    )
+    page = report(experiment, judgement, answers, made) if given.report else None
+    written = write(folder, made, page)
+    show(console, made, tables(experiment, judgement), task=experiment.task)
     console.print(f"Written: {', '.join(map(str, written))}", soft_wrap=True)
     return 0
+
+
+def _record(given: argparse.Namespace, experiment: "Experiment", found: "Found") -> None:
+    from infra.declared.environment import load
+    from ml.monitoring.tables import MonitoringTables
+    from ml.workspace.connection import connect
+
+    environment = _about(load(given.environment, given.test), experiment)
+    decision = found.decision
+    tables = MonitoringTables.of(environment, connect(environment), given.warehouse)
+    tables.add_verdict(
+        endpoint_name=environment.ab_test.endpoint,
+        experiment=decision.experiment.name,
+        experiment_hash=decision.experiment.digest,
+        champion=decision.champion.served_entity,
+        challenger=decision.challenger.served_entity,
+        as_of=decision.as_of.isoformat() if decision.as_of else None,
+        verdict=decision.verdict,
+        labels=sum(arm.labels for arm in found.judgement.arms),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,15 +311,15 @@ def _decided(
 
     rows: Rows
     if given.data is not None:
-        rows = labelled_file(given.data, experiment.subgroups)
+        rows = labelled_file(given.data, experiment.subgroups, experiment.task)
         journals = None
         if given.journal:
-            environment = load(given.environment)
+            environment = _about(load(given.environment, given.test), experiment)
             journals = _journals(given, environment, environment.workspace.host)
         return decide(experiment, in_force, rows, as_of=as_of, environment=None, journals=journals)
     from infra.declared.analysis import may_simulate
 
-    environment = load(given.environment)
+    environment = _about(load(given.environment, given.test), experiment)
     rows, host = _views(given, environment, experiment)
     return decide(
         experiment,
@@ -244,6 +330,11 @@ def _decided(
         journals=_journals(given, environment, host),
         simulations_count=may_simulate(environment),
     )
+
+
+def _about(environment: "Environment", experiment: "Experiment") -> "Environment":
+    """The environment about the test of the experiment: the one that serves both its models."""
+    return environment.about_models(experiment.champion.model, experiment.challenger.model)
 
 
 def _views(
@@ -259,8 +350,14 @@ def _views(
     if analysis is None:
         raise UserError(
             f"environment {environment.name}: its endpoint logs nothing, so that there is nothing "
-            "to compare. Give it an inference table: [ab_test.inference_table] in "
+            f"to compare. Give it an inference table: [{environment.test}.inference_table] in "
             f"infra/environments/{environment.name}.toml."
+        )
+    if analysis.task != experiment.task:
+        raise UserError(
+            f"the experiment {experiment.name} is of the task {experiment.task.name}, and the "
+            f"test of environment {environment.name} of {analysis.task.name}. Name the same task "
+            "in both files."
         )
     client = connect(environment)
     warehouse = Warehouse.named(client, given.warehouse or environment.warehouse_name)

@@ -62,6 +62,7 @@ async def open_workspace(settings: Settings) -> AsyncIterator[Workspace]:
     token = load_or_create_token(settings.token_file)
     async with contextlib.AsyncExitStack() as stack:
         lake = stack.enter_context(contextlib.closing(Lake(settings.data, settings.registry)))
+        stack.push_async_callback(lake.runs.close)
         journal = Journal(settings.journal_folder, delay_seconds=settings.delivery_seconds)
         stack.callback(journal.close)
         store = EndpointStore(settings.endpoints_file)
@@ -77,6 +78,9 @@ async def open_workspace(settings: Settings) -> AsyncIterator[Workspace]:
         delivery = asyncio.create_task(Delivery(journal, lake.payload_sink).run())
         delivery.add_done_callback(_log_failure)
         stack.push_async_callback(_cancel, delivery)
+        watchman = asyncio.create_task(lake.watchman.run())
+        watchman.add_done_callback(_log_failure)
+        stack.push_async_callback(_cancel, watchman)
         stack.push_async_callback(endpoints.close)
         await endpoints.resume()
         routes = [*_own_routes(), *ServingApi(endpoints).routes(), *lake.routes()]

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from infra.declared.environment import Environment
-from infra.rollout.environment_file import FEEDBACK, EnvironmentFile, key_of
-from infra.rollout.pin import pin, require_known, served, version_at
+from infra.rollout.environment_file import EnvironmentFile
+from infra.rollout.pin import arms_at, pin
+from infra.rollout.refusal import Refused
 from infra.rollout.versions import Registry, Version
 
 HIGHER_IS_BETTER: Final = ("auc", "sensitivity", "specificity", "accuracy")
@@ -50,8 +51,9 @@ def propose(
 
     Raises Refused before anything is written.
     """
-    require_known(file, models)
-    found = weighed(file.environment, registry, models)
+    if models:
+        file.about_models(*models)
+    found = weighed(file, registry, models)
     better = tuple(it.model for it in found if it.hindrance is None)
     if better:
         pin(file, registry, newest=True, models=better)
@@ -59,22 +61,29 @@ def propose(
 
 
 def weighed(
-    environment: Environment, registry: Registry, models: tuple[str, ...] = ()
+    file: EnvironmentFile, registry: Registry, models: tuple[str, ...] = ()
 ) -> tuple[Weighed, ...]:
     """Each arm, weighed against the newest READY version of its model; `models` narrows it.
 
     Raises Refused where a pinned version is gone or a model has no READY one.
     """
-    places = [(place, model) for place, model in served(environment) if place != FEEDBACK]
+    environment = file.environment
+    places = dict(arms_at(environment))
+    unknown = {*models} - {arm.model for arm in places.values()}
+    if unknown:
+        raise Refused(
+            f"--model {', '.join(sorted(unknown))}: {environment.test} of {file.path.name} has no "
+            f"such arm; it has {', '.join(sorted({it.model for it in places.values()}))}."
+        )
     found = []
-    for place, model in places:
-        if models and model not in models:
+    for place, arm in places.items():
+        if models and arm.model not in models:
             continue
-        name = environment.full_model_name(model)
-        pinned = registry.version(name, version_at(environment, place))
+        name = environment.full_model_name(arm)
+        pinned = registry.version(name, arm.version)
         newest = registry.newest_ready(name)
-        several = sum(it == model for _, it in places) > 1
-        found.append(_weigh(key_of(place), pinned, newest, registry, several=several))
+        several = sum(environment.full_model_name(it) == name for it in places.values()) > 1
+        found.append(_weigh(file.key_of(place), pinned, newest, registry, several=several))
     return tuple(found)
 
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.rollout.refusal import Refused
+from ml.contract.arms import TRAINING
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
     from databricks.sdk.service.catalog import ModelVersionInfo
 
 READY: Final = "READY"
-_TRAIN: Final = "train it (python -m ml.train_keras, python -m ml.train_torch)"
+_TRAIN: Final = f"train it ({', '.join(TRAINING)})"
 
 
 @dataclass(frozen=True, kw_only=True)

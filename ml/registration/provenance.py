@@ -52,10 +52,16 @@ def digest(sources: Iterable[Path], packages: Iterable[str]) -> str:
     digest = hashlib.sha256()
     for file in sorted(sources):
         content = hashlib.sha256(file.read_bytes()).hexdigest()
-        digest.update(f"{file.relative_to(REPOSITORY).as_posix()} {content}\n".encode())
+        digest.update(f"{_known_as(file)} {content}\n".encode())
     for requirement in pinned(packages):
         digest.update(f"{requirement}\n".encode())
     return digest.hexdigest()
+
+
+def _known_as(file: Path) -> str:
+    """The path in this repository; of a file beside it, the name."""
+    inside = file.resolve().is_relative_to(REPOSITORY)
+    return file.resolve().relative_to(REPOSITORY).as_posix() if inside else file.name
 
 
 def pinned(packages: Iterable[str]) -> list[str]:

@@ -40,7 +40,8 @@ class Batches:
     """
 
     def __init__(self, films: Films, recipe: Recipe) -> None:
-        self._films = films
+        self.films = films
+        """All of them, unchanged: for what learns from them at once."""
         self._recipe = recipe
         self._size = min(recipe.films_at_once(films.images.shape[1]), len(films))
         self._of_class = len(films) / (
@@ -49,7 +50,7 @@ class Batches:
 
     def __len__(self) -> int:
         """Batches an epoch."""
-        return len(self._films) // self._size
+        return len(self.films) // self._size
 
     @property
     def steps(self) -> int:
@@ -59,13 +60,13 @@ class Batches:
     def chosen(self, epoch: int, index: int) -> NDArray[np.intp]:
         """Which films are in the batch of that number in an epoch."""
         random = np.random.default_rng([self._recipe.seed, epoch])
-        order = random.permutation(len(self._films))
+        order = random.permutation(len(self.films))
         return order[index * self._size : (index + 1) * self._size]
 
     def batch(self, epoch: int, index: int) -> Batch:
         """The batch of that number in an epoch: the same films and changes on every run."""
         seed = self._recipe.seed
-        films = self._films.take(self.chosen(epoch, index))
+        films = self.films.take(self.chosen(epoch, index))
         smoothing = self._recipe.label_smoothing
         targets = films.labels * (1 - smoothing) + smoothing / 2
         random = np.random.default_rng([seed, epoch, index])
@@ -84,7 +85,7 @@ class Network(Protocol):
         """Trainable parameters."""
 
     def fit(self, batches: Batches, recipe: Recipe, watch: "Watch") -> None:
-        """Trains; afterwards the network has the averaged weights."""
+        """Trains; afterwards the network has the weights that are kept."""
 
     def predict(self, images: Images | PreparedImages) -> NDArray[np.float32]:
         """Probabilities of PNEUMONIA, [n, 1], for images [n, h, w, 1] in [0, 1].

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ml.verdict.counting.tally import Tally
+from ml.verdict.numbers import decimal, span
 from ml.verdict.rule import Finding
 from ml.verdict.statistics.betting import Floats, Interval, Moments, at_one_look
 from ml.verdict.statistics.cells import CHALLENGER
@@ -55,7 +56,7 @@ class Guardrail:
             holds=not self.breached,
             because=f"{name}: nothing is known yet; the limit is {limit}."
             if figure is None
-            else f"{name}: {figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f}), n = "
+            else f"{name}: {decimal(figure.value)} ({span(figure.low, figure.high)}), n = "
             f"{figure.n}, {'beyond' if self.breached else 'not shown to be beyond'} the limit of "
             f"{limit}.",
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ml.contract.task import Task
 from ml.evaluation.discrimination import area
 from ml.verdict.bounds import Bounds, bounds
 from ml.verdict.counting.journals import Journaled
@@ -96,6 +97,8 @@ class Needed:
 class Judgement:
     """What is known of an experiment."""
 
+    task: Task
+    """Whose words the figures are reported in."""
     arms: tuple[Arm, Arm]
     gains: Figures
     bounds: Mapping[str, Bounds]
@@ -162,6 +165,7 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
         further=(whatever_is_missing(experiment, missing), finding(turned), *errors.findings),
     )
     return Judgement(
+        task=experiment.task,
         arms=(arms[0], arms[1]),
         gains={
             **intervals,

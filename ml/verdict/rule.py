@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ml.contract.decision import Verdict
 from ml.verdict.gains import exceeds
+from ml.verdict.numbers import decimal, span
 from ml.verdict.statistics.betting import Interval
 from ml.verdict.statistics.cells import Cells
 from ml.verdict.statistics.metrics import Metric
@@ -166,8 +167,8 @@ def _above(metric: str, gains: Mapping[str, Interval | None], limit: float, what
     return Finding(
         condition=f"{metric} {what}",
         holds=gain.low > limit,
-        because=f"The gain in {metric} is {gain.low:+.3f} to {gain.high:+.3f}: {shown} "
-        f"{limit:+.3f}.",
+        because=f"The gain in {metric} is {span(gain.low, gain.high, signed=True)}: {shown} "
+        f"{decimal(limit, signed=True)}.",
     )
 
 
@@ -189,13 +190,14 @@ def whatever_is_missing(experiment: "Experiment", missing: "MissingTruth") -> Fi
         for metric, limit in limits.items():
             gain = scenario.gains[metric]
             if gain is None or gain.low <= limit:
-                lies = f"is {gain.low:+.3f} to {gain.high:+.3f}" if gain else "is not known"
+                lies = f"is {span(gain.low, gain.high, signed=True)}" if gain else "is not known"
                 return Finding(
                     condition=condition,
                     holds=False,
                     because=f"{missing.films:.0f} films lack the truth that they were chosen for. "
                     f"If they are as the declared model allows ({scenario.assumed}), the gain in "
-                    f"{metric} {lies}: not above {limit:+.3f}. Let readers resolve them.",
+                    f"{metric} {lies}: not above {decimal(limit, signed=True)}. Let readers "
+                    "resolve them.",
                 )
     return Finding(
         condition=condition,

@@ -42,7 +42,7 @@ def by_name(file: Path) -> Any:
 
 
 def test_there_is_a_plan_an_apply_a_proposal_and_a_test() -> None:
-    assert [file.stem for file in WORKFLOWS] == ["apply", "plan", "propose", "test"]
+    assert [file.stem for file in WORKFLOWS] == ["apply", "guard", "plan", "propose", "test"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name + "/" + file.name)

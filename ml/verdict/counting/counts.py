@@ -142,7 +142,7 @@ class WorkspaceViews:
     def __init__(
         self, warehouse: "Warehouse", analysis: "Analysis", subgroups: Sequence[str]
     ) -> None:
-        self._warehouse, self._analysis = warehouse, analysis
+        self.warehouse, self.analysis = warehouse, analysis
         view = analysis.full_name("answers")
         contexts = self._columns(analysis.full_name("contexts"))
         there = dict.fromkeys((*self._columns(view), *contexts))
@@ -160,8 +160,8 @@ class WorkspaceViews:
     def origin(self) -> Mapping[str, str]:
         """What the rows are from."""
         return {
-            "view": self._analysis.full_name("answers"),
-            "readings": self._analysis.feedback,
+            "view": self.analysis.full_name("answers"),
+            "readings": self.analysis.feedback,
         }
 
     def extent(self, queries: Queries) -> Counted:
@@ -179,18 +179,18 @@ class WorkspaceViews:
         return {
             str(row["prediction_id"])
             for text in texts(ids)
-            for row in self._warehouse.execute(queries.logged, ids=text)
+            for row in self.warehouse.execute(queries.logged, ids=text)
         }
 
     def _run(self, statement: str, parameters: Mapping[str, str]) -> Counted:
-        rows = self._warehouse.execute(statement, **used(statement, parameters))
+        rows = self.warehouse.execute(statement, **used(statement, parameters))
         return {
             name: np.array([_value(name, row[name]) for row in rows], dtype=object)
             for name in _selected(statement)
         }
 
     def _columns(self, table: str) -> tuple[str, ...]:
-        described = self._warehouse.execute(f"DESCRIBE TABLE {table}")
+        described = self.warehouse.execute(f"DESCRIBE TABLE {table}")
         return tuple(str(row["col_name"]).lower() for row in described)
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Final
 
-from ml.contract.serving import DECISION_THRESHOLD, LABELS
-from ml.contract.tables import SIMULATION
+from ml.contract.tables import REPLAY_MARK, SIMULATION
+from ml.contract.task import PNEUMONIA, Task
 from ml.verdict.counting.chosen import chosen
 
 if TYPE_CHECKING:
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from infra.declared.experiment import Experiment, Split
 
 _SQL: Final = Path(__file__).parent / "queries"
-REPLAY_PREFIX: Final = "replay-"
-"""Of the client's id of a request that names its arm."""
-
-_LABELS: Final = dict(zip(("negative", "positive"), LABELS, strict=True))
 
 
 def _same(*names: str) -> dict[str, str]:
@@ -191,7 +187,7 @@ class Queries:
             "start": _timestamp(experiment.start),
             "as_of": _timestamp(as_of),
             "mature_until": _timestamp(as_of - experiment.label_maturity),
-            "threshold": str(DECISION_THRESHOLD),
+            "threshold": str(experiment.task.threshold),
             "review_share": str(experiment.review_share),
             "audit_share": str(experiment.audit_share),
             "simulations_count": str(self.simulations_count).lower(),
@@ -215,16 +211,18 @@ class Queries:
         return hashed.hexdigest()
 
 
-def of_a_file(rows: str, subgroups: Sequence[str]) -> Relations:
+def of_a_file(rows: str, subgroups: Sequence[str], task: Task = PNEUMONIA) -> Relations:
     """What is asked of a file's ``rows``, a SELECT of the declared columns."""
     return Relations(
         answered=_filled_in(
             "answered_in_rows",
             observations=_filled_in("observations", rows=rows, simulation=SIMULATION),
-            summary=_summary("SELECT * FROM again WHERE known", "prediction_id, answer_number"),
+            summary=_summary(
+                "SELECT * FROM again WHERE known", "prediction_id, answer_number", task
+            ),
             subgroups=_listed(subgroups, "{}"),
             any_subgroups=_listed(subgroups, "ANY_VALUE({0}) AS {0}"),
-            **_LABELS,
+            **_labels(task),
         ),
         moments=_filled_in("moments_in_rows", rows=rows),
         ids=rows,
@@ -233,13 +231,13 @@ def of_a_file(rows: str, subgroups: Sequence[str]) -> Relations:
 
 def of_a_workspace(analysis: "Analysis", subgroups: Sequence[str]) -> Relations:
     """What is asked of the views of a workspace."""
-    answers = {"answers": analysis.full_name("answers"), "replay": REPLAY_PREFIX}
+    answers = {"answers": analysis.full_name("answers"), "replay": REPLAY_MARK}
     known = _filled_in("known_in_views", readings=analysis.readings)
-    was_chosen, share = chosen(analysis.reading)
+    was_chosen, share = chosen(analysis.reading, analysis.task.threshold)
     return Relations(
         answered=_filled_in(
             "answered_in_views",
-            summary=_summary(known, "prediction_id"),
+            summary=_summary(known, "prediction_id", analysis.task),
             subgroups=_listed(subgroups, "{0}"),
             contexts=analysis.full_name("contexts"),
             chosen=was_chosen,
@@ -251,10 +249,14 @@ def of_a_workspace(analysis: "Analysis", subgroups: Sequence[str]) -> Relations:
     )
 
 
-def _summary(known: str, key: str) -> str:
+def _summary(known: str, key: str, task: Task) -> str:
     from infra.declared.analysis import standing
 
-    return _filled_in("summary", standing=standing(known, key), key=key, **_LABELS)
+    return _filled_in("summary", standing=standing(known, key), key=key, **_labels(task))
+
+
+def _labels(task: Task) -> dict[str, str]:
+    return {"negative": task.negative, "positive": task.positive}
 
 
 def used(statement: str, parameters: Mapping[str, str]) -> dict[str, str]:

@@ -8,10 +8,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from ml.contract.decision import ArmRecord, DataRecord, Decision, ExperimentRecord, FindingRecord
-from ml.contract.serving import LABELS
 from ml.verdict.counting.journals import UNLOGGED, Journaled
 from ml.verdict.judgement import Arm, Judgement
 from ml.verdict.readers import ReaderErrors
+from ml.verdict.rule import Finding
 from ml.verdict.statistics.betting import Interval
 from ml.verdict.subgroups import Subgroup
 
@@ -86,7 +86,7 @@ def decision(
     """The record of a judgement of live traffic."""
     return Decision(
         verdict=judgement.ruling.verdict,
-        reason=judgement.ruling.reason,
+        reason=experiment.task.said(judgement.ruling.reason),
         environment=environment,
         mode="live",
         as_of=as_of,
@@ -95,9 +95,17 @@ def decision(
         data=data,
         method={**method(experiment), "alpha": f"{experiment.alpha:g}"},
         software=software(),
-        findings=tuple(FindingRecord(**asdict(finding)) for finding in judgement.ruling.findings),
-        early_step=FindingRecord(**asdict(judgement.early_step)),
+        findings=tuple(finding_of(experiment, it) for it in judgement.ruling.findings),
+        early_step=finding_of(experiment, judgement.early_step),
         numbers=numbers(judgement),
+    )
+
+
+def finding_of(experiment: "Experiment", found: Finding) -> FindingRecord:
+    """A condition of the rule, in the words of the experiment's task."""
+    said = experiment.task.said
+    return FindingRecord(
+        condition=said(found.condition), holds=found.holds, because=said(found.because)
     )
 
 
@@ -147,7 +155,7 @@ def numbers(judgement: Judgement) -> dict[str, Any]:
         "verification": [
             {
                 "arm": ("champion", "challenger")[cover.arm],
-                "answer": LABELS[cover.called],
+                "answer": judgement.task.labels[cover.called],
                 "films": cover.films,
                 "resolved": cover.resolved,
                 "unresolved": cover.unresolved,

@@ -209,3 +209,9 @@ def test_a_registry_of_three_level_names_lists_its_models(client):
     assert {model.name for model in client.search_registered_models()} == {
         f"{CATALOG}.{model}" for model, *_ in ARMS.values()
     }
+
+
+def test_what_mlflow_writes_here_is_for_its_owner_alone(trained):
+    written = [*(trained.folder / ".local/mlartifacts").rglob("*")]
+    assert written
+    assert [path for path in written if path.stat().st_mode & 0o077] == []
