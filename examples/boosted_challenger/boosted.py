@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ml.data.films import Images
-from ml.data.prepared import PreparedImages
+    from ml.data.prepared import PreparedImages
     from ml.training.fitting import Batches, Watch
     from ml.training.recipe import Recipe
 
