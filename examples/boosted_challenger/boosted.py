@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ml.data.films import Images
+    from ml.data.prepared import PreparedImages
     from ml.training.fitting import Batches, Watch
     from ml.training.recipe import Recipe
 
@@ -26,9 +27,9 @@ FIELDS = 14
 """Of the grid, along each edge."""
 
 
-def features(images: Images) -> NDArray[np.float32]:
+def features(images: Images | PreparedImages) -> NDArray[np.float32]:
     """Films [n, h, w, 1] in [0, 1] to means and changes of fields [n, 2 * FIELDS * FIELDS]."""
-    grey = images[..., 0]
+    grey = np.asarray(images)[..., 0]
     down, across = np.gradient(grey, axis=(1, 2))
     return np.concatenate([_fields(grey), _fields(np.hypot(down, across))], axis=1)
 
@@ -72,7 +73,7 @@ class Network:
         """Trains on all films at once."""
         self.model.fit(features(batches.films.images), batches.films.labels)
 
-    def predict(self, images: Images) -> NDArray[np.float32]:
+    def predict(self, images: Images | PreparedImages) -> NDArray[np.float32]:
         """Probabilities of PNEUMONIA [n, 1]."""
         found: NDArray[np.float32] = Served(self.model).predict(None, images)
         return found

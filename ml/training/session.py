@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ml.contract.arms import Arm
 from ml.data import loading
@@ -21,11 +21,17 @@ from ml.training import device
 from ml.training.recipe import Recipe
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from rich.console import Console
 
+    from ml.data.films import Films
     from ml.evaluation.report import Report
     from ml.registration.registry import Registration, Registry
     from ml.training.fitting import Network
+
+_MEASURED_AT_ONCE: Final = 256
+"""Films."""
 
 
 def options(arm: Arm) -> argparse.ArgumentParser:
@@ -172,7 +178,7 @@ def _register(
 ) -> "Registration":
     import mlflow
 
-    from ml.monitoring import inputs, reference
+    from ml.monitoring import reference
     from ml.registration.model_card import ModelCard
     from ml.registration.registry import serving_signature
 
@@ -190,7 +196,7 @@ def _register(
         folder = Path(temporary)
         card.write(folder)
         report.write(folder / "evaluation")
-        validation = inputs.of_images(data.parts["val"].images)
+        validation = _measures(data.parts["val"])
         reference.write(folder, {reference.PROBABILITY: report.probabilities} | validation)
         mlflow.log_params(dict(identity))
         mlflow.log_metrics(
@@ -208,6 +214,19 @@ def _register(
         # The card travels with the version, into another registry too.
         registry.client.log_model_artifacts(logged.model_id, str(folder))
         return registry.register(name, logged.model_uri, tags, card.summary())
+
+
+def _measures(films: "Films") -> dict[str, "NDArray[np.float64]"]:
+    """What a film's pixels say of its exposure, each [n]; few films are in memory at once."""
+    import numpy as np
+
+    from ml.monitoring import inputs
+
+    found = [
+        inputs.of_images(films.images[start : start + _MEASURED_AT_ONCE])
+        for start in range(0, len(films), _MEASURED_AT_ONCE)
+    ]
+    return {name: np.concatenate([it[name] for it in found]) for name in found[0]}
 
 
 def _origin(arm: Arm) -> dict[str, str]:

@@ -23,10 +23,12 @@ from keras import layers
 from numpy.typing import NDArray
 
 from ml.data.films import Images
+from ml.data.prepared import PreparedImages
 from ml.training.fitting import Batch, Batches, Watch
-from ml.training.recipe import Recipe
+from ml.training.recipe import SMALLEST_VARIANCE, Recipe
 
-_PREDICTED_AT_ONCE = 256
+_PREDICTED_AT_ONCE = 128
+_READ_AT_ONCE = 8 * _PREDICTED_AT_ONCE
 # What the recipe's learning rate was measured with: PyTorch's defaults. Keras' own would take
 # more than an epoch to settle (momentum) and start from larger weights.
 _NORM = {"momentum": 0.9, "epsilon": 1e-5}
@@ -61,7 +63,10 @@ def build(
     """Images [n, h, w, 1] in [0, 1] to probabilities of PNEUMONIA [n, 1]."""
     narrow, wide = widths
     images = keras.Input((image_size, image_size, 1), name="images")
-    x = _convolution_block(images, narrow, kernel=5, stride=2)
+    x = layers.LayerNormalization(
+        axis=[1, 2, 3], center=False, scale=False, epsilon=SMALLEST_VARIANCE
+    )(images)
+    x = _convolution_block(x, narrow, kernel=5, stride=2)
     x = _convolution_block(x, wide, stride=2)
     for _ in range(depth):
         new = _convolution_block(_convolution_block(x, bottleneck, kernel=1), growth)
@@ -122,10 +127,15 @@ class Network:
             ],
         )
 
-    def predict(self, images: Images) -> NDArray[np.float32]:
+    def predict(self, images: Images | PreparedImages) -> NDArray[np.float32]:
         """Probabilities of PNEUMONIA [n, 1] for images [n, h, w, 1] in [0, 1]."""
-        probabilities: NDArray[np.float32] = self.model.predict(
-            images, batch_size=_PREDICTED_AT_ONCE, verbose=0
+        probabilities: NDArray[np.float32] = np.concatenate(
+            [
+                self.model.predict(
+                    images[start : start + _READ_AT_ONCE], batch_size=_PREDICTED_AT_ONCE, verbose=0
+                )
+                for start in range(0, len(images), _READ_AT_ONCE)
+            ]
         )
         return probabilities
 

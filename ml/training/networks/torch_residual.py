@@ -17,14 +17,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, layer_norm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ml.data.films import Images
+from ml.data.prepared import PreparedImages
 from ml.training.fitting import Batches, Watch
-from ml.training.recipe import Recipe
+from ml.training.recipe import SMALLEST_VARIANCE, Recipe
 
-_PREDICTED_AT_ONCE = 256
+_PREDICTED_AT_ONCE = 128
 
 
 def accelerator() -> str | None:
@@ -74,6 +75,7 @@ class ResidualClassifier(nn.Module):
 
     def forward_features(self, images: Tensor) -> Tensor:
         """Pooled features [n, c] of images [n, h, w, 1]."""
+        images = layer_norm(images, images.shape[1:], eps=SMALLEST_VARIANCE)
         # One grey channel: the permuted tensor is in both memory layouts at once.
         x: Tensor = self.blocks(self.stem(images.permute(0, 3, 1, 2)))
         return x
@@ -146,7 +148,7 @@ class Network:
                 watch.step(epoch, total / (index + 1), batches.steps)
             watch.epoch(epoch, total / len(batches), self.predict(watch.validation_images))
 
-    def predict(self, images: Images) -> NDArray[np.float32]:
+    def predict(self, images: Images | PreparedImages) -> NDArray[np.float32]:
         """Probabilities of PNEUMONIA [n, 1] for images [n, h, w, 1] in [0, 1]."""
         self.served.eval()
         with torch.inference_mode():

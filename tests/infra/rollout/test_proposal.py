@@ -178,7 +178,7 @@ def test_only_the_models_that_are_named_are_weighed(environment: Write, models: 
 
     assert weigh(file, models, "torch") == {"torch": None}
     assert load(file).ab_test.champion.version == 1
-    with pytest.raises(Refused, match="serves no such model; it serves keras, torch"):
+    with pytest.raises(Refused, match="has no such arm; it has keras, torch"):
         weigh(file, models, "resnet")
 
 
