@@ -1,4 +1,4 @@
-"""The views of tasks whose models answer in other forms than pneumonia's, on the local workspace."""
+"""Views of tasks whose models answer in other forms than pneumonia does, on the local workspace."""
 
 from __future__ import annotations
 
