@@ -249,7 +249,9 @@ class ServingStack(_EnvironmentStack):
         output = TerraformOutput(
             self,
             f"{name}_endpoint_url",
-            value=f"{host}{served.path}",
+            value=served.resource.endpoint_url
+            if endpoint.route_optimized
+            else f"{host}{served.path}",
             description=f"POST requests for {endpoint.endpoint} here",
         )
         # No URL before there is something behind it. Not by `depends_on`: cdktf renders that as

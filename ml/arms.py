@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     test = environment.ab_test
     names = ("champion", *("challenger" for _ in test.challengers))
     for arm, served, route in zip(names, test.served_models, test.split.routes, strict=True):
-        tags = registry.tags(environment.full_model_name(served.model), served.version)
+        tags = registry.tags(environment.full_model_name(served), served.version)
         figures = (
             tags.get(f"validation_{figure}", "unknown")
             for figure in ("auc", "sensitivity", "specificity")

@@ -128,10 +128,11 @@ class PredictionClient:
         from ml.workspace.connection import connect
 
         loaded = load(environment, test)
+        name = endpoint or loaded.ab_test.endpoint
         workspace = connect(loaded)
         asked = Endpoint(
             workspace,
-            endpoint or loaded.ab_test.endpoint,
+            name,
             served_entity=served_entity,
             connections=concurrency,
         )

@@ -1,7 +1,7 @@
 """ModelServingEndpoint: one construct for every serving endpoint of this project.
 
-The only module that knows the generated structs of `databricks_model_serving`. They are used as
-classes throughout: a dict in their place loses its snake_case keys without a word
+With `served`, the only module that knows the generated structs of `databricks_model_serving`. They
+are used as classes throughout: a dict in their place loses its snake_case keys without a word
 (docs/reference/cdktf.md#structs-instead-of-dicts).
 Facts about the provider: docs/reference/terraform-provider.md#what-it-never-sends.
 """
@@ -15,11 +15,13 @@ from cdktf_cdktf_provider_databricks.model_serving import (
     ModelServing,
     ModelServingAiGateway,
     ModelServingAiGatewayInferenceTableConfig,
+    ModelServingAiGatewayRateLimits,
+    ModelServingAiGatewayUsageTrackingConfig,
     ModelServingConfigA,
     ModelServingConfigAutoCaptureConfig,
-    ModelServingConfigServedEntities,
     ModelServingConfigTrafficConfig,
     ModelServingConfigTrafficConfigRoutes,
+    ModelServingEmailNotifications,
     ModelServingTags,
     ModelServingTimeouts,
 )
@@ -27,7 +29,9 @@ from cdktf_cdktf_provider_databricks.permissions import Permissions, Permissions
 from constructs import Construct, IValidation
 from pydantic import TypeAdapter
 
-from infra.declared.endpoint import AutoCapture, Endpoint, InferenceTable
+from infra.constructs.served import identities, newer_arguments, served
+from infra.declared.endpoint import AutoCapture, Endpoint
+from infra.declared.gateway import Notifications
 from infra.declared.naming import CatalogName, SchemaName, payload_table
 from infra.declared.served_model import ServedModel
 from infra.declared.traffic import TrafficSplit
@@ -78,14 +82,19 @@ class ModelServingEndpoint(Construct):
             "Default",
             name=self.endpoint.endpoint,
             config=ModelServingConfigA(
-                served_entities=[self._served_entity(it) for it in self.endpoint.served_models],
+                **served(self.endpoint.served_models, self._full_name),
                 traffic_config=_traffic_config(self.endpoint.split),
                 auto_capture_config=self._auto_capture_config(self.endpoint.auto_capture),
             ),
-            ai_gateway=self._ai_gateway(self.endpoint.inference_table),
+            ai_gateway=self._ai_gateway(),
+            # Only where it is declared: `false` is no block less, but another text of the JSON.
+            route_optimized=self.endpoint.route_optimized or None,
+            description=self.endpoint.description,
+            budget_policy_id=self.endpoint.budget_policy_id,
+            email_notifications=_notifications(self.endpoint.email_notifications),
             tags=[
                 ModelServingTags(key=key, value=value)
-                for key, value in sorted((tags or {}).items())
+                for key, value in sorted({**(tags or {}), **self.endpoint.tags}.items())
             ]
             or None,
             timeouts=ModelServingTimeouts(
@@ -93,6 +102,7 @@ class ModelServingEndpoint(Construct):
                 update=f"{self.endpoint.timeout_minutes}m",
             ),
             lifecycle=_lifecycle(self.endpoint),
+            **newer_arguments(self.endpoint),
         )
         if self.endpoint.adopt:
             self.resource.import_from(self.endpoint.endpoint)
@@ -113,19 +123,14 @@ class ModelServingEndpoint(Construct):
         """Where requests go, behind the workspace's host."""
         return f"/serving-endpoints/{self.endpoint.endpoint}/invocations"
 
-    def _served_entity(self, served: ServedModel) -> ModelServingConfigServedEntities:
-        return ModelServingConfigServedEntities(
-            name=served.served_entity_name,
-            entity_name=f"{self._catalog}.{self._models_schema}.{served.model}",
-            entity_version=str(served.version),
-            workload_size=served.workload_size,
-            workload_type=served.workload_type,
-            scale_to_zero_enabled=served.scale_to_zero,
-            environment_vars=dict(served.environment_vars) or None,
-        )
+    def _full_name(self, model: ServedModel) -> str:
+        catalog = model.catalog or self._catalog
+        return f"{catalog}.{model.schema_name or self._models_schema}.{model.model}"
 
-    def _ai_gateway(self, table: InferenceTable | None) -> ModelServingAiGateway | None:
-        if table is None:
+    def _ai_gateway(self) -> ModelServingAiGateway | None:
+        table, usage = self.endpoint.inference_table, self.endpoint.usage_tracking_config
+        limits = self.endpoint.rate_limits
+        if table is None and usage is None and not limits:
             return None
         return ModelServingAiGateway(
             inference_table_config=ModelServingAiGatewayInferenceTableConfig(
@@ -134,6 +139,21 @@ class ModelServingEndpoint(Construct):
                 table_name_prefix=table.prefix,
                 enabled=table.enabled,
             )
+            if table
+            else None,
+            rate_limits=[
+                ModelServingAiGatewayRateLimits(
+                    calls=limit.calls,
+                    renewal_period="minute",
+                    key=limit.key,
+                    principal=limit.principal,
+                )
+                for limit in limits
+            ]
+            or None,
+            usage_tracking_config=ModelServingAiGatewayUsageTrackingConfig(enabled=usage.enabled)
+            if usage
+            else None,
         )
 
     def _auto_capture_config(
@@ -213,6 +233,15 @@ def _traffic_config(split: TrafficSplit) -> ModelServingConfigTrafficConfig:
     )
 
 
+def _notifications(them: Notifications | None) -> ModelServingEmailNotifications | None:
+    if them is None:
+        return None
+    return ModelServingEmailNotifications(
+        on_update_failure=list(them.on_update_failure) or None,
+        on_update_success=list(them.on_update_success) or None,
+    )
+
+
 def _lifecycle(endpoint: Endpoint) -> TerraformResourceLifecycle | None:
     """Ignores, arm by arm, which model version is deployed and under which name.
 
@@ -229,11 +258,9 @@ def _lifecycle(endpoint: Endpoint) -> TerraformResourceLifecycle | None:
     return TerraformResourceLifecycle(
         ignore_changes=[
             path
-            for position in range(len(endpoint.served_models))
+            for position, identity in enumerate(identities(endpoint.served_models))
             for path in (
-                f"config[0].served_entities[{position}].entity_version",
-                f"config[0].served_entities[{position}].entity_name",
-                f"config[0].served_entities[{position}].name",
+                *identity,
                 f"config[0].traffic_config[0].routes[{position}].served_model_name",
             )
         ]
@@ -241,12 +268,22 @@ def _lifecycle(endpoint: Endpoint) -> TerraformResourceLifecycle | None:
 
 
 def _warnings(endpoint: Endpoint) -> Iterator[str]:
-    awake = [it.served_entity_name for it in endpoint.served_models if not it.scale_to_zero]
-    if awake:
+    fixed = [
+        key
+        for key in ("description", "budget_policy_id", "email_notifications")
+        if getattr(endpoint, key) is not None
+    ]
+    if fixed:
         yield (
-            f"scale_to_zero = false ({', '.join(awake)}): provider 1.99.0 leaves a false out of "
-            "its requests (issues 3946, 4064). A new endpoint stays awake; should Databricks "
-            "refuse an update with 'scaleToZeroEnabled is undefined', write scale_to_zero = true."
+            f"{', '.join(fixed)}: provider 1.99.0 sends {'it' if len(fixed) == 1 else 'them'} when "
+            "it creates the endpoint, and never again. python -m infra.rollout status compares, "
+            "and says what changes a live one."
+        )
+    if endpoint.route_optimized:
+        yield (
+            "route_optimized = true: another value destroys the endpoint and creates one anew, and "
+            "it is asked at an address of its own with OAuth tokens, which python -m ml.predict "
+            "does not do."
         )
     if endpoint.ignore_version_changes:
         yield (

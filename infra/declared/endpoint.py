@@ -7,17 +7,21 @@ docs/reference/terraform-provider.md#what-it-never-sends
 from abc import abstractmethod
 from collections.abc import Iterator
 from datetime import date
+from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import Field
 from pydantic_core import InitErrorDetails
 
+from infra.declared.bindings import lacking
 from infra.declared.declaration import Declaration, Table, problem, read
+from infra.declared.gateway import Notifications, RateLimit, Telemetry, UsageTracking
 from infra.declared.naming import (
     CatalogName,
     EndpointName,
     SchemaName,
     TablePrefix,
+    Tags,
 )
 from infra.declared.principal import PRINCIPAL_KINDS, Principal
 from infra.declared.rules import one_of, whole_number
@@ -122,6 +126,18 @@ class Endpoint(Declaration):
     """Leave alone what something else than Terraform has deployed in the place of an arm."""
 
     timeout_minutes: Minutes = 60
+    route_optimized: bool = False
+    """Another value is another endpoint: the old one is destroyed."""
+
+    description: str | None = Field(default=None, min_length=1)
+    budget_policy_id: str | None = Field(default=None, min_length=1)
+    email_notifications: Notifications | None = None
+    tags: Tags = Field(default_factory=lambda: MappingProxyType({}))
+    """Beside those of the environment, and before them where both have a key."""
+
+    rate_limits: tuple[RateLimit, ...] = Field(default=(), strict=False)
+    usage_tracking_config: UsageTracking | None = None
+    telemetry_config: Telemetry | None = None
     inference_table: InferenceTable | None = None
     auto_capture: AutoCapture | None = None
     permissions: tuple[Permission, ...] = Field(default=(), strict=False)
@@ -141,6 +157,8 @@ class Endpoint(Declaration):
         """No principal is named twice."""
         yield from super().disagreements(table)
         yield from _principals_named_twice(read(table, "permissions"))
+        if read(table, "telemetry_config") is not None:
+            yield from lacking("telemetry_config", read(table, "telemetry_config"))
 
 
 def _principals_named_twice(permissions: object) -> Iterator[InitErrorDetails]:
@@ -228,7 +246,7 @@ def _arms_of_one_name(champion: object, challengers: Any) -> Iterator[InitErrorD
         model, version = read(arm, "model"), read(arm, "version")
         if model is None or version is None:
             continue
-        name = served_entity_name(model, version)
+        name = served_entity_name(model, version, read(arm, "served_entity"))
         if name in seen:
             yield problem(
                 location,

@@ -4,7 +4,7 @@ Knows no cdktf, so that a wrong file is refused before anything heavy is importe
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Final
@@ -17,7 +17,7 @@ from infra.declared.declaration import Declaration, Table, broken_rule, problem,
 from infra.declared.destruction import held_address
 from infra.declared.endpoints import WithEndpoints, payload_tables
 from infra.declared.local_workspace import is_loopback
-from infra.declared.naming import CatalogName, SchemaName
+from infra.declared.naming import CatalogName, SchemaName, Tags
 from infra.declared.platform import Platform
 from infra.declared.principal import Roles
 from infra.declared.problem import (
@@ -31,6 +31,7 @@ from infra.declared.problem import (
     parse,
 )
 from infra.declared.reading import ReadingPlan
+from infra.declared.served_model import ServedModel
 from infra.declared.state import LocalState, State
 from infra.declared.task import FOLDER
 from ml.contract.task import PNEUMONIA
@@ -72,12 +73,6 @@ class Workspace(Declaration):
     """A section of `~/.databrickscfg`."""
 
 
-def _tags(tags: Mapping[str, str]) -> Mapping[str, str]:
-    if not all(tags):
-        raise broken_rule("every tag has a key", "write the key before the '='")
-    return MappingProxyType(dict(tags))
-
-
 def _name(name: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):
         raise broken_rule(
@@ -102,18 +97,20 @@ class Environment(WithEndpoints):
     )
     """Addresses in Terraform of what the next deployment may destroy, or replace."""
 
-    tags: Annotated[Mapping[str, str], AfterValidator(_tags)] = Field(
-        default_factory=lambda: MappingProxyType({})
-    )
+    tags: Tags = Field(default_factory=lambda: MappingProxyType({}))
     platform: Platform = Platform()
     roles: Roles = Roles()
     reading: ReadingPlan = ReadingPlan()
     context: ContextPlan | None = None
     """None: nobody may write what is known of a prediction's film."""
 
-    def full_model_name(self, model: str) -> str:
-        """The three-level name under which a model is registered and served here."""
-        return f"{self.catalog}.{self.models_schema}.{model}"
+    def full_model_name(self, model: str | ServedModel) -> str:
+        """The three-level name under which a model is registered and served here; a served model
+        may be another catalog's or schema's."""
+        if isinstance(model, str):
+            return f"{self.catalog}.{self.models_schema}.{model}"
+        catalog, schema = model.catalog or self.catalog, model.schema_name or self.models_schema
+        return f"{catalog}.{schema}.{model.model}"
 
     @property
     def serving_stack(self) -> str:

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import InitErrorDetails
 
 from infra.declared.declaration import Declaration, Table, broken_rule, problem, read
-from infra.declared.naming import Identifier
+from infra.declared.naming import Identifier, ServedEntityName
 from infra.declared.problem import (
     InvalidFile,
     Problem,
@@ -111,11 +111,13 @@ class Arm(Declaration):
 
     model: Identifier = Field(examples=['model = "pneumonia_poc_classifier"'])
     version: Version = Field(examples=["version = 1"])
+    served_entity: ServedEntityName | None = None
+    """The name of its own that the environment's file gives it."""
 
     @property
     def served_entity_name(self) -> str:
         """The name under which it is served and logged."""
-        return served_entity_name(self.model, self.version)
+        return served_entity_name(self.model, self.version, self.served_entity)
 
 
 class Split(Declaration):

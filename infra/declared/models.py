@@ -15,14 +15,9 @@ MODELS: Final = {
 
 
 def models_of(environment: Environment) -> Mapping[str, str]:
-    """The same of every model of the environment: those above, and what else its endpoints serve
-    from its schema of models."""
-    served = {
-        arm.model: f"Served by {endpoint.endpoint}."
-        for endpoint in environment.endpoints.values()
-        for arm in endpoint.served_models
-    }
-    return {**served, **MODELS}
+    """The same of every model of the environment: those above, and those that its file names."""
+    own = dict.fromkeys(environment.platform.models.names, "One of this organisation's models.")
+    return {**own, **MODELS}
 
 
 def model_id(model: str) -> str:

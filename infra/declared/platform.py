@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import InitErrorDetails
 
 from infra.declared.declaration import Declaration, Table, broken_rule, problem, read
+from infra.declared.naming import Identifier
 from infra.declared.rules import one_of, whole_number
 
 WarehouseSize = Literal["2X-Small", "X-Small", "Small", "Medium", "Large", "X-Large"]
@@ -175,6 +176,14 @@ class Schemas(Declaration):
     """Its name is the file's key `models_schema`."""
 
 
+class RegisteredModels(Owned):
+    """The registered models of `models_schema`."""
+
+    names: tuple[Identifier, ...] = Field(default=(), strict=False)
+    """Of this organisation's own, beside those of the chest X-rays. Not read off the endpoints: a
+    model that is served no more keeps its versions."""
+
+
 class Warehouse(Owned):
     """The SQL warehouse that writes films and verdicts, and that the dashboard reads with."""
 
@@ -263,7 +272,7 @@ class Platform(Declaration):
     schemas: Schemas = Schemas()
     tables: Tables = Tables()
     volumes: Volumes = Volumes()
-    models: Owned = Owned()
+    models: RegisteredModels = RegisteredModels()
     """The registered models; false where versions were registered before there was a platform."""
 
     warehouse: Warehouse = Warehouse()

@@ -2,15 +2,16 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from infra.declared.default_environment import DEFAULT
 from infra.declared.environment import file_of, load
 from infra.declared.problem import InvalidFile
 from infra.progress import progress
+from infra.rollout import arguments as options
+from infra.rollout.arguments import CHECKED, Command
 from infra.rollout.refusal import Refused
 
 AS_IT_SHOULD_BE: Final = 0
@@ -18,135 +19,10 @@ REFUSED: Final = 1
 FOUND: Final = 3
 """The command did its work and found something: drift, a hindrance, a failed update."""
 
-_EPILOG: Final = """\
-No command deploys. pin, promote and rollback change the environment file, for a review; the
-deployment is cdktf's, or that of the workflow in .github/workflows/apply.yml.
-
-Exit status: 0 as it should be; 1 refused, with the way out; 2 wrong arguments; 3 status found
-drift, check found a hindrance, or wait saw an update fail.
-"""
-
-_COMPARED: Final = "the one that serves what was compared"
-_CHECKED: Final = ("platform", "serving")
-
-Command = Callable[[argparse.Namespace], int]
-
 
 def parser() -> argparse.ArgumentParser:
     """Every command with its options."""
-    parser = argparse.ArgumentParser(
-        prog="python -m infra.rollout",
-        description="Moves a deployment by reviewed changes of its environment file.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    def add(
-        name: str, command: Command, summary: str, default: str | None = DEFAULT
-    ) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=summary, description=summary)
-        added.set_defaults(command=command)
-        added.add_argument(
-            "--environment",
-            default=default,
-            metavar="NAME",
-            help="a file in infra/environments, or a path to one "
-            f"(default: {default or 'each of them'})",
-        )
-        return added
-
-    looking = add("status", _status, "state, arms, traffic, and drift that no plan shows")
-    _add_test(looking, "every endpoint")
-    pinning = add("pin", _pin, "write the versions of the aliases into the environment file")
-    _add_test(pinning)
-    pinning.add_argument(
-        "--newest", action="store_true", help="the newest READY version instead of the alias"
-    )
-    pinning.add_argument(
-        "--model",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="only this model, without catalog and schema; may be repeated. Default: both arms",
-    )
-    promoting = add("promote", _promote, "write the next step of the ramp, by a decision")
-    promoting.add_argument(
-        "--decision",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="decision.json, as ml.compare or ml.replay wrote it; of a replay with its answers",
-    )
-    _add_test(promoting, _COMPARED)
-    _add_experiment(promoting)
-    diffing = add(
-        "diff",
-        _diff,
-        "what the change since a revision of Git does to the synthesized JSON",
-        default=None,
-    )
-    diffing.add_argument(
-        "--base",
-        default="HEAD",
-        metavar="REVISION",
-        help="a commit, branch or tag of Git (default: %(default)s, so what is not committed yet)",
-    )
-    verifying = add("verify", _verify, "make a decision again from the data, and compare")
-    what = verifying.add_mutually_exclusive_group()
-    what.add_argument(
-        "--decision",
-        type=Path,
-        metavar="FILE",
-        help="default: those recorded beside the environment file for its present traffic",
-    )
-    what.add_argument(
-        "--base",
-        metavar="REVISION",
-        help="every decision that the change since this Git revision needs: what CI runs",
-    )
-    _add_test(verifying, "each of them, or the one that serves what was compared")
-    _add_experiment(verifying)
-    verifying.add_argument(
-        "--data", type=Path, metavar="FILE", help="the file that the decision was made from"
-    )
-    back = add("rollback", _rollback, "write the last deployed file")
-    _add_test(back)
-    back.add_argument(
-        "--to", metavar="COMMIT", help="this commit's file, without asking the workspace"
-    )
-    checking = add(
-        "check", _check, "what a deployment would fail at or erase, with the command that heals it"
-    )
-    _add_test(checking, "every endpoint")
-    checking.add_argument("--stack", choices=_CHECKED, help="of this stack alone. Default: of both")
-    planned = add("policy", _policy, "refuse plans that destroy an endpoint or what holds data")
-    planned.add_argument(
-        "plans",
-        nargs="+",
-        type=Path,
-        metavar="PLAN.JSON",
-        help="what terraform show -json writes of a plan",
-    )
-    waiting = add("wait", _wait, "wait for an update: progress, and build logs where it fails")
-    _add_test(waiting, "every endpoint")
-    waiting.add_argument(
-        "--timeout-minutes",
-        type=float,
-        metavar="MINUTES",
-        help="default: timeout_minutes of the environment file",
-    )
-    following = add("aliases", _aliases, "after a deployment: let the aliases follow the roles")
-    _add_test(following, "every test")
-    recording = add("record", _record, "after a deployment: note since when the traffic is split")
-    _add_test(recording, _COMPARED)
-    recording.add_argument(
-        "--experiment",
-        required=True,
-        metavar="NAME",
-        help="a file in infra/experiments, or a path to one; the record goes beside it, to splits/",
-    )
-    return parser
+    return options.parser(_COMMANDS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -163,22 +39,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninfra.rollout: interrupted", file=sys.stderr)
         return 130
-
-
-def _add_test(parser: argparse.ArgumentParser, default: str = "the only one") -> None:
-    parser.add_argument(
-        "--test",
-        metavar="NAME",
-        help=f"the A/B test by the name of its table in the file. Default: {default}",
-    )
-
-
-def _add_experiment(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--experiment",
-        metavar="NAME",
-        help="a file in infra/experiments, or a path to one. Default: the decision's",
-    )
 
 
 def _status(given: argparse.Namespace) -> int:
@@ -202,6 +62,8 @@ def _pin(given: argparse.Namespace) -> int:
     from infra.rollout.workspace import workspace
 
     file = EnvironmentFile(given.environment, given.test)
+    if not given.model:
+        _ = file.environment.test  # before the workspace is asked
     with workspace(file.environment) as client, progress("Asking the registry"):
         pinned = pin(file, Registry(client), newest=given.newest, models=tuple(given.model))
     for it in pinned:
@@ -231,7 +93,7 @@ def _verify(given: argparse.Namespace) -> int:
     from infra.rollout.environment_file import EnvironmentFile
     from infra.rollout.evidence import Evidence, last_step
     from infra.rollout.separation import require_separate
-    from infra.rollout.verify import evidence_of, moves, tests_of_both, verify
+    from infra.rollout.verify import both_of_each_test, evidence_of, moves, verify
 
     file = EnvironmentFile(given.environment, given.test)
     chosen: list[tuple[Evidence, str | None]] = []
@@ -241,7 +103,7 @@ def _verify(given: argparse.Namespace) -> int:
         if history.is_in(file.path, given.base):  # a new environment enters by review alone
             before = history.at(file.path, given.base).environment
             require_separate(file.path, before, file.environment, given.base)
-            for was, now in tests_of_both(before, file.environment):
+            for was, now in both_of_each_test(before, file.environment):
                 changed = EnvironmentFile(file.path, now.test)
                 for move in moves(was, now):
                     chosen.append((evidence_of(changed, move, was, given.base), now.test))
@@ -316,7 +178,7 @@ def _check(given: argparse.Namespace) -> int:
 
     environment = load(given.environment, given.test)
     root = Path.cwd()
-    stacks = (given.stack,) if given.stack else _CHECKED
+    stacks = (given.stack,) if given.stack else CHECKED
     findings: list[Finding] = []
     with workspace(environment) as client, progress("Looking for what stands in the way"):
         if "platform" in stacks:
@@ -405,6 +267,21 @@ def _record(given: argparse.Namespace) -> int:
         f"{'recorded in' if done.is_new else 'known to'} {done.file}"
     )
     return AS_IT_SHOULD_BE
+
+
+_COMMANDS: Final[Mapping[str, Command]] = {
+    "status": _status,
+    "pin": _pin,
+    "promote": _promote,
+    "diff": _diff,
+    "verify": _verify,
+    "rollback": _rollback,
+    "check": _check,
+    "policy": _policy,
+    "wait": _wait,
+    "aliases": _aliases,
+    "record": _record,
+}
 
 
 if __name__ == "__main__":

@@ -44,11 +44,9 @@ def moves(registry: Registry, environment: Environment) -> Iterator[Move]:
     for test in environment.tests.values():
         for alias, arms in ((CHAMPION, (test.champion,)), (CHALLENGER, test.challengers)):
             for arm in arms:
-                wanted.setdefault((environment.full_model_name(arm.model), alias), arm.version)
+                wanted.setdefault((environment.full_model_name(arm), alias), arm.version)
     models = (
-        environment.full_model_name(arm.model)
-        for it in _chosen(environment)
-        for arm in it.served_models
+        environment.full_model_name(arm) for it in _chosen(environment) for arm in it.served_models
     )
     for model in dict.fromkeys(models):
         there = registry.aliases(model)

@@ -95,7 +95,7 @@ def check_serving(
 def _models(registry: Registry, environment: Environment) -> Iterator[Finding]:
     for endpoint in endpoints_of(environment):
         for arm in endpoint.served_models:
-            name = environment.full_model_name(arm.model)
+            name = environment.full_model_name(arm)
             try:
                 require_ready(registry.version(name, arm.version))
             except Refused as refused:
@@ -136,7 +136,8 @@ def _grants(client: "WorkspaceClient", environment: Environment) -> Iterator[Fin
                 subject=f"{kind} {name}",
                 problem=f"{principal}, who creates the endpoint, lacks {', '.join(lacking)}.",
                 heal=f"cdktf deploy {environment.platform_stack} (roles.endpoint_creator of "
-                f"{environment.name}.toml is granted them), or by its owner: GRANT "
+                f"{environment.name}.toml is granted them, on a model if [platform.models] names "
+                "it), or by its owner: GRANT "
                 f"{', '.join(lacking)} ON {'FUNCTION' if kind == 'function' else kind.upper()} "
                 f"{name} TO `{principal}`",
             )
@@ -150,7 +151,7 @@ def _needed(environment: Environment) -> Iterator[tuple[str, str, frozenset[str]
     for endpoint in endpoints_of(environment):
         for arm in endpoint.served_models:
             # A registered model is a function to Unity Catalog's permissions.
-            seen.add(("function", environment.full_model_name(arm.model), frozenset({"EXECUTE"})))
+            seen.add(("function", environment.full_model_name(arm), frozenset({"EXECUTE"})))
         table = endpoint.inference_table
         if table and table.enabled:
             name = f"{table.catalog or environment.catalog}.{table.schema_name}"

@@ -63,7 +63,7 @@ def moves(before: Environment, after: Environment) -> Iterator[Move]:
             yield Move(served_entity=name, before=old[name], after=arm.traffic)
 
 
-def tests_of_both(
+def both_of_each_test(
     before: Environment, after: Environment
 ) -> Iterator[tuple[Environment, Environment]]:
     """The environment before and after a change, about each test that both have, by its table or

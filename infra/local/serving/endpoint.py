@@ -88,6 +88,7 @@ class Endpoint(_Stored):
     tags: tuple[Tag, ...] = ()
     gateway: Gateway | None = None
     notifications: dict[str, Any] | None = None
+    budget_policy_id: str | None = None
     update: Update = Update.NOT_UPDATING
     active: Config | None = None
     pending: Config | None = None
@@ -130,6 +131,8 @@ def create(spec: CreateSpec, *, creator: str, now_ms: int, new_id: NewId) -> End
         route_optimized=spec.route_optimized,
         tags=spec.tags,
         gateway=spec.gateway,
+        notifications=spec.email_notifications,
+        budget_policy_id=spec.budget_policy_id,
     )
     if spec.config is None:
         return endpoint
@@ -300,6 +303,8 @@ def document(endpoint: Endpoint) -> dict[str, Any]:
         body["ai_gateway"] = gateway_document(endpoint.gateway)
     if endpoint.notifications is not None:
         body["email_notifications"] = endpoint.notifications
+    if endpoint.budget_policy_id is not None:
+        body["budget_policy_id"] = endpoint.budget_policy_id
     return body
 
 

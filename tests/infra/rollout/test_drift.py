@@ -138,7 +138,31 @@ def test_what_the_provider_drops_is_healed_by_a_call(
     assert heal in drift.heal
 
 
-def test_a_false_that_is_not_sent_is_healed_by_the_whole_config(
+@pytest.mark.parametrize(
+    ("key", "setting", "heal"),
+    [
+        ('description = "films"', "description", "create the endpoint anew"),
+        ('budget_policy_id = "b1"', "budget_policy_id", "the workspace's page"),
+        (
+            'email_notifications = { on_update_failure = ["a@b.c"] }',
+            "email_notifications",
+            '{"email_notifications": {"on_update_failure": ["a@b.c"], "on_update_success": []}}',
+        ),
+    ],
+)
+def test_what_was_sent_at_the_creation_alone_is_compared(
+    found: Any, environment: Write, key: str, setting: str, heal: str
+) -> None:
+    declared = environment(20, ("[ab_test]\n", f"[ab_test]\n{key}\n"))
+
+    drift = found(declared)[setting]
+
+    assert drift.live == "-"
+    assert "creation" in drift.obstacle or "never sends" in drift.obstacle
+    assert heal in drift.heal
+
+
+def test_an_arm_that_shall_stay_awake_is_healed_by_a_deployment(
     found: Any, environment: Write
 ) -> None:
     awake = environment(20, ('workload_size = "Small"', "scale_to_zero = false"))
@@ -146,9 +170,8 @@ def test_a_false_that_is_not_sent_is_healed_by_the_whole_config(
     drift = found(awake)["arm keras-1.scale_to_zero"]
 
     assert (drift.file, drift.live) == ("false", "true")
-    assert "leaves a false out" in drift.obstacle
-    assert '"scale_to_zero_enabled": false' in drift.heal
-    assert '"traffic_percentage": 80' in drift.heal
+    assert drift.obstacle == ""
+    assert drift.heal == "cdktf deploy serving-dev"
 
 
 def test_logging_that_the_file_ends_and_the_provider_does_not(
