@@ -154,3 +154,16 @@ def test_an_environment_takes_a_task_of_the_teams_own(tmp_path: Path) -> None:
 
     assert found is not None
     assert found.task.positive == "malignant"
+
+
+def test_a_replay_of_rows_is_refused_before_anything_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ml.contract.errors import UserError
+    from ml.replay import main
+
+    monkeypatch.chdir(tmp_path)
+    example = Path(__file__).parents[3] / "examples" / "second_test" / "better_by_far.toml"
+
+    with pytest.raises(UserError, match=r"the task task is of rows\. Give both arms' answers"):
+        main([str(example)])
