@@ -13,6 +13,7 @@ import numpy as np
 
 from ml.contract.decision import ANSWERS_FILE
 from ml.contract.errors import UserError
+from ml.contract.task import TableInput
 from ml.data.films import PARTS
 from ml.terminal.command import (
     Options,
@@ -121,6 +122,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     require_writable(folder, "--output")
     if given.answers is not None:
         answers, source = answers_file.read(given.answers, experiment.task), given.answers.name
+    elif isinstance(experiment.task.input, TableInput):
+        raise UserError(
+            f"a replay sends films, and the task {experiment.task.name} is of rows. Give both "
+            f"arms' answers with --answers {ANSWERS_FILE}, or compare live: python -m ml.compare."
+        )
     else:
         answers, source = _ask(experiment, given, folder, console)
         answers_file.write(folder / ANSWERS_FILE, answers, experiment.task)

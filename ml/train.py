@@ -11,20 +11,34 @@ from pathlib import Path
 
 from ml.contract.arms import ARMS, Arm
 from ml.contract.errors import UserError
-from ml.terminal.command import NOTHING_REGISTERED, run
+from ml.terminal.command import NOTHING_REGISTERED, Options, run
 from ml.training.session import train
+
+
+def options() -> Options:
+    """The options of the command; those behind the arm are the arm's."""
+    parser = Options(
+        prog="python -m ml.train",
+        description="Trains an arm and registers it; --help behind an arm shows its options.",
+        add_help=False,
+    )
+    parser.add_argument(
+        "arm",
+        nargs="?",
+        metavar="ARM",
+        help=f"{', '.join(arm.model for arm in ARMS)}, or a Python file with an ARM and a Network",
+    )
+    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
-    given = [*(sys.argv[1:] if arguments is None else arguments)]
-    if not given or given[0] in ("-h", "--help"):
-        print(
-            f"usage: python -m ml.train ARM [--help]\n\nARM: one of "
-            f"{', '.join(arm.model for arm in ARMS)}, or a Python file with an ARM and a Network"
-        )
-        return 0 if given else 2
-    return train(_arm(given[0]), given[1:])
+    parser = options()
+    given, others = parser.parse_known_args(arguments)
+    if given.arm is None:
+        parser.print_help()
+        return 0 if others in (["-h"], ["--help"]) else 2
+    return train(_arm(given.arm), others)
 
 
 def _arm(name: str) -> Arm:

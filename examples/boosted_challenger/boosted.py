@@ -61,7 +61,7 @@ class Network:
 
     def __init__(self, image_size: int, seed: int) -> None:  # noqa: ARG002 - fits any size
         self.model = HistGradientBoostingClassifier(
-            max_iter=150, max_leaf_nodes=15, class_weight="balanced", random_state=seed
+            max_iter=100, max_leaf_nodes=15, class_weight="balanced", random_state=seed
         )
 
     @property

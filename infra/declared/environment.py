@@ -179,8 +179,11 @@ def file_of(name_or_path: str | Path) -> Path:
     return named_file(name_or_path, ENVIRONMENTS, InvalidEnvironment)
 
 
-def load(name_or_path: str | Path, test: str | None = None) -> Environment:
+def load(
+    name_or_path: str | Path, test: str | None = None, *, folder: Path | None = None
+) -> Environment:
     """The environment of that name, or in that file; about one of its A/B tests, if it is named.
+    Of a copy, ``folder`` is where the file is: paths in it are relative to that.
 
     Raises InvalidEnvironment with every problem of the file, NoSuchTest for a test it has not.
     """
@@ -192,7 +195,7 @@ def load(name_or_path: str | Path, test: str | None = None) -> Environment:
             {"name": file.stem, **table},
             by_name=False,  # in a file, a key has one spelling
             by_alias=True,
-            context={FOLDER: file.parent},
+            context={FOLDER: folder or file.parent},
         )
         problems += _strata_of_the_called(file, environment)
     except ValidationError as error:

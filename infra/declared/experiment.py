@@ -291,8 +291,8 @@ def available() -> tuple[str, ...]:
     return names_in(EXPERIMENTS)
 
 
-def load(name_or_path: str | Path) -> Experiment:
-    """The experiment of that name, or in that file.
+def load(name_or_path: str | Path, *, folder: Path | None = None) -> Experiment:
+    """The experiment of that name, or in that file. Of a copy, ``folder`` is where the file is.
 
     Raises InvalidExperiment with every problem of the file.
     """
@@ -325,7 +325,7 @@ def load(name_or_path: str | Path) -> Experiment:
             {"name": file.stem, **table},
             by_name=False,
             by_alias=True,
-            context={FOLDER: file.parent},
+            context={FOLDER: folder or file.parent},
         )
     except ValidationError as error:
         problems += [as_problem(file, details) for details in error.errors(include_url=False)]

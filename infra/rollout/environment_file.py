@@ -85,11 +85,12 @@ class EnvironmentFile:
 
     def edited(self) -> Environment:
         """The environment that the edited text declares. Raises InvalidEnvironment."""
+        beside = self.path.resolve().parent
         with tempfile.TemporaryDirectory() as folder:
             trial = Path(folder, self.path.name)
             trial.write_bytes(self.text.encode())
             try:
-                return load(trial, self.environment.named_test)
+                return load(trial, self.environment.named_test, folder=beside)
             except InvalidEnvironment as invalid:
                 raise InvalidEnvironment(
                     [

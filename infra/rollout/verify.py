@@ -124,7 +124,7 @@ def _digest(name: str, content: bytes) -> str:
         copy = Path(folder, name)
         copy.write_bytes(content)
         try:
-            return load_experiment(copy).digest
+            return load_experiment(copy, folder=EXPERIMENTS).digest
         except InvalidExperiment:
             return ""
 

@@ -11,6 +11,8 @@ REPOSITORY = Path(__file__).parents[2]
 # What decides what a network learns and how it is judged. The file of the network joins them.
 _SOURCES = (
     "ml/contract/serving.py",
+    "ml/contract/task.py",
+    "ml/contract/tasks/*.toml",
     "ml/evaluation/calibration.py",
     "ml/evaluation/discrimination.py",
     "ml/evaluation/measures.py",

@@ -77,8 +77,8 @@ class ABTestBed:
         minutes: float = 0,
         milliseconds: int = 20,
         status: int = 200,
+        request: str | None = None,
         response: str | None = "of the probabilities",
-        request: list[Any] | None = None,
     ) -> str:
         """A logged request, `minutes` after noon; returns Databricks' id of it."""
         from infra.local.serving.payload import PayloadRow, PayloadTable
@@ -102,7 +102,7 @@ class ABTestBed:
                     status_code=status,
                     sampling_fraction=1.0,
                     execution_duration_ms=milliseconds,
-                    request=json.dumps({"inputs": request}) if request else None,
+                    request=request,
                     response=response,
                     logging_error_codes=(),
                     served_entity_id=self._entity_id(arm),

@@ -137,7 +137,7 @@ def numbers(judgement: Judgement) -> dict[str, Any]:
             "films": judgement.missing.films,
             "tipping point, odds ratio": judgement.missing.tipping_point,
             "scenarios": [
-                {"assumed": scenario.assumed, "gains": figures(scenario.gains)}
+                {"assumed": judgement.task.said(scenario.assumed), "gains": figures(scenario.gains)}
                 for scenario in judgement.missing.scenarios
             ],
         },
@@ -178,7 +178,7 @@ def numbers(judgement: Judgement) -> dict[str, Any]:
         **({"journals": _journaled(judgement.journaled)} if judgement.journaled else {}),
         "guardrails": [
             {
-                "name": it.name,
+                "name": judgement.task.said(it.name),
                 "figure": asdict(it.figure) if it.figure else None,
                 "limit": it.limit,
                 "breached": it.breached,

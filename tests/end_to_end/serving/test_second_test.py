@@ -52,6 +52,13 @@ def test_a_team_writes_four_files() -> None:
     assert written == {"task.toml", "train.py", "second.toml", "better_by_far.toml"}
 
 
+def test_the_readme_counts_them() -> None:
+    text = (EXAMPLE / "README.md").read_text()
+
+    for file in ("task.toml", "train.py", "second.toml", "better_by_far.toml"):
+        assert f"]({file}) |" in text
+
+
 def test_its_environment_and_experiment_are_of_one_task() -> None:
     task = load(EXAMPLE / "second.toml").ab_test.task
 

@@ -65,12 +65,16 @@ def shadow(ab_test: ABTestBed, challenger: Challenger) -> Shadow:
     )
 
 
+def inputs(*films: list[int]) -> str:
+    return json.dumps({"inputs": films})
+
+
 def asked_of_both(ab_test: ABTestBed) -> None:
     """Three requests of the champion, one of them of two films, and one of the challenger."""
-    ab_test.answer(CHAMPION, 0.9, id="film-1", minutes=1, request=[[1]])
-    ab_test.answer(CHAMPION, 0.2, 0.7, id="film-2", minutes=2, request=[[2], [3]])
-    ab_test.answer(CHALLENGER, 0.5, id="film-3", minutes=3, request=[[4]])
-    ab_test.answer(CHAMPION, 0.4, id="film-4", minutes=4, request=[[5]])
+    ab_test.answer(CHAMPION, 0.9, id="film-1", minutes=1, request=inputs([1]))
+    ab_test.answer(CHAMPION, 0.2, 0.7, id="film-2", minutes=2, request=inputs([2], [3]))
+    ab_test.answer(CHALLENGER, 0.5, id="film-3", minutes=3, request=inputs([4]))
+    ab_test.answer(CHAMPION, 0.4, id="film-4", minutes=4, request=inputs([5]))
     ab_test.create_views()
 
 
@@ -124,7 +128,7 @@ def test_an_answer_that_nobody_wrote_down_is_taken_from_the_log(
 ) -> None:
     asked_of_both(ab_test)
     first, *_ = shadow.unasked(start())
-    ab_test.answer(CHALLENGER, 0.35, id=f"shadow-{first}", minutes=9, request=[[1]])
+    ab_test.answer(CHALLENGER, 0.35, id=f"shadow-{first}", minutes=9, request=inputs([1]))
 
     outcomes = list(shadow.ask(shadow.unasked(start()), QUICK))
 
