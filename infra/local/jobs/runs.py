@@ -6,18 +6,18 @@ Source: https://docs.databricks.com/api/workspace/jobs/getrun.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import itertools
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
 from infra.local.emulator import state_of
-from infra.local.jobs import graph, repository, values
+from infra.local.jobs import graph, orders, repository, values
 from infra.local.jobs.definition import Settings, kind_of
+from infra.local.jobs.orders import Order, settings_of
 from infra.local.jobs.tasks import Around, Ended, Script
 from infra.local.jobs.tasks import run as run_task
 from infra.local.refusal import Refusal, invalid, missing
@@ -29,26 +29,9 @@ _DEEPEST: Final = 3
 _log = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Caller:
-    """Whose run it is: the address and the token by which its tasks reach this workspace."""
-
-    user: str
-    host: str
-    token: str
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Order:
-    """What is to be run."""
-
-    settings: Settings
-    caller: Caller
-    job_id: int | None = None
-    parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    python_parameters: list[str] | None = None
-    inside: tuple[int, ...] = ()
-    """The jobs whose task this run is, the outermost first."""
+def is_active(run: Settings) -> bool:
+    """Whether a run, or a task of one, has not ended."""
+    return run["state"]["life_cycle_state"] not in _ENDED
 
 
 class Runs:
@@ -94,7 +77,7 @@ class Runs:
             "trigger": "ONE_TIME",
             "run_type": "SUBMIT_RUN" if order.job_id is None else "JOB_RUN",
             "format": "MULTI_TASK",
-            "job_parameters": _parameters(settings, order.parameters),
+            "job_parameters": orders.parameters(settings, order.parameters),
             "tasks": [self._record(task) for task in settings.get("tasks", ())],
         }
         if token:
@@ -144,14 +127,14 @@ class Runs:
         run = self.get(run_id)
         if live := self._live.get(run_id):
             self._reasons.setdefault(run_id, "CANCELED")
-            if run["state"]["life_cycle_state"] not in _ENDED:
+            if is_active(run):
                 run["state"] = _state("TERMINATING")
             live.cancel()
 
     def delete(self, run_id: int) -> None:
         """Forget a run that has ended."""
         run = self.get(run_id)
-        if run["state"]["life_cycle_state"] not in _ENDED:
+        if is_active(run):
             raise Refusal(400, "INVALID_STATE", f"Run {run_id} is still active: cancel it first.")
         for task in run["tasks"]:
             self.log(task["run_id"]).unlink(missing_ok=True)
@@ -160,10 +143,6 @@ class Runs:
     def log(self, task_run_id: int) -> Path:
         """Where the output of a task's process is."""
         return self._folder / "logs" / f"{task_run_id}.log"
-
-    def is_active(self, run: Settings) -> bool:
-        """Whether a run has not ended."""
-        return run["state"]["life_cycle_state"] not in _ENDED
 
     async def close(self) -> None:
         """End every run, and its processes."""
@@ -174,9 +153,9 @@ class Runs:
 
     def _end_all(self, message: str) -> None:
         for run in self.records.values():
-            if self.is_active(run):
+            if is_active(run):
                 for task in run["tasks"]:
-                    if self.is_active(task):
+                    if is_active(task):
                         _end(task, "INTERNAL_ERROR", "FAILED", message)
                 _end(run, "INTERNAL_ERROR", "FAILED", message)
 
@@ -202,7 +181,7 @@ class Runs:
             for it in self.records.values()
             if it is not run
             and it.get("job_id") == order.job_id
-            and self.is_active(it)
+            and is_active(it)
             and it["state"]["life_cycle_state"] != "QUEUED"
         )
         return len([*active]) >= (order.settings.get("max_concurrent_runs") or 1)
@@ -247,7 +226,7 @@ class Runs:
 
     def _interrupt(self, run: Settings, result: str, message: str) -> None:
         for task in run["tasks"]:
-            if self.is_active(task):
+            if is_active(task):
                 _end(task, "TERMINATED", result, message)
         _end(run, "TERMINATED", result, message)
 
@@ -268,7 +247,7 @@ class Runs:
             for needed in task.get("depends_on", ()):
                 await done[needed["task_key"]].wait()
             if result := graph.instead_of_running(task, records):
-                _end(record, "TERMINATED", result, _NOT_RUN[result])
+                _end(record, "TERMINATED", result, graph.NOT_RUN[result])
             else:
                 await self._run_attempts(task, record, run, order)
             done[task["task_key"]].set()
@@ -313,13 +292,13 @@ class Runs:
     ) -> Ended:
         known = values.of_run(run) | values.of_task(record)
         for other in run["tasks"]:
-            if not self.is_active(other):
+            if not is_active(other):
                 known |= values.of_ended(other)
         around = Around(
             known=known,
             python_parameters=order.python_parameters,
             repository=self._repository(run) if order.settings.get("git_source") else None,
-            cluster=_cluster(task, order.settings),
+            cluster=orders.cluster(task, order.settings),
             log=self.log(record["run_id"]),
             host=order.caller.host,
             token=order.caller.token,
@@ -358,43 +337,6 @@ class Runs:
                 self.cancel(run["run_id"])
                 raise
         return run
-
-
-def settings_of(job_id: int) -> Settings:
-    """What a job says. Raises Refusal where there is none."""
-    job = state_of("jobs", "jobs").get(job_id)
-    if job is None:
-        raise missing(f"Job {job_id} does not exist.")
-    settings: Settings = job["settings"]
-    return settings
-
-
-_NOT_RUN: Final = {
-    "EXCLUDED": "The task was not run: the condition of its dependencies was not met.",
-    "UPSTREAM_FAILED": "The task was not run: tasks that it depends on failed.",
-}
-
-
-def _parameters(settings: Settings, given: Mapping[str, str]) -> list[Settings]:
-    defaults = {it["name"]: it["default"] for it in settings.get("parameters", ())}
-    return [
-        {
-            "name": name,
-            **({"default": defaults[name]} if name in defaults else {}),
-            "value": str(given.get(name, defaults.get(name))),
-        }
-        for name in sorted({*defaults, *given})
-    ]
-
-
-def _cluster(task: Settings, settings: Settings) -> Mapping[str, Any]:
-    if key := task.get("job_cluster_key"):
-        for cluster in settings.get("job_clusters", ()):
-            if cluster["job_cluster_key"] == key:
-                found: Mapping[str, Any] = cluster.get("new_cluster", {})
-                return found
-    own: Mapping[str, Any] = task.get("new_cluster", {})
-    return own
 
 
 def _state(life_cycle: str, message: str = "") -> Settings:
