@@ -133,6 +133,8 @@ class Monitoring(Declaration):
 
     window_minutes: Minutes = 60
     """What one look sees."""
+    drift_hours: Hours = 168
+    """What one look at a drift sees: a clinic needs days for the films that an index takes."""
     every_minutes: Annotated[
         int,
         whole_number(

@@ -163,17 +163,15 @@ class Watch:
     def _names(self) -> Mapping[str, str]:
         watch = self.monitoring
         split = self.test.split
-        numbers = {
+        names = {
             "window_minutes": str(watch.window_minutes),
+            "drift_hours": str(watch.drift_hours),
             "muted_minutes": str(watch.muted_minutes),
             "slow_ms": str(watch.guard.latency_p95_ms),
             "late_minutes": str(watch.late_minutes),
             "due_hours": str(watch.due_hours),
             "minimum_requests": str(watch.minimum_requests),
             "minimum_films": str(watch.minimum_films),
-        }
-        names = {
-            **numbers,
             "endpoint": self.test.endpoint,
             "champion": self.test.champion.served_entity_name,
             "challengers": ", ".join(f"'{it.served_entity_name}'" for it in self.test.challengers)

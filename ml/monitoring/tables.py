@@ -8,7 +8,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ml.contract.tables import INPUT_MEASURES, REFERENCE_DISTRIBUTIONS, VERDICTS, Table
+from ml.contract.tables import (
+    INPUT_MEASURES,
+    REFERENCE_DISTRIBUTIONS,
+    REPLAY_MARK,
+    SHADOW_MARK,
+    VERDICTS,
+    Table,
+)
 from ml.monitoring.reference import Reference
 from ml.workspace.connection import WorkspaceError
 from ml.workspace.unity_catalog import exists
@@ -30,6 +37,12 @@ WHERE measured.databricks_request_id IS NULL
   AND payload.status_code = 200
   AND payload.request IS NOT NULL
   AND payload.request_time >= CAST(:since AS TIMESTAMP)
+  AND (
+    payload.client_request_id IS NULL
+    OR NOT (
+      startswith(payload.client_request_id, :replay) OR startswith(payload.client_request_id, :shadow)
+    )
+  )
 ORDER BY payload.request_time DESC, payload.databricks_request_id
 LIMIT 10000
 """
@@ -125,9 +138,14 @@ class MonitoringTables:
 
     def unmeasured(self, payload: str, since: datetime.datetime) -> list[str]:
         """The ids of answered requests of which nothing is measured, the newest first; at most
-        10,000."""
+        10,000. What was asked to compare arms is no traffic, and is measured nowhere."""
         rows = self._warehouse.execute(
-            _UNMEASURED, payload=payload, measures=self._measures, since=since.isoformat()
+            _UNMEASURED,
+            payload=payload,
+            measures=self._measures,
+            since=since.isoformat(),
+            replay=REPLAY_MARK,
+            shadow=SHADOW_MARK,
         )
         return [str(it["databricks_request_id"]) for it in rows]
 

@@ -19,12 +19,42 @@ from ml.contract.tables import PREDICTION_CONTEXT, PREDICTION_FEEDBACK
 from tests.plugin.ingestion import create_table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.plugin.served import Served
 
 CHAMPION, CHALLENGER = "keras-1", "torch-2"
 _IDS = {CHAMPION: "c" * 32, CHALLENGER: "d" * 32}
 _NOON = datetime.datetime(2026, 3, 2, 12, 0, tzinfo=datetime.UTC)
 _catalogs = itertools.count()
+
+_WATCHED = """\
+catalog = "{catalog}"
+
+[workspace]
+host = "{host}"
+
+[platform.warehouse]
+name = "fx"
+
+[monitoring]
+
+[ab_test]
+endpoint = "ab-test"
+
+[ab_test.champion]
+model = "keras"
+version = 1
+
+[[ab_test.challengers]]
+model = "torch"
+version = 2
+traffic = 50
+
+[ab_test.inference_table]
+schema = "gold"
+prefix = "pneumonia_classifier"
+"""
 
 Row = dict[str, Any]
 
@@ -177,6 +207,22 @@ class ABTestBed:
             for row in answer["result"].get("data_array", [])
         ]
 
+    def write_environment(self, folder: Path) -> Path:
+        """An environment file of this test, which is watched; with the tables of the watch."""
+        from infra.declared.tables import WATCH_TABLES
+
+        for table in WATCH_TABLES:
+            self.workspace.rows(create_table(table, self.analysis.catalog))
+        file = folder / "clinic.toml"
+        file.write_text(
+            _WATCHED.format(
+                catalog=self.analysis.catalog,
+                host=str(self.workspace.client.base_url).rstrip("/"),
+            ),
+            encoding="utf-8",
+        )
+        return file
+
     def _entity_id(self, arm: str) -> str:
         # The workspace of a file is shared, and so is its system table.
         return f"{_IDS[arm][: -len(self.analysis.catalog)]}{self.analysis.catalog}"
@@ -221,3 +267,10 @@ def new_bed(workspace: Served) -> ABTestBed:
 def ab_test(shared_workspace: Served) -> ABTestBed:
     """Both arms are served; the views are created when there are rows, as on Databricks."""
     return new_bed(shared_workspace)
+
+
+@pytest.fixture
+def watched(ab_test: ABTestBed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An environment file of the test, and its workspace for whatever connects to it."""
+    monkeypatch.setattr("ml.workspace.connection.connect", lambda _: ab_test.workspace.sdk())
+    return ab_test.write_environment(tmp_path)

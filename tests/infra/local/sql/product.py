@@ -21,6 +21,7 @@ from ml.contract.tables import (
     FILMS,
     INPUT_MEASURES,
     REFERENCE_DISTRIBUTIONS,
+    REPLAY_MARK,
     SHADOW_ANSWERS,
     SHADOW_MARK,
 )
@@ -117,6 +118,10 @@ def ask_everything(execute: Execute) -> list[Asked]:
         warehouse.execute(alert.query)
     for file in sorted(_DASHBOARDS.glob("*.sql")):
         warehouse.execute(ANALYSIS.filled_in(file.read_text(encoding="utf-8")))
+    for file in sorted((_DASHBOARDS / "watch").glob("*.sql")):
+        warehouse.execute(WATCH.filled_in(file.read_text(encoding="utf-8")))
+    for name in ("minutes", "rollbacks"):
+        warehouse.execute(_here_and_now(WATCH.query(name)))
     _ask_for_a_verdict(warehouse)
     _ask_for_a_replay(warehouse)
     _ask_as_the_reading_room(warehouse)
@@ -243,7 +248,12 @@ def _ask_as_monitoring_does(warehouse: Any) -> None:
     warehouse.execute(tables._KNOWN_VERSIONS, table=REFERENCE_DISTRIBUTIONS.full_name(CATALOG))
     for since in (START.isoformat(), (START + datetime.timedelta(days=2)).isoformat()):
         warehouse.execute(
-            tables._UNMEASURED, payload=ANALYSIS.payload, measures=measures, since=since
+            tables._UNMEASURED,
+            payload=ANALYSIS.payload,
+            measures=measures,
+            since=since,
+            replay=REPLAY_MARK,
+            shadow=SHADOW_MARK,
         )
     warehouse.execute(
         tables._BODIES, payload=ANALYSIS.payload, wanted=json.dumps(["request-2", "nothing"])
