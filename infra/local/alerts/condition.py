@@ -1,7 +1,7 @@
 """What an alert finds in the rows of its statement: a value, and whether it is beyond the limit.
 
-Source: `databricks.sdk.service.sql.AlertV2Evaluation`; what of it is inferred:
-docs/reference/terraform-provider.md#alerts.
+Source: `databricks.sdk.service.sql.AlertV2Evaluation`; docs/databricks.md#alerts says what of it is
+inferred.
 """
 
 from __future__ import annotations
