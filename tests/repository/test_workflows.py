@@ -446,7 +446,9 @@ def test_the_environments_are_those_with_a_shared_state(job: Any) -> None:
 def test_every_command_is_one_that_there_is() -> None:
     scripts = [step["run"] for file in FILES for step in steps(by_name(file)) if "run" in step]
     text = "\n".join(scripts).replace("\\\n", " ")
-    calls = re.findall(r"python -m infra\.rollout ([^|>\n]+)", text)
+    # In quotes, for people to read, a command ends with them.
+    pattern = r"(?:([\"'`])python -m infra\.rollout (.+?)\1|python -m infra\.rollout ([^|>\n]+))"
+    calls = [quoted or plain for _, quoted, plain in re.findall(pattern, text)]
 
     assert len(calls) >= 6
     for call in calls:
