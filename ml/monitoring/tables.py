@@ -40,7 +40,8 @@ WHERE measured.databricks_request_id IS NULL
   AND (
     payload.client_request_id IS NULL
     OR NOT (
-      startswith(payload.client_request_id, :replay) OR startswith(payload.client_request_id, :shadow)
+      startswith(payload.client_request_id, :replay)
+      OR startswith(payload.client_request_id, :shadow)
     )
   )
 ORDER BY payload.request_time DESC, payload.databricks_request_id

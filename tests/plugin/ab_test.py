@@ -142,6 +142,23 @@ class ABTestBed:
         )
         return request_id
 
+    def use(self, arm: str, request_id: str, *, status: int = 200, minutes: float = 0) -> None:
+        """A request in the table of the usage, `minutes` after noon."""
+        from infra.local.serving.payload import UsageRow
+
+        self.workspace.lake.payload_sink.deliver_usage(
+            [
+                UsageRow(
+                    databricks_request_id=request_id,
+                    client_request_id=None,
+                    requester="clinic",
+                    status_code=status,
+                    request_time=_NOON + datetime.timedelta(minutes=minutes),
+                    served_entity_id=self._entity_id(arm),
+                )
+            ]
+        )
+
     def judge(
         self,
         prediction: str,

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.programs
 
 @pytest.fixture
 def registry(ab_test: ABTestBed, empty_registry: Path, tmp_path: Path) -> str:
-    """Keras' version 1 carries a reference; of torch two versions are registered that carry none."""
+    """Keras' version 1 carries a reference; torch' two versions carry none."""
     import mlflow
 
     shutil.copy(empty_registry, tmp_path)

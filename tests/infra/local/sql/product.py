@@ -278,7 +278,7 @@ def _ask_as_the_shadow_does(warehouse: Any) -> None:
     arms = [EXPERIMENT.champion.served_entity_name, EXPERIMENT.challenger.served_entity_name]
     warehouse.execute(
         shadow._UNASKED,
-        predictions=names["predictions"],
+        **names,
         shadow=table,
         champion=arms[0],
         challenger=arms[1],
