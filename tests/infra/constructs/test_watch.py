@@ -118,6 +118,19 @@ def test_an_arm_that_nobody_asks_is_a_row_without_a_rate(ab_test: ABTestBed, wat
     assert [it["arm"] for it in alert(ab_test, watch, "error_rate")] == [CHAMPION]
 
 
+@pytest.mark.parametrize(("requests", "is_told"), [(4, False), (40, True)])
+def test_a_split_is_told_where_chance_does_not_explain_it(
+    ab_test: ABTestBed, watch: Watch, requests: int, is_told: bool
+) -> None:
+    for _ in range(requests):
+        ab_test.answer(CHAMPION, 0.9, minutes=minutes_ago(5))
+    create_views(ab_test, watch)
+
+    rows = alert(ab_test, watch, "share_deviation")
+
+    assert [it["share_deviation"] for it in rows] == ([0.5, 0.5] if is_told else [])
+
+
 def test_the_first_minutes_after_a_change_are_not_looked_at(
     ab_test: ABTestBed, watch: Watch
 ) -> None:
