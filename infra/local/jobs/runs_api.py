@@ -14,8 +14,9 @@ from starlette.routing import Route
 from infra.local.http import json_object
 from infra.local.jobs import definition, python_task, repository
 from infra.local.jobs.orders import Caller, Order, settings_of
+from infra.local.jobs.record import is_active
 from infra.local.jobs.requests import id_in, paged
-from infra.local.jobs.runs import Runs, is_active
+from infra.local.jobs.runs import Runs
 from infra.local.refusal import invalid, not_emulated
 
 if TYPE_CHECKING:
