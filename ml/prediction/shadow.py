@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ml.contract.tables import SHADOW_ANSWERS, SHADOW_MARK
 from ml.contract.task import Task
+from ml.workspace.additions import addition, as_texts
 from ml.workspace.endpoint import Endpoint, RequestRefused
 from ml.workspace.warehouse import Warehouse
 
@@ -65,21 +66,7 @@ LEFT JOIN (
 ORDER BY prediction.request_time, prediction.databricks_request_id, prediction.image_index
 """
 
-_COLUMNS: Final = tuple(column.name for column in SHADOW_ANSWERS.columns)
-_FIELDS: Final = ", ".join(f"{name}: STRING" for name in _COLUMNS)
-_VALUES: Final = ", ".join(
-    f"CAST(given.{it.name} AS {it.type}) AS {it.name}" for it in SHADOW_ANSWERS.columns
-)
-_WRITE: Final = f"""
-MERGE INTO IDENTIFIER(:table) AS known
-USING (
-  SELECT {_VALUES}
-  FROM (SELECT explode(from_json(:rows, 'ARRAY<STRUCT<{_FIELDS}>>')) AS given)
-) AS arriving
-ON known.prediction_id = arriving.prediction_id AND known.challenger = arriving.challenger
-WHEN NOT MATCHED THEN INSERT ({", ".join(_COLUMNS)})
-VALUES ({", ".join(f"arriving.{name}" for name in _COLUMNS)})
-"""  # noqa: S608 - the columns are constants, the values parameters
+_WRITE: Final = addition(SHADOW_ANSWERS, "prediction_id", "challenger")
 
 
 @dataclass
@@ -170,7 +157,7 @@ class Shadow:
                 written += rows
         finally:
             if written:
-                self._warehouse.execute(_WRITE, table=self._table, rows=json.dumps(written))
+                self._warehouse.execute(_WRITE, table=self._table, rows=as_texts(written))
         yield from outcomes
 
     def _one(

@@ -17,6 +17,11 @@ from scipy.stats import beta, chi2
 
 from infra.rollout import detector
 from infra.rollout.detector import Minute, rise
+from ml.verdict.rule import promotion_limits
+from ml.verdict.statistics.betting import Evidence
+from ml.verdict.statistics.metrics import difference
+from ml.verdict.statistics.truth import Truth
+from tests.simulations.declared import declared, share
 
 A_MINUTE = 60
 YEAR = 525_600
@@ -178,3 +183,47 @@ def test_the_recursion_of_these_figures_is_the_products() -> None:
     assert found.low == pytest.approx(
         beta.ppf(0.025, found.events, found.requests - found.events + 1)
     )
+
+
+READ_A_DAY = 100
+"""Films with a truth, of both arms at 50/50, half of them sick."""
+
+
+def rollbacks_on(gain: float, *, days: int, runs: int, seed: int) -> np.ndarray:
+    """The days on whose evening the verdict is ROLLBACK first, of a challenger whose sensitivity
+    differs by `gain`; `days` where it never is."""
+    experiment, random = (
+        declared(benefit="it answers in half the time"),
+        np.random.default_rng(seed),
+    )
+    kinds = Truth(prevalence=0.5, sensitivity=(0.87, 0.87 + gain), specificity=(0.9, 0.9)).live(
+        0.5, 1.0, 1.0
+    )
+    belief, found = Truth.expected(experiment), []
+    for _ in range(runs):
+        drawn = random.multinomial(READ_A_DAY, kinds.n / kinds.n.sum(), days)
+        counts = np.cumsum(drawn, axis=0, dtype=float)
+        below = np.logical_or.reduce(
+            [
+                Evidence(**vars(difference(kinds, metric, belief, 1.0)), counts=counts).falls_below(
+                    limit, experiment.alpha / 2
+                )
+                for metric, limit in promotion_limits(experiment).items()
+            ]
+        )
+        found.append(int(below.argmax()) if below.any() else days)
+    return np.array(found)
+
+
+@pytest.mark.slow("200 simulated tests of half a year")
+def test_a_challenger_that_misses_more_is_rolled_back_by_its_readers() -> None:
+    for gain in (-0.10, -0.20):
+        found = rollbacks_on(gain, days=180, runs=60, seed=74) + 1
+        low, middle, high = np.quantile(found, [0.05, 0.5, 0.95])
+        print(f"\nsensitivity {gain:+.2f}: {middle:.0f} days ({low:.0f} to {high:.0f})")
+        assert high <= (120 if gain == -0.10 else 40)
+
+    sound = rollbacks_on(0.0, days=365, runs=100, seed=75) < 365
+    stopped = share(sound)
+    print(f"equal arms, looked at on 365 days: {stopped}")
+    assert stopped.value <= 0.1

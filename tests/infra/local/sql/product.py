@@ -24,6 +24,7 @@ from ml.contract.tables import (
     SHADOW_ANSWERS,
     SHADOW_MARK,
 )
+from ml.workspace.additions import as_texts
 from tests.infra.local.sql.product_rows import (
     ANALYSIS,
     AS_OF,
@@ -250,12 +251,12 @@ def _ask_as_monitoring_does(warehouse: Any) -> None:
     )
     first = {"model_name": "m", "model_version": 1, "measure": "mean", "bin": 0, "share": 0.5}
     rows = [{**first, "upper_bound": 0.25}, {**first, "bin": 1, "lower_bound": 0.25}]
-    warehouse.execute(_source(tables._ADD_REFERENCE), rows=tables._texts(rows))
+    warehouse.execute(_source(tables._ADD_REFERENCE), rows=as_texts(rows))
     measure = {"databricks_request_id": "x", "image_index": 0, "measure": "mean", "value": 0.125}
     measured = [{**measure, "request_time": "2026-01-02T03:04:05.678Z"}]
-    warehouse.execute(_source(tables._ADD_MEASURES), rows=tables._texts(measured))
+    warehouse.execute(_source(tables._ADD_MEASURES), rows=as_texts(measured))
     verdict = {"endpoint_name": "pneumonia", "verdict": "KEEP", "labels": 12}
-    warehouse.execute(_source(tables._ADD_VERDICT), rows=tables._texts([verdict]))
+    warehouse.execute(_source(tables._ADD_VERDICT), rows=as_texts([verdict]))
 
 
 def _ask_as_the_shadow_does(warehouse: Any) -> None:
