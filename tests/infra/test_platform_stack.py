@@ -1,6 +1,7 @@
 """What every environment's platform and analysis deploy: the snapshots are for reviewers."""
 
 import functools
+import importlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -346,6 +347,32 @@ class TestJobs:
             "rich",
         }
         assert all(f'"{package}"' in pyproject for package in packages)
+
+    def test_the_shadow_is_asked_only_where_the_file_says_so(
+        self, jobs: Any, platform: Synthesized, write: Write
+    ) -> None:
+        watched = f"{JOBS}[monitoring]\n"
+        shadow = '[platform.jobs.shadow]\nexperiment = "pneumonia_ab"\nper_minute = 60\n'
+        of_watched = platform(write(add=watched))["resource"]["databricks_job"]
+        with_shadow = platform(write(add=watched + shadow))["resource"]["databricks_job"]
+
+        assert set(with_shadow) - set(of_watched) == {"shadow"}
+        assert set(of_watched) - set(jobs) == {"monitoring"}
+        (parameters,) = (
+            it["spark_python_task"]["parameters"] for it in with_shadow["shadow"]["task"]
+        )
+        assert [it["default"] for it in with_shadow["shadow"]["parameter"]] == [
+            "dev",
+            "pneumonia_ab",
+        ]
+        given = [
+            it.replace("{{job.parameters.environment}}", "dev").replace(
+                "{{job.parameters.experiment}}", "pneumonia_ab"
+            )
+            for it in parameters[1:]
+        ]
+        parsed = importlib.import_module(parameters[0]).options().parse_args(given)
+        assert (parsed.experiment, parsed.per_minute, parsed.most) == ("pneumonia_ab", 60, 10_000)
 
     def test_without_a_repository_there_are_none(self, platform: Synthesized, write: Write) -> None:
         assert "databricks_job" not in platform(write())["resource"]
