@@ -131,6 +131,7 @@ def _shown(lake: Lake, endpoint: dict[str, Any]) -> Shown:
             remark = "Nothing is logged yet." if missing else refusal.message
     arms = _arms(config, recent, is_logged=table is not None and not remark)
     for row in rows:
+        row["at"] = (row["request_time"] or "")[:19].replace("T", " ")
         row["answer"] = row.pop("error_code") or _number(row.pop("prediction"))
     tags = {it["key"]: str(it.get("value") or "") for it in endpoint.get("tags") or ()}
     return Shown(

@@ -197,6 +197,7 @@ LIVES = {
             "config": [{"generic_webhook": [{"url": "https://hooks.example/y"}]}],
         },
         import_id="{id}",
+        import_loses=frozenset({"config"}),  # the address is a secret
     ),
     "databricks_secret_scope": Life(first={"name": "s"}, import_id="s"),
     "databricks_secret": Life(
