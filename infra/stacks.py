@@ -14,7 +14,7 @@ from infra.constructs.backends import keep_state
 from infra.constructs.catalog import UnityCatalog
 from infra.constructs.compute import create_warehouse, find_warehouse
 from infra.constructs.dashboard import ABTestDashboard
-from infra.constructs.jobs import IngestionJob, RetrainingJob
+from infra.constructs.jobs import IngestionJob, RetrainingJob, VerdictDaysJob
 from infra.constructs.serving import ModelServingEndpoint
 from infra.declared.analysis import VIEWS, Analysis
 from infra.declared.endpoint import ABTest, Feedback
@@ -121,10 +121,15 @@ class PlatformStack(_EnvironmentStack):
         return warehouse.id
 
     def _jobs(self, jobs: Jobs) -> None:
-        for name, job in (
-            ("ingestion", IngestionJob(self, "ingestion", self._environment, jobs)),
-            ("retraining", RetrainingJob(self, "retraining", self._environment, jobs)),
-        ):
+        declared: dict[str, IngestionJob | RetrainingJob | VerdictDaysJob] = {
+            "ingestion": IngestionJob(self, "ingestion", self._environment, jobs),
+            "retraining": RetrainingJob(self, "retraining", self._environment, jobs),
+        }
+        if jobs.verdict_days:
+            declared["verdict-days"] = VerdictDaysJob(
+                self, "verdict-days", self._environment, jobs, jobs.verdict_days
+            )
+        for name, job in declared.items():
             self._permit(
                 f"{name}-permissions",
                 [(it, "CAN_MANAGE_RUN") for it in self._environment.roles.trainers],
@@ -198,7 +203,11 @@ class AnalysisStack(_EnvironmentStack):
             view_grants(
                 environment,
                 [analysis.full_name(view.name) for view in VIEWS],
-                drawn_from=[analysis.full_name("predictions"), analysis.filled_in("$payload")],
+                drawn_from=[analysis.full_name("predictions"), analysis.payload],
+                counted_from=[
+                    *(analysis.full_name(it) for it in ("requests", "answers", "contexts")),
+                    analysis.payload,
+                ],
             ),
             created=created,
         )

@@ -3,17 +3,17 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml.contract.decision import DECISION_FILE, JOURNAL_FILE
-from ml.contract.errors import UserError
 from ml.terminal.command import (
     Options,
     add_environment_option,
     add_no_report_option,
+    moment,
     require_writable,
     run,
 )
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from infra.declared.environment import Environment
     from infra.declared.experiment import Experiment, Split
     from ml.contract.decision import Decision
-    from ml.verdict.counting.counts import Rows, WorkspaceViews
+    from ml.verdict.counting.counts import Rows
     from ml.verdict.counting.journals import Journals
     from ml.verdict.counting.tally import Tally
     from ml.verdict.judgement import Judgement
@@ -82,8 +82,14 @@ def options() -> argparse.ArgumentParser:
         "file, if it is there",
     )
     parser.add_argument(
+        "--from-payload",
+        action="store_true",
+        help="count all rows of the workspace again, also where python -m ml.count_days has "
+        "counted their days; --verify always does",
+    )
+    parser.add_argument(
         "--as-of",
-        type=_moment,
+        type=moment,
         metavar="TIME",
         help="look at nothing later, such as 2026-03-02T18:00:00Z. Default: the last thing that "
         "happened",
@@ -135,6 +141,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     journaled = found.tally.journaled
     written = write(folder, found.decision, page, journaled.text() if journaled else None)
     show(console, found.decision, tables(found.judgement), remark=remark(found.judgement))
+    if found.counted_from:
+        console.print(found.counted_from, soft_wrap=True)
     console.print(f"Written: {', '.join(map(str, written))}", soft_wrap=True)
     return 0
 
@@ -146,6 +154,8 @@ class Found:
     decision: "Decision"
     judgement: "Judgement"
     tally: "Tally"
+    counted_from: str = ""
+    """Where there are days that were counted before: whether they were used."""
 
 
 def decide(
@@ -232,39 +242,23 @@ def _decided(
             journals = _journals(given, environment, environment.workspace.host)
         return decide(experiment, in_force, rows, as_of=as_of, environment=None, journals=journals)
     from infra.declared.analysis import may_simulate
+    from ml.verdict.counting.workspace_rows import WorkspaceRows
 
     environment = load(given.environment)
-    rows, host = _views(given, environment, experiment)
-    return decide(
+    there = WorkspaceRows.of(environment, experiment, given.warehouse)
+    rows, counted_from = there.views, ""
+    if not given.from_payload and given.verify is None:
+        rows, as_of, counted_from = there.by_days(environment, experiment, in_force, as_of)
+    found = decide(
         experiment,
         in_force,
         rows,
         as_of=as_of,
         environment=environment.name,
-        journals=_journals(given, environment, host),
+        journals=_journals(given, environment, there.host),
         simulations_count=may_simulate(environment),
     )
-
-
-def _views(
-    given: argparse.Namespace, environment: "Environment", experiment: "Experiment"
-) -> "tuple[WorkspaceViews, str]":
-    """The rows of an environment's workspace, and where that is."""
-    from infra.declared.analysis import Analysis
-    from ml.verdict.counting.counts import WorkspaceViews
-    from ml.workspace.connection import connect
-    from ml.workspace.warehouse import Warehouse
-
-    analysis = Analysis.of(environment)
-    if analysis is None:
-        raise UserError(
-            f"environment {environment.name}: its endpoint logs nothing, so that there is nothing "
-            "to compare. Give it an inference table: [ab_test.inference_table] in "
-            f"infra/environments/{environment.name}.toml."
-        )
-    client = connect(environment)
-    warehouse = Warehouse.named(client, given.warehouse or environment.warehouse_name)
-    return WorkspaceViews(warehouse, analysis, experiment.subgroups), str(client.config.host)
+    return replace(found, counted_from=counted_from)
 
 
 def _journals(
@@ -273,18 +267,6 @@ def _journals(
     from ml.verdict.counting.journals import Journals
 
     return Journals(given.journal, environment.ab_test.endpoint, host) if given.journal else None
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a moment with its offset from UTC, such as 2026-03-02T18:00:00Z"
-        )
-    return moment.astimezone(UTC)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""The jobs: ingestion and retraining, as Python tasks of this repository at a Git reference."""
+"""The jobs: ingestion, retraining, days of a verdict: Python tasks of this repository at a Git
+reference."""
 
 import functools
 from collections.abc import Sequence
@@ -110,6 +111,39 @@ class RetrainingJob(Construct):
                     packages=packages,
                     after=("train_keras",),
                 ),
+            ],
+        )
+
+
+class VerdictDaysJob(Construct):
+    """`python -m ml.count_days`: counts the days that have changed, on the SQL warehouse."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - named as in every construct
+        environment: Environment,
+        jobs: platform.Jobs,
+        job: platform.VerdictDaysJob,
+    ) -> None:
+        super().__init__(scope, id)
+        self.resource = _job(
+            self,
+            environment,
+            jobs,
+            job,
+            name=f"Count the days of a verdict ({environment.name})",
+            parameters={"environment": environment.name, "experiment": job.experiment},
+            tasks=[
+                _task(
+                    "count_days",
+                    job,
+                    "ml.count_days",
+                    "{{job.parameters.experiment}}",
+                    "--environment",
+                    "{{job.parameters.environment}}",
+                    packages=requirements.pinned((*_EVERY_TASK, "numpy", "sqlglot")),
+                )
             ],
         )
 

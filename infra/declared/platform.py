@@ -216,6 +216,13 @@ class RetrainingJob(Job):
     timeout_minutes: Minutes = 240
 
 
+class VerdictDaysJob(Job):
+    """`python -m ml.count_days`: what a verdict counts, by day."""
+
+    experiment: str = Field(min_length=1, examples=['experiment = "pneumonia_ab"'])
+    """A file of infra/experiments by its name."""
+
+
 class Jobs(Declaration):
     """The jobs, and the repository and the machine they run on."""
 
@@ -238,6 +245,8 @@ class Jobs(Declaration):
 
     ingestion: IngestionJob = IngestionJob()
     retraining: RetrainingJob = RetrainingJob()
+    verdict_days: VerdictDaysJob | None = None
+    """Without it a verdict counts all rows each time."""
 
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:

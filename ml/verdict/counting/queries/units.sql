@@ -1,6 +1,7 @@
 -- The patients that are known, by the day of their first mature film and by what became of all of
--- them: patients that are alike are counted together. A film is written as propensity, side, call,
--- truth and sampling probability with spaces between them, a patient's films with '|' between them.
+-- them: patients that are alike are counted together. Films of one kind are written as propensity,
+-- side, call, truth, sampling probability and how many with spaces between them, a patient's kinds
+-- with '|' between them.
 SELECT
   day,
   films,
@@ -15,12 +16,14 @@ FROM (
         CAST(side AS STRING),
         CASE WHEN called THEN '1' ELSE '0' END,
         CAST(truth AS STRING),
-        CAST(sampling AS STRING)
+        CAST(sampling AS STRING),
+        CAST(times AS STRING)
       ))),
       '|'
     ) AS films
-  FROM cases
-  WHERE standing = 0 AND mature AND patient_key IS NOT NULL
+  FROM (
+$kinds
+  ) AS of_one_kind
   GROUP BY patient_key
 ) AS patients
 GROUP BY day, films
