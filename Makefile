@@ -43,6 +43,46 @@ demo: set-up ## Train, deploy locally, send X-rays, judge the arms, shift the tr
 workspace: set-up ## Start the local workspace: Databricks-compatible, for this machine only
 	@python -m infra.local
 
+# The steps of README, each a command of which README says more.
+ENVIRONMENT ?= local
+EXPERIMENT ?= pneumonia_ab
+FILMS ?= docs/samples/*.png
+READINGS ?= docs/samples/readings.csv
+IN = --environment $(ENVIRONMENT)
+
+.PHONY: platform
+platform: set-up ## Step 1, beside `make workspace`: deploy catalog, tables, warehouse, ...
+	@python -m infra.local.terraform apply --stack platform $(IN)
+
+.PHONY: ingest
+ingest: set-up ## Step 2: ingest the bundled X-rays, or those of DATA
+	@python -m ml.ingest $(if $(DATA),--data $(DATA)) --accept duplicate $(IN)
+
+.PHONY: train
+train: set-up ## Step 3: train and register both arms
+	@python -m ml.train_keras $(IN) $(if $(filter local,$(ENVIRONMENT)),--data local)
+	python -m ml.train_torch $(IN) $(if $(filter local,$(ENVIRONMENT)),--data local)
+
+.PHONY: deploy
+deploy: set-up ## Step 4: deploy the endpoint
+	@python -m infra.local.terraform apply $(IN)
+
+.PHONY: predict
+predict: set-up ## Step 5: send FILMS, the samples if it is not given
+	@python -m ml.predict $(FILMS) $(IN)
+
+.PHONY: analysis
+analysis: set-up ## Step 6: deploy the views over what was logged
+	@python -m infra.local.terraform apply --stack analysis $(IN)
+
+.PHONY: feedback
+feedback: set-up ## Step 7: send READINGS, a sheet; the sample is checked and not sent
+	@python -m ml.feedback $(READINGS) $(IN) $(if $(findstring docs/samples/,$(READINGS)),--dry-run)
+
+.PHONY: compare
+compare: set-up ## Step 8: which arm is better, by EXPERIMENT
+	@python -m ml.compare $(EXPERIMENT) $(IN)
+
 .PHONY: test
 test: set-up ## Check format, lint, types and import contracts, and run the tests
 	@$(CHECKS)

@@ -100,8 +100,8 @@ class Step:
             print(f"set-up: {self.title}: {waited:.0f} s ...", flush=True)
 
 
-def run(command: "list[object]", way_out: str) -> None:
-    """Runs a command with its output shown; a failure becomes a SetUpError with the way out."""
+def surroundings() -> "dict[str, str]":
+    """What pip, uv and npm are started with."""
     environment = dict(os.environ, UV_LINK_MODE=os.environ.get("UV_LINK_MODE", "hardlink"))
     if "PIP_INDEX_URL" in environment:  # one setting for pip and uv
         environment.setdefault("UV_DEFAULT_INDEX", environment["PIP_INDEX_URL"])
@@ -110,9 +110,14 @@ def run(command: "list[object]", way_out: str) -> None:
         # Of a user without one: pip, uv and npm keep their caches there.
         environment["HOME"] = str(ROOT / ".local" / "home")
         os.makedirs(environment["HOME"], exist_ok=True)  # noqa: PTH103
+    return environment
+
+
+def run(command: "list[object]", way_out: str) -> None:
+    """Runs a command with its output shown; a failure becomes a SetUpError with the way out."""
     words = [str(word) for word in command]
     try:
-        status = subprocess.run(words, cwd=ROOT, env=environment, check=False).returncode
+        status = subprocess.run(words, cwd=ROOT, env=surroundings(), check=False).returncode
     except OSError as error:
         raise SetUpError(f"cannot run {words[0]}: {error}. {way_out}") from error
     if status:
@@ -162,25 +167,47 @@ def bring_python(way_out: str) -> None:
     """Makes the environment of a Python that the packages support: one of this machine, or else
     one that uv downloads."""
     print(
-        "set-up: Python {}.{} is not one that the locked packages support; "
-        "uv finds or downloads one from {}.{} to {}.{}".format(
-            *sys.version_info[:2], *OLDEST, *NEWEST
+        "set-up: Python {}.{} is not one that the locked packages support".format(
+            *sys.version_info[:2]
         ),
         flush=True,
     )
     with tempfile.TemporaryDirectory() as folder:
         bring_uv(Path(folder) / "uv", way_out)
         uv = Path(folder) / "uv" / "bin" / "uv"
+        python = supported_python(uv)
         run(
-            [uv, "venv", "--quiet", "--clear", "--python", SUPPORTED, ENVIRONMENT],
-            f"uv found no Python {SUPPORTED} here and could not download it: install it, and run "
-            f"make PYTHON=python{MANAGED} <target>, or name a mirror in UV_PYTHON_INSTALL_MIRROR.",
+            [uv, "venv", "--quiet", "--clear", "--python", python, ENVIRONMENT],
+            f"Remove .venv, or run make PYTHON=python{MANAGED} <target>.",
         )
         run(
             [uv, "pip", "install", "--quiet", "--require-hashes", "--python", BIN / "python",
              "-r", "requirements-setup.lock"],
             way_out,
         )  # fmt: skip
+
+
+def supported_python(uv: Path) -> str:
+    """One of this machine, or else one that uv downloads into its own folder; says which."""
+    found = subprocess.run(
+        [str(uv), "python", "find", "--system", "--no-python-downloads", SUPPORTED],
+        cwd=ROOT,
+        env=surroundings(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if not found.returncode:
+        print(f"set-up: taken instead: {found.stdout.strip()}", flush=True)
+        return found.stdout.strip()
+    with Step(f"download of Python {MANAGED}, about 30 MB, by uv into a folder of its own"):
+        run(
+            [uv, "python", "install", "--quiet", MANAGED],
+            f"There is no Python {SUPPORTED} here, and uv could not download one: install it, and "
+            f"run make PYTHON=python{MANAGED} <target>, or name a mirror in "
+            "UV_PYTHON_INSTALL_MIRROR.",
+        )
+    return MANAGED
 
 
 def install_python_packages() -> None:

@@ -10,14 +10,16 @@ from cdktf_cdktf_provider_databricks.sql_table import SqlTable
 from constructs import Construct
 
 from infra.constructs.access import Grants, access_control, create_secret_scope
+from infra.constructs.alerts import Alerts
 from infra.constructs.backends import keep_state
 from infra.constructs.catalog import UnityCatalog
 from infra.constructs.compute import create_warehouse, find_warehouse
 from infra.constructs.dashboard import ABTestDashboard
-from infra.constructs.jobs import IngestionJob, RetrainingJob, VerdictDaysJob
+from infra.constructs.jobs import IngestionJob, MonitoringJob, RetrainingJob, VerdictDaysJob
 from infra.constructs.serving import ModelServingEndpoint
-from infra.declared.analysis import VIEWS, Analysis
-from infra.declared.endpoint import ABTest, Feedback
+from infra.declared.analysis import VIEWS, Analysis, analyses
+from infra.declared.endpoint import ABTest, Feedback, SingleModel
+from infra.declared.endpoints import of_test
 from infra.declared.environment import Environment
 from infra.declared.feedback import feedback_variables
 from infra.declared.grants import Securable, endpoint_permissions, platform_grants, view_grants
@@ -27,6 +29,7 @@ from infra.declared.local_workspace import is_on_this_machine
 from infra.declared.platform import HOW_TO_DESTROY, Jobs
 from infra.declared.principal import Principal
 from infra.declared.tables import FILM_FILES
+from infra.declared.watching import WATCHED, Watch
 
 IN_A_CLOSED_NETWORK: Final = (
     "Where `terraform init` cannot reach registry.terraform.io, plain cdktf commands need, once in "
@@ -79,9 +82,8 @@ class PlatformStack(_EnvironmentStack):
         create_secret_scope(self, environment)
         if environment.platform.jobs:
             self._jobs(environment.platform.jobs)
-        analysis = Analysis.of(environment)
-        if analysis:
-            self._dashboard(analysis, warehouse_id)
+        for test, analysis in analyses(environment).items():
+            self._dashboard(test, analysis, warehouse_id)
         forgotten = [
             {"from": address, "lifecycle": {"destroy": False}}
             for address in left_alone(environment)
@@ -121,27 +123,33 @@ class PlatformStack(_EnvironmentStack):
         return warehouse.id
 
     def _jobs(self, jobs: Jobs) -> None:
-        declared: dict[str, IngestionJob | RetrainingJob | VerdictDaysJob] = {
+        created: dict[str, IngestionJob | MonitoringJob | RetrainingJob | VerdictDaysJob] = {
             "ingestion": IngestionJob(self, "ingestion", self._environment, jobs),
             "retraining": RetrainingJob(self, "retraining", self._environment, jobs),
         }
+        if self._environment.monitoring:
+            created["monitoring"] = MonitoringJob(self, "monitoring", self._environment, jobs)
         if jobs.verdict_days:
-            declared["verdict-days"] = VerdictDaysJob(
+            created["verdict-days"] = VerdictDaysJob(
                 self, "verdict-days", self._environment, jobs, jobs.verdict_days
             )
-        for name, job in declared.items():
+        for name, job in created.items():
             self._permit(
                 f"{name}-permissions",
                 [(it, "CAN_MANAGE_RUN") for it in self._environment.roles.trainers],
                 job_id=job.resource.id,
             )
 
-    def _dashboard(self, analysis: Analysis, warehouse_id: str) -> None:
+    def _dashboard(self, test: str, analysis: Analysis, warehouse_id: str) -> None:
         dashboard = ABTestDashboard(
-            self, "dashboard", analysis, environment=self._environment, warehouse_id=warehouse_id
+            self,
+            of_test(test, "dashboard"),
+            analysis,
+            environment=self._environment.about(test),
+            warehouse_id=warehouse_id,
         )
         self._permit(
-            "dashboard-permissions",
+            of_test(test, "dashboard-permissions"),
             [(it, "CAN_RUN") for it in self._environment.roles.analysts],
             dashboard_id=dashboard.resource.id,
         )
@@ -175,21 +183,28 @@ class AnalysisStack(_EnvironmentStack):
         super().__init__(scope, environment.analysis_stack, environment)
 
     def _build(self, environment: Environment) -> None:
-        analysis = Analysis.of(environment)
-        if analysis is None:
+        logging = analyses(environment)
+        if not logging:
             return
         warehouse_id = find_warehouse(self, environment).id
+        for test, analysis in logging.items():
+            self._views(test, analysis, warehouse_id)
+
+    def _views(self, test: str, analysis: Analysis, warehouse_id: str) -> None:
+        watch = Watch.of(self._environment.about(test))
+        queries = [(view, analysis.query(view.name)) for view in VIEWS]
+        queries += [(view, watch.query(view.name)) for view in WATCHED] if watch else []
         created: dict[Securable, TerraformResource] = {}
-        for view in VIEWS:
+        for view, query in queries:
             created[Securable(kind="table", name=analysis.full_name(view.name))] = SqlTable(
                 self,
-                view.name,
+                of_test(test, view.name),
                 catalog_name=analysis.catalog,
                 schema_name=analysis.schema,
                 name=analysis.view_name(view.name),
                 table_type="VIEW",
-                comment=literal(view.comment),
-                view_definition=literal(analysis.query(view.name)),
+                comment=literal(analysis.comment(view)),
+                view_definition=literal(query),
                 warehouse_id=warehouse_id,
                 depends_on=[
                     created[Securable(kind="table", name=analysis.full_name(it))]
@@ -199,10 +214,10 @@ class AnalysisStack(_EnvironmentStack):
             )
         Grants(
             self,
-            "grants",
+            of_test(test, "grants"),
             view_grants(
-                environment,
-                [analysis.full_name(view.name) for view in VIEWS],
+                self._environment,
+                [analysis.full_name(view.name) for view, _ in queries],
                 drawn_from=[analysis.full_name("predictions"), analysis.payload],
                 counted_from=[
                     *(analysis.full_name(it) for it in ("requests", "answers", "contexts")),
@@ -211,6 +226,16 @@ class AnalysisStack(_EnvironmentStack):
             ),
             created=created,
         )
+        if watch:
+            alerts = Alerts(
+                self,
+                of_test(test, "alerts"),
+                watch,
+                environment=self._environment.name,
+                warehouse_id=warehouse_id,
+            )
+            for alert in alerts.resources:
+                alert.node.add_dependency(*created.values())
 
 
 class ServingStack(_EnvironmentStack):
@@ -221,13 +246,13 @@ class ServingStack(_EnvironmentStack):
 
     def _build(self, environment: Environment) -> None:
         host = environment.workspace.host or self._host_at_deployment()
-        self._serve("ab-test", environment.ab_test, url="ab_test_endpoint_url", host=host)
-        if environment.feedback:
-            variables = feedback_variables(
-                environment, host=host, warehouse_id=find_warehouse(self, environment).id
-            )
-            feedback = environment.feedback.model_copy(update={"environment_vars": variables})
-            self._serve("feedback", feedback, url="feedback_endpoint_url", host=host)
+        for name, endpoint in environment.endpoints.items():
+            if isinstance(endpoint, Feedback):
+                variables = feedback_variables(
+                    environment, host=host, warehouse_id=find_warehouse(self, environment).id
+                )
+                endpoint = endpoint.model_copy(update={"environment_vars": variables})
+            self._serve(name, endpoint, host=host)
 
     def _host_at_deployment(self) -> str:
         """The workspace that the provider has found, for a file that names none.
@@ -237,11 +262,11 @@ class ServingStack(_EnvironmentStack):
         """
         return DataDatabricksCurrentUser(self, "deployer").workspace_url
 
-    def _serve(self, name: str, endpoint: ABTest | Feedback, *, url: str, host: str) -> None:
+    def _serve(self, name: str, endpoint: ABTest | SingleModel, *, host: str) -> None:
         permissions = endpoint_permissions(self._environment, endpoint)
         served = ModelServingEndpoint(
             self,
-            name,
+            name.replace("_", "-"),
             endpoint.model_copy(update={"permissions": permissions}),
             catalog=self._environment.catalog,
             models_schema=self._environment.models_schema,
@@ -249,8 +274,10 @@ class ServingStack(_EnvironmentStack):
         )
         output = TerraformOutput(
             self,
-            url,
-            value=f"{host}{served.path}",
+            f"{name}_endpoint_url",
+            value=served.resource.endpoint_url
+            if endpoint.route_optimized
+            else f"{host}{served.path}",
             description=f"POST requests for {endpoint.endpoint} here",
         )
         # No URL before there is something behind it. Not by `depends_on`: cdktf renders that as

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ml.terminal.command import Options, add_registry_options, run
+from ml.terminal.command import Options, add_registry_options, add_test_option, run
 
 _STACKS = Path("cdktf.out") / "stacks"
 
@@ -20,6 +20,7 @@ def options() -> argparse.ArgumentParser:
         description="Shows the arms of an environment with the figures of their versions.",
     )
     add_registry_options(parser)
+    add_test_option(parser)
     return parser
 
 
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = options().parse_args(arguments)
     from infra.declared.environment import load
 
-    environment = load(given.environment)
+    environment = load(given.environment, given.test)
 
     from rich.console import Console
 
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     test = environment.ab_test
     names = ("champion", *("challenger" for _ in test.challengers))
     for arm, served, route in zip(names, test.served_models, test.split.routes, strict=True):
-        tags = registry.tags(environment.full_model_name(served.model), served.version)
+        tags = registry.tags(environment.full_model_name(served), served.version)
         figures = (
             tags.get(f"validation_{figure}", "unknown")
             for figure in ("auc", "sensitivity", "specificity")

@@ -1,4 +1,4 @@
-"""Asks a serving endpoint about films: for notebooks, services and `ml.predict`.
+"""Asks a serving endpoint about films, or rows: for notebooks, services and `ml.predict`.
 
 >>> from ml.client import PredictionClient
 >>> with PredictionClient.connect("dev") as client:          # doctest: +SKIP
@@ -9,25 +9,24 @@ Authentication is the Databricks SDK's unified one (see `ml.workspace.connection
 request, so that each film has its own draw of the arm and its own request id.
 """
 
-import math
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import numpy as np
-import orjson
 
 from ml.contract.errors import InvalidData
 from ml.contract.serving import DEFAULT_IMAGE_SIZE
+from ml.contract.task import PNEUMONIA, ImageInput, TableInput, Task
 from ml.data.image_id import image_id_of, new_request_id
-from ml.data.preparation import UnreadableFilm, read
+from ml.data.preparation import UnreadableFilm
+from ml.prediction.asking import Asking, OfImages, OfRows
 from ml.prediction.context import Context
-from ml.prediction.image import require_image
 from ml.prediction.journal import DEFAULT_JOURNAL, Journal, Prediction, Sent, now
 from ml.workspace.endpoint import Answer, Endpoint, EndpointError, RequestRefused
 
@@ -40,14 +39,14 @@ DEFAULT_CONCURRENCY: Final = 8
 
 
 class Film(Protocol):
-    """A film that can be sent."""
+    """A film that can be sent, or a row."""
 
     @property
     def name(self) -> str:
         """For people: the file, or the image id."""
 
     def read(self) -> bytes:
-        """The file's content: JPEG, PNG or DICOM. Raises InvalidData."""
+        """The content: JPEG, PNG or DICOM, or a row as JSON. Raises InvalidData."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,21 +83,28 @@ class PredictionClient:
         endpoint: Endpoint,
         journal: Journal,
         *,
-        image_size: int,
+        image_size: int = DEFAULT_IMAGE_SIZE,
         contexts: "Contexts | None" = None,
         any_modality: bool = False,
+        task: Task = PNEUMONIA,
     ) -> None:
         self.endpoint = endpoint
         self.journal = journal
         self.image_size = image_size
         self.contexts = contexts
-        self.any_modality = any_modality
+        self.task = task
+        self._asking: Asking = (
+            OfRows(input=task.input)
+            if isinstance(task.input, TableInput)
+            else OfImages(size=image_size, any_modality=any_modality)
+        )
 
     @classmethod
     def connect(
         cls,
         environment: str | Path,
         *,
+        test: str | None = None,
         endpoint: str | None = None,
         served_entity: str | None = None,
         journal: Path = DEFAULT_JOURNAL,
@@ -108,26 +114,31 @@ class PredictionClient:
         site: str | None = None,
         any_modality: bool = False,
     ) -> Self:
-        """Any endpoint of an environment; the A/B test's unless another is named.
+        """Any endpoint of an environment; the A/B test's unless another is named. Of several tests
+        ``test`` is the name of one.
 
-        ``image_size`` None takes the size that the endpoint says, or else DEFAULT_IMAGE_SIZE. With
+        ``image_size`` None takes the size that the endpoint says, or else the task's. With
         ``patient_keys``, what is known of each film without naming anybody is written beside the
         predictions; ``site`` is where all films are from. With ``any_modality``, for research, a
         DICOM file may be of anything, not of a chest alone.
-        Raises WorkspaceError, InvalidEnvironment, JournalError, or UserError for the site.
+        Raises WorkspaceError, InvalidEnvironment, JournalError, or UserError for the test or the
+        site.
         """
         from infra.declared.environment import load
         from ml.workspace.connection import connect
 
-        loaded = load(environment)
+        loaded = load(environment, test)
+        name = endpoint or loaded.ab_test.endpoint
         workspace = connect(loaded)
         asked = Endpoint(
             workspace,
-            endpoint or loaded.ab_test.endpoint,
+            name,
             served_entity=served_entity,
             connections=concurrency,
         )
-        size = image_size or _size(asked.request_schema()) or DEFAULT_IMAGE_SIZE
+        task = loaded.ab_test.task
+        said = asked.request_schema()
+        declared = task.input.height if isinstance(task.input, ImageInput) else DEFAULT_IMAGE_SIZE
         contexts = None
         if patient_keys is not None:
             from ml.prediction.contexts import Contexts
@@ -136,9 +147,10 @@ class PredictionClient:
         return cls(
             asked,
             Journal(journal),
-            image_size=size,
+            image_size=image_size or _size(said) or declared,
             contexts=contexts,
             any_modality=any_modality,
+            task=task,
         )
 
     def __enter__(self) -> Self:
@@ -157,47 +169,48 @@ class PredictionClient:
             self.journal.close()
 
     def predict(
-        self, film: "Path | bytes | Images", *, context: Context | None = None
+        self, film: "Path | bytes | Images | Mapping[str, Any]", *, context: Context | None = None
     ) -> Prediction:
         """Asks about one film: a file, its content, or an image [size, size, 1] of real numbers
-        from 0, black, to 1, white.
+        from 0, black, to 1, white. Of a task with named columns: about one row of them.
 
         ``context`` goes before what the file's tags say. Raises UnreadableFilm, InvalidData for an
-        image of another range or shape, or EndpointError.
+        image of another range or shape or a row of other columns, or EndpointError.
         """
+        if isinstance(film, Mapping):
+            if not isinstance(self._asking, OfRows):
+                raise InvalidData(
+                    f"a row of columns: the task {self.task.name} takes pictures. Give a film's "
+                    "file, or an image."
+                )
+            content = self._asking.content(film)
+            return self.ask(image_id_of(content), self._asking.prepared(content), context=context)
         if isinstance(film, np.ndarray):
             return self.ask(image_id_of(film.tobytes()), film, context=context)
         content = film if isinstance(film, bytes) else film.read_bytes()
         return self.ask(
             image_id_of(content),
-            read(content, self.image_size, any_modality=self.any_modality),
+            self._asking.prepared(content),
             context=context or self._context("", content),
         )
 
     def ask(
         self,
         image_id: str,
-        image: "Images",
+        image: "Images | Mapping[str, Any]",
         *,
         request_id: str | None = None,
         context: Context | None = None,
     ) -> Prediction:
-        """Sends one image as `predict` takes it; the journal has the request before it leaves.
+        """Sends one image or row as `predict` takes it, after the journal has the request.
 
         ``request_id`` sends a request again whose answer was lost; ``context`` is what is known of
         the film. Raises InvalidData or EndpointError.
         """
-        require_image(image, self.image_size)
         sent = Sent(
             request_id=request_id or new_request_id(image_id), image_id=image_id, sent_at=now()
         )
-        document = orjson.dumps(
-            {
-                "inputs": [np.ascontiguousarray(image, np.float32)],
-                "client_request_id": sent.request_id,
-            },
-            option=orjson.OPT_SERIALIZE_NUMPY,
-        )
+        document = self._asking.document(image, sent.request_id)
         self.journal.sending(self.endpoint.url, sent)
         self._note(sent.request_id, context)
         answer = self.endpoint.invoke(document)
@@ -207,8 +220,9 @@ class PredictionClient:
             sent_at=sent.sent_at,
             answered_at=now(),
             arm=answer.served_entity,
-            probability=_probability(answer, self.endpoint.url),
+            probability=_probability(answer, self.endpoint.url, self.task),
             databricks_request_id=answer.databricks_request_id,
+            task=self.task,
         )
         self.journal.answered(prediction)
         return prediction
@@ -288,8 +302,9 @@ class PredictionClient:
             before = known.get(image_id)
             if isinstance(before, Prediction):
                 self._note(before.request_id, self._context(film.name, content))
-                return Answered(film=film, prediction=before, from_journal=True)
-            image = read(content, self.image_size, any_modality=self.any_modality)
+                known_answer = replace(before, task=self.task)
+                return Answered(film=film, prediction=known_answer, from_journal=True)
+            image = self._asking.prepared(content)
         except (UnreadableFilm, InvalidData) as error:
             return Unsent(film=film, reason=str(error))
         own: Future[Prediction] = Future()
@@ -313,12 +328,10 @@ class PredictionClient:
         return Answered(film=film, prediction=own.result())
 
 
-def _probability(answer: Answer, url: str) -> float:
+def _probability(answer: Answer, url: str, task: Task) -> float:
     match answer.predictions:
-        case [[int() | float() as probability]] if (
-            math.isfinite(probability) and 0 <= probability <= 1
-        ):
-            return float(probability)
+        case [one] if (probability := task.in_answer(one)) is not None:
+            return probability
     raise EndpointError(
         f"{url} did not answer with one probability, but with {str(answer.predictions)[:200]}. "
         "Name an endpoint whose models keep the serving contract."

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml.contract.decision import DECISION_FILE, JOURNAL_FILE
+from ml.contract.errors import UserError
 from ml.terminal.command import (
     Options,
     add_environment_option,
     add_no_report_option,
+    add_test_option,
     moment,
     require_writable,
     run,
@@ -53,6 +55,7 @@ def options() -> argparse.ArgumentParser:
         help="a file in infra/experiments by its name, or a path to one",
     )
     add_environment_option(parser, "whose workspace has the rows")
+    add_test_option(parser)
     parser.add_argument(
         "--warehouse",
         metavar="NAME",
@@ -102,6 +105,17 @@ def options() -> argparse.ArgumentParser:
         "nothing",
     )
     parser.add_argument(
+        "--shadow",
+        action="store_true",
+        help="judge what python -m ml.shadow has written, film by film: both arms have answered "
+        "each, whatever the traffic was",
+    )
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="also write the verdict into the environment's table of verdicts, which alerts read",
+    )
+    parser.add_argument(
         "--output",
         type=Path,
         metavar="FOLDER",
@@ -123,10 +137,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     experiment = load(given.experiment)
     recorded = splits_of(given.experiment)
     in_force = splits(experiment, given.splits or (recorded if recorded.is_file() else None))
+    if given.shadow:
+        return _shadow(given, experiment, console)
     if given.verify is not None:
         return _verify(given, experiment, in_force, console)
     folder = given.output or Path(".local", "decisions", experiment.name)
     require_writable(folder, "--output")
+    if given.record and given.data is not None:
+        raise UserError(
+            "--record: a verdict on a file is none of an environment. Leave out --data, or "
+            "--record."
+        )
     with status(console, f"Judging {experiment.name}"):
         from ml.verdict.report.conclusion import show, write
         from ml.verdict.report.html_report import remark, report
@@ -140,11 +161,78 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     journaled = found.tally.journaled
     written = write(folder, found.decision, page, journaled.text() if journaled else None)
-    show(console, found.decision, tables(found.judgement), remark=remark(found.judgement))
+    show(
+        console,
+        found.decision,
+        tables(found.judgement),
+        remark=remark(found.judgement),
+        task=experiment.task,
+    )
     if found.counted_from:
         console.print(found.counted_from, soft_wrap=True)
     console.print(f"Written: {', '.join(map(str, written))}", soft_wrap=True)
+    if given.record:
+        _record(given, experiment, found)
+        console.print("Recorded, for the alerts that read it.")
     return 0
+
+
+def _shadow(given: argparse.Namespace, experiment: "Experiment", console: "Console") -> int:
+    """Judges both arms' answers to what the champion was asked."""
+    refused = ("data", "journal", "splits", "as_of", "verify", "record")
+    if named := [f"--{it.replace('_', '-')}" for it in refused if getattr(given, it)]:
+        raise UserError(
+            f"--shadow judges pairs of answers of a workspace, as they are: {', '.join(named)} "
+            "does not belong to it. Leave it out."
+        )
+    from infra.declared.environment import load
+    from ml.contract.decision import ANSWERS_FILE
+    from ml.verdict.counting import answers_file
+    from ml.verdict.counting.shadow_pairs import shadow_pairs
+    from ml.verdict.counting.workspace_rows import WorkspaceRows
+    from ml.verdict.paired import judge_pairs
+    from ml.verdict.report.conclusion import show, write
+    from ml.verdict.report.replay import decision, report, tables
+
+    folder = given.output or Path(".local", "shadows", experiment.name)
+    require_writable(folder, "--output")
+    environment = _about(load(given.environment, given.test), experiment)
+    rows = WorkspaceRows.of(environment, experiment, given.warehouse)
+    answers = shadow_pairs(experiment, rows.warehouse, rows.analysis, environment.catalog)
+    answers_file.write(folder / ANSWERS_FILE, answers, experiment.task)
+    judgement = judge_pairs(experiment, answers)
+    made = decision(
+        experiment,
+        judgement,
+        answers,
+        environment=environment.name,
+        source="what the champion was asked, in the order in which the truths came",
+    )
+    page = report(experiment, judgement, answers, made) if given.report else None
+    written = write(folder, made, page)
+    show(console, made, tables(experiment, judgement), task=experiment.task)
+    console.print(f"Written: {', '.join(map(str, written))}", soft_wrap=True)
+    return 0
+
+
+def _record(given: argparse.Namespace, experiment: "Experiment", found: "Found") -> None:
+    from infra.declared.environment import load
+    from ml.monitoring.tables import MonitoringTables
+    from ml.workspace.connection import connect
+
+    environment = _about(load(given.environment, given.test), experiment)
+    decision = found.decision
+    tables = MonitoringTables.of(environment, connect(environment), given.warehouse)
+    tables.add_verdict(
+        endpoint_name=environment.ab_test.endpoint,
+        experiment=decision.experiment.name,
+        experiment_hash=decision.experiment.digest,
+        champion=decision.champion.served_entity,
+        challenger=decision.challenger.served_entity,
+        as_of=decision.as_of.isoformat() if decision.as_of else None,
+        verdict=decision.verdict,
+        labels=sum(arm.labels for arm in found.judgement.arms),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,16 +323,16 @@ def _decided(
 
     rows: Rows
     if given.data is not None:
-        rows = labelled_file(given.data, experiment.subgroups)
+        rows = labelled_file(given.data, experiment.subgroups, experiment.task)
         journals = None
         if given.journal:
-            environment = load(given.environment)
+            environment = _about(load(given.environment, given.test), experiment)
             journals = _journals(given, environment, environment.workspace.host)
         return decide(experiment, in_force, rows, as_of=as_of, environment=None, journals=journals)
     from infra.declared.analysis import may_simulate
     from ml.verdict.counting.workspace_rows import WorkspaceRows
 
-    environment = load(given.environment)
+    environment = _about(load(given.environment, given.test), experiment)
     there = WorkspaceRows.of(environment, experiment, given.warehouse)
     rows, counted_from = there.views, ""
     if not given.from_payload and given.verify is None:
@@ -259,6 +347,11 @@ def _decided(
         simulations_count=may_simulate(environment),
     )
     return replace(found, counted_from=counted_from)
+
+
+def _about(environment: "Environment", experiment: "Experiment") -> "Environment":
+    """The environment about the test of the experiment: the one that serves both its models."""
+    return environment.about_models(experiment.champion.model, experiment.challenger.model)
 
 
 def _journals(

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from ml.contract.errors import UserError
-from ml.terminal.command import Options, add_environment_option, moment, run
+from ml.terminal.command import (
+    Options,
+    add_environment_option,
+    add_test_option,
+    moment,
+    run,
+)
 
 _EPILOG = """\
 A day is counted once, and again when something of it has changed: a late request or reading, a
@@ -30,6 +36,7 @@ def options() -> argparse.ArgumentParser:
         help="a file in infra/experiments by its name, or a path to one",
     )
     add_environment_option(parser, "whose workspace has the rows")
+    add_test_option(parser)
     parser.add_argument(
         "--warehouse",
         metavar="NAME",
@@ -55,7 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     experiment = load(given.experiment)
     recorded = splits_of(given.experiment)
     in_force = splits(experiment, recorded if recorded.is_file() else None)
-    environment = load_environment(given.environment)
+    environment = load_environment(given.environment, given.test).about_models(
+        experiment.champion.model, experiment.challenger.model
+    )
     now = datetime.now(UTC)
     as_of = given.as_of or end_of(day_of(now) - 1)
     if as_of > now:

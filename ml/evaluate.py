@@ -13,6 +13,7 @@ from ml.contract.errors import UserError
 from ml.contract.serving import KERAS_MODEL
 from ml.data import loading
 from ml.data.films import PARTS, Images
+from ml.data.prepared import PreparedImages
 from ml.terminal.command import (
     Options,
     add_data_option,
@@ -106,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def predict(model: "PyFuncModel", images: Images) -> NDArray[np.float64]:
+def predict(model: "PyFuncModel", images: Images | PreparedImages) -> NDArray[np.float64]:
     """Probabilities [n] of any registered version for images [n, h, w, 1]."""
     probabilities = np.empty(len(images))
     for start in range(0, len(images), _PREDICTED_AT_ONCE):

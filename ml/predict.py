@@ -1,4 +1,4 @@
-"""Asks an endpoint about films: ``python -m ml.predict``."""
+"""Asks an endpoint about films, or about rows: ``python -m ml.predict``."""
 
 import argparse
 import os
@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from ml.contract.errors import UserError
-from ml.contract.serving import DECISION_THRESHOLD
+from ml.contract.task import PNEUMONIA, TableInput, Task
 from ml.prediction.journal import DEFAULT_JOURNAL
 from ml.prediction.patient_key import SECRET_VARIABLE
 from ml.terminal.command import (
     Options,
     add_any_modality_option,
     add_environment_option,
+    add_test_option,
     confirm,
     run,
     whole_number,
@@ -47,6 +48,9 @@ that the same command goes on where it was stopped; --again asks anew. One singl
 asked. Exit status: 0, every film was answered; {LEFT_OUT}, some could not be read, or the endpoint
 refused them; 1, the run could not be completed.
 
+Of a test whose models take named columns, name CSV or Parquet files: one request a row, whose
+further columns stay here.
+
 Research and education software. Not a medical device, not for diagnosis.
 """
 
@@ -75,13 +79,14 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument(
         "films",
         nargs="+",
-        metavar="IMAGE|FOLDER|ID",
+        metavar="IMAGE|FOLDER|ID|ROWS",
         help="a JPEG, PNG or DICOM file, a folder of them, or image ids of what was ingested; "
         "@FILE takes them from a file, one a line; blank lines count for nothing. With a head, "
         "film,patient_id,site,device_maker,device_model,view,age,sex or some of them, it is a "
         "sheet that says their context",
     )
     add_environment_option(parser)
+    add_test_option(parser)
     parser.add_argument(
         "--endpoint", metavar="NAME", help="default: the endpoint of the environment's A/B test"
     )
@@ -93,9 +98,9 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--threshold",
         type=_probability,
-        default=DECISION_THRESHOLD,
         metavar="P",
-        help="a probability at or above it calls PNEUMONIA (default: %(default)s)",
+        help="a probability at or above it calls the positive label (default: the task's, of "
+        f"pneumonia {PNEUMONIA.threshold})",
     )
     add_any_modality_option(parser)
     parser.add_argument("--show-arm", action="store_true", help="show which arm answered")
@@ -164,6 +169,9 @@ def _predict(given: argparse.Namespace) -> int:
     from ml.prediction.listed import said_of
     from ml.prediction.unlabelled import on_this_machine
 
+    asked = _task(given.environment, given.test)
+    if isinstance(asked.input, TableInput):
+        return _predict_rows(given, asked, asked.input)
     keys, sheets = _context(given)
     named = [*dict.fromkeys(_named(given.films, sheets))]
     # Unlike Path.exists(), this takes whatever a line of a list may say for a name.
@@ -184,6 +192,7 @@ def _predict(given: argparse.Namespace) -> int:
         confirm(f"{_said(named)}: {count:,} films would be sent to the endpoint", "--yes")
     with PredictionClient.connect(
         given.environment,
+        test=given.test,
         endpoint=given.endpoint,
         served_entity=given.served_entity,
         journal=given.journal,
@@ -198,6 +207,43 @@ def _predict(given: argparse.Namespace) -> int:
             client.contexts.state(said_of(films, here, sheets.values()))
         single = len(films) == 1
         return _ask(client, films, given, resume=not given.again and not single)
+
+
+def _task(environment: str, test: str | None) -> Task:
+    """That of the environment's test. An environment that cannot be used is refused behind what
+    was named, when it is asked."""
+    from infra.declared.environment import InvalidEnvironment, load
+
+    try:
+        return load(environment, test).ab_test.task
+    except InvalidEnvironment:
+        return PNEUMONIA
+
+
+def _predict_rows(given: argparse.Namespace, task: Task, columns: TableInput) -> int:
+    """Asks about rows of files."""
+    from ml.client import PredictionClient
+    from ml.prediction.rows import rows_in
+
+    for option in ("context", "patient_secret", "site", "any_modality", "image_size"):
+        if getattr(given, option):
+            raise UserError(
+                f"--{option.replace('_', '-')} is of films, and the task {task.name} is of rows. "
+                "Leave it out."
+            )
+    rows: list[Film] = [row for name in given.films for row in rows_in(Path(name), columns)]
+    if len(rows) > MOST_UNASKED and not given.yes:
+        what = f"{_said(given.films)}: {len(rows):,} {task.words.case[1]}"
+        confirm(f"{what} would be sent to the endpoint", "--yes")
+    with PredictionClient.connect(
+        given.environment,
+        test=given.test,
+        endpoint=given.endpoint,
+        served_entity=given.served_entity,
+        journal=given.journal,
+        concurrency=given.concurrency,
+    ) as client:
+        return _ask(client, rows, given, resume=not given.again and len(rows) > 1)
 
 
 def _context(
@@ -279,7 +325,7 @@ def _ask(
     refused: list[Refused] = []
     known = 0
     arm = ["arm"] if given.show_arm else []
-    print("\t".join(["film", "probability", "call", *arm, "request_id"]))
+    print("\t".join([client.task.words.case[0], "probability", "call", *arm, "request_id"]))
     with bar(shown, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
         task = progress.add_task("Asking", total=len(films))
         for outcome in client.predict_all(films, resume=resume):
@@ -302,7 +348,7 @@ def _ask(
         shown.print(_remark(client.contexts.unknown))
     left = f", {len(unsent)} could not be read" if unsent else ""
     left += f", {len(refused)} were refused" if refused else ""
-    shown.print(f"{client.endpoint.name}: {asked} films asked{before}{left}.")
+    shown.print(f"{client.endpoint.name}: {asked} {client.task.words.case[1]} asked{before}{left}.")
     return LEFT_OUT if unsent or refused else 0
 
 
@@ -312,7 +358,7 @@ def _remark(unknown: "Mapping[str, int]") -> str:
     return f"Context written; not known: {lacking or 'nothing'}."
 
 
-def _line(outcome: "Answered", threshold: float, *, show_arm: bool) -> str:
+def _line(outcome: "Answered", threshold: float | None, *, show_arm: bool) -> str:
     prediction = outcome.prediction
     columns = [
         outcome.film.name,

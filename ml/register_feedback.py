@@ -25,9 +25,12 @@ MODULES: Final = (
     "__init__.py",
     "contract/__init__.py",
     "contract/active.py",
+    "contract/arms.py",
     "contract/errors.py",
     "contract/serving.py",
     "contract/tables.py",
+    "contract/task.py",
+    "contract/tasks/pneumonia.toml",
     "feedback/__init__.py",
     "feedback/book.py",
     "feedback/reading.py",
@@ -163,15 +166,14 @@ def _passed_through(environment: "Environment") -> list[Any] | None:
         return None
     from mlflow.models.resources import DatabricksSQLWarehouse, DatabricksTable
 
-    from infra.declared.analysis import Analysis
+    from infra.declared.analysis import analyses
     from ml.contract.tables import PREDICTION_FEEDBACK
     from ml.workspace.connection import connect
     from ml.workspace.warehouse import Warehouse
 
     warehouse = Warehouse.named(connect(environment), environment.warehouse_name)
     tables = [PREDICTION_FEEDBACK.full_name(environment.catalog)]
-    if analysis := Analysis.of(environment):
-        tables.append(analysis.payload)
+    tables += [analysis.payload for analysis in analyses(environment).values()]
     return [
         DatabricksSQLWarehouse(warehouse_id=warehouse.id),
         *(DatabricksTable(table_name=table) for table in tables),

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,11 +13,13 @@ import numpy as np
 
 from ml.contract.decision import ANSWERS_FILE
 from ml.contract.errors import UserError
+from ml.contract.task import TableInput
 from ml.data.films import PARTS
 from ml.terminal.command import (
     Options,
     add_environment_option,
     add_no_report_option,
+    add_test_option,
     require_writable,
     run,
     whole_number,
@@ -54,6 +57,7 @@ def options() -> argparse.ArgumentParser:
         help="a file in infra/experiments by its name, or a path to one",
     )
     add_environment_option(parser, "whose endpoint is asked")
+    add_test_option(parser)
     films = parser.add_mutually_exclusive_group()
     films.add_argument(
         "--data",
@@ -117,10 +121,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = given.output or Path(".local", "replays", experiment.name)
     require_writable(folder, "--output")
     if given.answers is not None:
-        answers, source = answers_file.read(given.answers), given.answers.name
+        answers, source = answers_file.read(given.answers, experiment.task), given.answers.name
+    elif isinstance(experiment.task.input, TableInput):
+        raise UserError(
+            f"a replay sends films, and the task {experiment.task.name} is of rows. Give both "
+            f"arms' answers with --answers {ANSWERS_FILE}, or compare live: python -m ml.compare."
+        )
     else:
         answers, source = _ask(experiment, given, folder, console)
-        answers_file.write(folder / ANSWERS_FILE, answers)
+        answers_file.write(folder / ANSWERS_FILE, answers, experiment.task)
     answers = answers.in_order()
     judgement = judge_pairs(experiment, answers)
     made = decision(
@@ -132,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     page = report(experiment, judgement, answers, made) if given.report else None
     written = write(folder, made, page)
-    show(console, made, tables(experiment, judgement))
+    show(console, made, tables(experiment, judgement), task=experiment.task)
     files = ", ".join(file.name for file in written)
     console.print(f"Written: {folder}/{files}", soft_wrap=True)
     return 0
@@ -142,15 +151,19 @@ def _ask(
     experiment: "Experiment", given: argparse.Namespace, folder: Path, console: "Console"
 ) -> "tuple[Answers, str]":
     """Both arms' answers, and what the films are."""
+    from infra.declared.environment import load
     from ml.client import PredictionClient
 
+    environment = load(given.environment, given.test).about_models(
+        experiment.champion.model, experiment.challenger.model
+    )
     arms = (experiment.champion, experiment.challenger)
     with ExitStack() as stack:
         clients = [
             stack.enter_context(
                 PredictionClient.connect(
                     given.environment,
-                    endpoint=given.endpoint,
+                    endpoint=given.endpoint or environment.ab_test.endpoint,
                     served_entity=arm.served_entity_name,
                     journal=folder / "journal.db",
                     concurrency=given.concurrency,
@@ -161,7 +174,8 @@ def _ask(
         films, source = _films(experiment, given, clients[0])
         if given.films:
             films = films[: given.films]
-        return _answers(clients, films, given.concurrency, console), source
+        asked = _answers(clients, films, given.concurrency, console)
+        return replace(asked, threshold=experiment.task.threshold), source
 
 
 def _films(
@@ -170,7 +184,9 @@ def _films(
     if given.logged:
         from ml.verdict.counting.logged_films import logged_films
 
-        films = logged_films(experiment, given.environment, given.warehouse, client)
+        films = logged_films(
+            experiment, given.environment, given.warehouse, client, test=given.test
+        )
         return films, "films that the arms had answered and readers had read"
     from ml.data import loading
     from ml.data.image_id import image_id_of
@@ -200,10 +216,10 @@ def _answers(
     concurrency: int,
     console: "Console",
 ) -> "Answers":
+    from ml.contract.tables import REPLAY_MARK
     from ml.data.image_id import new_request_id
     from ml.prediction.journal import Prediction
     from ml.terminal.progress import tracked
-    from ml.verdict.counting.queries import REPLAY_PREFIX
     from ml.verdict.paired import Answers
 
     known = [client.journal.latest(client.endpoint.url) for client in clients]
@@ -218,7 +234,7 @@ def _answers(
                 # A request whose answer was lost keeps its id.
                 request_id=before.request_id
                 if before
-                else f"{REPLAY_PREFIX}{new_request_id(film.image_id)}",
+                else f"{REPLAY_MARK}{new_request_id(film.image_id)}",
             ).probability
             for client, answered in zip(clients, known, strict=True)
         )

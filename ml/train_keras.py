@@ -3,18 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from ml.contract.serving import KERAS_MODEL
+from ml.contract.arms import KERAS as ARM
 from ml.terminal.command import NOTHING_REGISTERED, run
-from ml.training.session import Arm, train
-
-ARM = Arm(
-    command="ml.train_keras",
-    model=KERAS_MODEL,
-    framework="TensorFlow",
-    network="ml.training.networks.keras_dense",
-    architecture="densely connected network",
-    packages=("tensorflow", "keras", "mlflow", "numpy"),
-)
+from ml.training.session import train
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,18 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from ml.contract.serving import PYTORCH_MODEL
+from ml.contract.arms import PYTORCH as ARM
 from ml.terminal.command import NOTHING_REGISTERED, run
-from ml.training.session import Arm, train
-
-ARM = Arm(
-    command="ml.train_torch",
-    model=PYTORCH_MODEL,
-    framework="PyTorch",
-    network="ml.training.networks.torch_residual",
-    architecture="residual network",
-    packages=("torch", "mlflow", "numpy"),
-)
+from ml.training.session import train
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

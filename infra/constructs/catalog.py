@@ -14,9 +14,9 @@ from infra.declared.environment import Environment
 from infra.declared.grants import Securable
 from infra.declared.holdings import held
 from infra.declared.literal import literal
-from infra.declared.models import MODELS
+from infra.declared.models import model_id, models_of
 from infra.declared.platform import Held
-from infra.declared.tables import SILVER, TABLES, VOLUMES, Volume
+from infra.declared.tables import SILVER, VOLUMES, Volume, tables
 from ml.contract.tables import BRONZE, GOLD, Table
 
 
@@ -37,10 +37,10 @@ class UnityCatalog:
         self._create_schemas()
         for volume in VOLUMES:
             self._create_volume(volume, held(environment, volume))
-        for table in TABLES:
+        for table in tables(watched=environment.monitoring is not None):
             self._create_table(table, held(environment, table))
         if environment.platform.models.create:
-            for name, comment in MODELS.items():
+            for name, comment in models_of(environment).items():
                 self._create_model(name, comment)
 
     def _create_catalog(self) -> None:
@@ -120,7 +120,7 @@ class UnityCatalog:
         on = Securable(kind="model", name=self._environment.full_model_name(name))
         self.created[on] = RegisteredModel(
             self._scope,
-            name,
+            model_id(name),
             catalog_name=self._environment.catalog,
             schema_name=self._environment.models_schema,
             name=name,

@@ -13,8 +13,10 @@ from cdktf_cdktf_provider_databricks.dashboard import Dashboard
 from constructs import Construct
 
 from infra.declared.analysis import Analysis
+from infra.declared.endpoints import FIRST_TEST
 from infra.declared.environment import Environment
 from infra.declared.literal import literal
+from infra.declared.watching import Watch
 
 DASHBOARDS: Final = Path(__file__).parents[1] / "dashboards"
 _FOLDER: Final = "/Shared"
@@ -37,23 +39,37 @@ class ABTestDashboard(Construct):
             # Hidden from the logical id: `databricks_dashboard.<id>`.
             self,
             "Default",
-            display_name=f"Champion and challenger ({environment.name})",
+            display_name=_title(environment),
             parent_path=_FOLDER,
             warehouse_id=warehouse_id,
             serialized_dashboard=literal(
-                json.dumps(layout("ab_test", analysis), ensure_ascii=False)
+                json.dumps(whole_layout(environment, analysis), ensure_ascii=False)
             ),
             # Whoever looks sees what their own rights allow, not what the publisher's would.
             embed_credentials=False,
         )
 
 
-def layout(name: str, analysis: Analysis) -> dict[str, Any]:
-    """A dashboard's whole definition, each data set with its statement."""
+def _title(environment: Environment) -> str:
+    names = [environment.name, *([] if environment.test == FIRST_TEST else [environment.test])]
+    return f"Champion and challenger ({', '.join(names)})"
+
+
+def whole_layout(environment: Environment, analysis: Analysis) -> dict[str, Any]:
+    """The pages of the test and, where it is watched, those of the watch."""
+    pages = layout("ab_test", analysis)
+    watch = Watch.of(environment)
+    watched = layout("watch", watch) if watch else {}
+    return {kind: [*its, *watched.get(kind, ())] for kind, its in pages.items()}
+
+
+def layout(name: str, source: Analysis | Watch) -> dict[str, Any]:
+    """The definition of some pages, each data set with its statement."""
     definition: dict[str, Any] = json.loads(
-        (DASHBOARDS / f"{name}.lvdash.json").read_text(encoding="utf-8")
+        source.task.said((DASHBOARDS / f"{name}.lvdash.json").read_text(encoding="utf-8"))
     )
+    folder = DASHBOARDS if name == "ab_test" else DASHBOARDS / name
     for dataset in definition["datasets"]:
-        sql = (DASHBOARDS / f"{dataset['name']}.sql").read_text(encoding="utf-8")
-        dataset["queryLines"] = analysis.filled_in(sql).splitlines(keepends=True)
+        sql = (folder / f"{dataset['name']}.sql").read_text(encoding="utf-8")
+        dataset["queryLines"] = source.filled_in(sql).splitlines(keepends=True)
     return definition

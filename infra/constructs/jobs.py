@@ -24,6 +24,7 @@ from infra.constructs import requirements
 from infra.constructs.compute import single_node
 from infra.declared import platform
 from infra.declared.environment import Environment
+from ml.contract.arms import ARMS, Arm
 
 _ENTRY = "infra/tasks/run_module.py"
 _CLUSTER = "single-node"
@@ -70,7 +71,7 @@ class IngestionJob(Construct):
 
 
 class RetrainingJob(Construct):
-    """`python -m ml.train_keras` and `ml.train_torch`, one after the other on one machine.
+    """The commands of `ml.contract.arms`, one after the other on one machine.
 
     Registers a version of each; what is served changes only when a file says so, by its number.
     """
@@ -101,16 +102,50 @@ class RetrainingJob(Construct):
             parameters={"environment": environment.name},
             tasks=[
                 _task(
-                    "train_keras", jobs.retraining, "ml.train_keras", *arguments, packages=packages
-                ),
-                _task(
-                    "train_torch",
+                    _key(arm),
                     jobs.retraining,
-                    "ml.train_torch",
-                    *arguments,
+                    *(*arm.command.split(), *arguments),
                     packages=packages,
-                    after=("train_keras",),
-                ),
+                    after=tuple(map(_key, ARMS[max(0, number - 1) : number])),
+                )
+                for number, arm in enumerate(ARMS)
+            ],
+        )
+
+
+def _key(arm: Arm) -> str:
+    return arm.command.split()[-1].removeprefix("ml.")
+
+
+class MonitoringJob(Construct):
+    """`python -m ml.monitor`: what the views of the drift compare. Adds rows, changes nothing."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - named as in every construct
+        environment: Environment,
+        jobs: platform.Jobs,
+    ) -> None:
+        super().__init__(scope, id)
+        self.resource = _job(
+            self,
+            environment,
+            jobs,
+            jobs.monitoring,
+            name=f"Measure what is asked ({environment.name})",
+            parameters={"environment": environment.name},
+            tasks=[
+                _task(
+                    "monitor",
+                    jobs.monitoring,
+                    "ml.monitor",
+                    "--environment",
+                    "{{job.parameters.environment}}",
+                    "--registry",
+                    "databricks-uc",
+                    packages=requirements.pinned((*_EVERY_TASK, "mlflow")),
+                )
             ],
         )
 

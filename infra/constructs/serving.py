@@ -1,25 +1,28 @@
 """ModelServingEndpoint: one construct for every serving endpoint of this project.
 
-The only module that knows the generated structs of `databricks_model_serving`. They are used as
-classes throughout: a dict in their place loses its snake_case keys without a word
+With `served`, the only module that knows the generated structs of `databricks_model_serving`. They
+are used as classes throughout: a dict in their place loses its snake_case keys without a word
 (docs/reference/cdktf.md#structs-instead-of-dicts).
 Facts about the provider: docs/reference/terraform-provider.md#what-it-never-sends.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from typing import Final, NoReturn, get_args
 
 import jsii
-from cdktf import Annotations, TerraformResourceLifecycle, TerraformStack
+from cdktf import Annotations, TerraformResourceLifecycle, TerraformStack, Token
 from cdktf_cdktf_provider_databricks.model_serving import (
     ModelServing,
     ModelServingAiGateway,
     ModelServingAiGatewayInferenceTableConfig,
+    ModelServingAiGatewayRateLimits,
+    ModelServingAiGatewayUsageTrackingConfig,
     ModelServingConfigA,
     ModelServingConfigAutoCaptureConfig,
-    ModelServingConfigServedEntities,
     ModelServingConfigTrafficConfig,
     ModelServingConfigTrafficConfigRoutes,
+    ModelServingEmailNotifications,
     ModelServingTags,
     ModelServingTimeouts,
 )
@@ -27,10 +30,16 @@ from cdktf_cdktf_provider_databricks.permissions import Permissions, Permissions
 from constructs import Construct, IValidation
 from pydantic import TypeAdapter
 
-from infra.declared.endpoint import AutoCapture, Endpoint, InferenceTable
-from infra.declared.naming import CatalogName, SchemaName, payload_table
+from infra.constructs.served import identities, newer_arguments, served
+from infra.declared.endpoint import AutoCapture, Endpoint, Level, Permission
+from infra.declared.gateway import Notifications
+from infra.declared.naming import CatalogName, EndpointName, SchemaName, payload_table
+from infra.declared.principal import PRINCIPAL_KINDS, Principal
 from infra.declared.served_model import ServedModel
 from infra.declared.traffic import TrafficSplit
+
+_LEVELS: Final = get_args(Level)
+"""Each includes those before it."""
 
 
 class ModelServingEndpoint(Construct):
@@ -78,14 +87,19 @@ class ModelServingEndpoint(Construct):
             "Default",
             name=self.endpoint.endpoint,
             config=ModelServingConfigA(
-                served_entities=[self._served_entity(it) for it in self.endpoint.served_models],
+                **served(self.endpoint.served_models, self._full_name),
                 traffic_config=_traffic_config(self.endpoint.split),
                 auto_capture_config=self._auto_capture_config(self.endpoint.auto_capture),
             ),
-            ai_gateway=self._ai_gateway(self.endpoint.inference_table),
+            ai_gateway=self._ai_gateway(),
+            # Only where it is declared: `false` is no block less, but another text of the JSON.
+            route_optimized=self.endpoint.route_optimized or None,
+            description=self.endpoint.description,
+            budget_policy_id=self.endpoint.budget_policy_id,
+            email_notifications=_notifications(self.endpoint.email_notifications),
             tags=[
                 ModelServingTags(key=key, value=value)
-                for key, value in sorted((tags or {}).items())
+                for key, value in sorted({**(tags or {}), **self.endpoint.tags}.items())
             ]
             or None,
             timeouts=ModelServingTimeouts(
@@ -93,11 +107,14 @@ class ModelServingEndpoint(Construct):
                 update=f"{self.endpoint.timeout_minutes}m",
             ),
             lifecycle=_lifecycle(self.endpoint),
+            **newer_arguments(self.endpoint),
         )
         if self.endpoint.adopt:
             self.resource.import_from(self.endpoint.endpoint)
-        if self.endpoint.permissions:
-            self._grant()
+        self._access: Permissions | None = None
+        self._granted = self.endpoint.permissions
+        if self._granted:
+            self._give_access()
 
         for warning in _warnings(self.endpoint):
             Annotations.of(self).add_warning(warning)
@@ -109,23 +126,42 @@ class ModelServingEndpoint(Construct):
         return f"{self.resource.terraform_resource_type}.{self.resource.friendly_unique_id}"
 
     @property
+    def endpoint_name(self) -> str:
+        """Its name in the workspace."""
+        return self.endpoint.endpoint
+
+    @property
     def path(self) -> str:
         """Where requests go, behind the workspace's host."""
-        return f"/serving-endpoints/{self.endpoint.endpoint}/invocations"
+        return _path(self.endpoint_name)
 
-    def _served_entity(self, served: ServedModel) -> ModelServingConfigServedEntities:
-        return ModelServingConfigServedEntities(
-            name=served.served_entity_name,
-            entity_name=f"{self._catalog}.{self._models_schema}.{served.model}",
-            entity_version=str(served.version),
-            workload_size=served.workload_size,
-            workload_type=served.workload_type,
-            scale_to_zero_enabled=served.scale_to_zero,
-            environment_vars=dict(served.environment_vars) or None,
-        )
+    @staticmethod
+    def from_endpoint_name(
+        scope: Construct,
+        id: str,  # noqa: A002 - named as in every construct
+        endpoint_name: str,
+    ) -> "ReferencedEndpoint":
+        """An endpoint that somebody else deploys; nobody is asked whether it exists."""
+        return ReferencedEndpoint(scope, id, endpoint_name)
 
-    def _ai_gateway(self, table: InferenceTable | None) -> ModelServingAiGateway | None:
-        if table is None:
+    def grant_query(self, *principals: Principal) -> None:
+        """Lets principals send requests to the endpoint, beside those who may already."""
+        for principal in principals:
+            self._grant(principal, "CAN_QUERY")
+
+    def grant_manage(self, *principals: Principal) -> None:
+        """Lets principals change the endpoint, beside those who may already."""
+        for principal in principals:
+            self._grant(principal, "CAN_MANAGE")
+
+    def _full_name(self, model: ServedModel) -> str:
+        catalog = model.catalog or self._catalog
+        return f"{catalog}.{model.schema_name or self._models_schema}.{model.model}"
+
+    def _ai_gateway(self) -> ModelServingAiGateway | None:
+        table, usage = self.endpoint.inference_table, self.endpoint.usage_tracking_config
+        limits = self.endpoint.rate_limits
+        if table is None and usage is None and not limits:
             return None
         return ModelServingAiGateway(
             inference_table_config=ModelServingAiGatewayInferenceTableConfig(
@@ -134,6 +170,21 @@ class ModelServingEndpoint(Construct):
                 table_name_prefix=table.prefix,
                 enabled=table.enabled,
             )
+            if table
+            else None,
+            rate_limits=[
+                ModelServingAiGatewayRateLimits(
+                    calls=limit.calls,
+                    renewal_period="minute",
+                    key=limit.key,
+                    principal=limit.principal,
+                )
+                for limit in limits
+            ]
+            or None,
+            usage_tracking_config=ModelServingAiGatewayUsageTrackingConfig(enabled=usage.enabled)
+            if usage
+            else None,
         )
 
     def _auto_capture_config(
@@ -148,21 +199,39 @@ class ModelServingEndpoint(Construct):
             enabled=table.enabled,
         )
 
-    def _grant(self) -> None:
-        Permissions(
-            self,
-            "permissions",
-            serving_endpoint_id=self.resource.serving_endpoint_id,
-            access_control=[
-                PermissionsAccessControl(
-                    group_name=permission.group,
-                    user_name=permission.user,
-                    service_principal_name=permission.service_principal,
-                    permission_level=permission.level,
-                )
-                for permission in self.endpoint.permissions
-            ],
-        )
+    def _grant(self, principal: Principal, level: Level) -> None:
+        """A principal has one level on an endpoint, the highest that it was given."""
+        if not isinstance(principal, Principal):
+            raise TypeError(f"A grant needs a Principal, got: {principal!r}")
+        who = {kind: getattr(principal, kind) for kind in PRINCIPAL_KINDS}
+        given = Permission(**who, level=level)
+        held = [it for it in self._granted if all(getattr(it, kind) == who[kind] for kind in who)]
+        if any(_LEVELS.index(it.level) >= _LEVELS.index(level) for it in held):
+            return
+        self._granted = (*(it for it in self._granted if it not in held), given)
+        self._give_access()
+
+    def _give_access(self) -> None:
+        """In one resource: it holds all permissions of the endpoint, and another one would take
+        these away."""
+        access_control = [
+            PermissionsAccessControl(
+                group_name=permission.group,
+                user_name=permission.user,
+                service_principal_name=permission.service_principal,
+                permission_level=permission.level,
+            )
+            for permission in self._granted
+        ]
+        if self._access is None:
+            self._access = Permissions(
+                self,
+                "permissions",
+                serving_endpoint_id=self.resource.serving_endpoint_id,
+                access_control=access_control,
+            )
+        else:
+            self._access.put_access_control(access_control)
 
     def _payload_tables(self) -> Iterator[str]:
         for table in (self.endpoint.inference_table, self.endpoint.auto_capture):
@@ -189,6 +258,41 @@ class ModelServingEndpoint(Construct):
         return problems
 
 
+class ReferencedEndpoint(Construct):
+    """An endpoint of the workspace that another deployment holds, known by its name.
+
+    It gives no access: Terraform's resource of permissions holds all of an endpoint, so that a
+    grant from here would take away those of its owner.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - named as in every construct
+        endpoint_name: str,
+    ) -> None:
+        super().__init__(scope, id)
+        if not Token.is_unresolved(endpoint_name):
+            endpoint_name = TypeAdapter(EndpointName).validate_python(endpoint_name, strict=True)
+        self.endpoint_name = endpoint_name
+
+    @property
+    def path(self) -> str:
+        """Where requests go, behind the workspace's host."""
+        return _path(self.endpoint_name)
+
+    def grant_query(self, *_: Principal) -> NoReturn:
+        """Raises TypeError, with the way out."""
+        raise TypeError(
+            f"{self.endpoint_name} is declared elsewhere, and Terraform's permissions of an "
+            "endpoint replace all that it has: grant where its ModelServingEndpoint is made."
+        )
+
+
+def _path(endpoint_name: str) -> str:
+    return f"/serving-endpoints/{endpoint_name}/invocations"
+
+
 @jsii.implements(IValidation)
 class _Check:
     """Hands a construct's own check to the synthesis."""
@@ -213,6 +317,15 @@ def _traffic_config(split: TrafficSplit) -> ModelServingConfigTrafficConfig:
     )
 
 
+def _notifications(them: Notifications | None) -> ModelServingEmailNotifications | None:
+    if them is None:
+        return None
+    return ModelServingEmailNotifications(
+        on_update_failure=list(them.on_update_failure) or None,
+        on_update_success=list(them.on_update_success) or None,
+    )
+
+
 def _lifecycle(endpoint: Endpoint) -> TerraformResourceLifecycle | None:
     """Ignores, arm by arm, which model version is deployed and under which name.
 
@@ -229,11 +342,9 @@ def _lifecycle(endpoint: Endpoint) -> TerraformResourceLifecycle | None:
     return TerraformResourceLifecycle(
         ignore_changes=[
             path
-            for position in range(len(endpoint.served_models))
+            for position, identity in enumerate(identities(endpoint.served_models))
             for path in (
-                f"config[0].served_entities[{position}].entity_version",
-                f"config[0].served_entities[{position}].entity_name",
-                f"config[0].served_entities[{position}].name",
+                *identity,
                 f"config[0].traffic_config[0].routes[{position}].served_model_name",
             )
         ]
@@ -241,12 +352,22 @@ def _lifecycle(endpoint: Endpoint) -> TerraformResourceLifecycle | None:
 
 
 def _warnings(endpoint: Endpoint) -> Iterator[str]:
-    awake = [it.served_entity_name for it in endpoint.served_models if not it.scale_to_zero]
-    if awake:
+    fixed = [
+        key
+        for key in ("description", "budget_policy_id", "email_notifications")
+        if getattr(endpoint, key) is not None
+    ]
+    if fixed:
         yield (
-            f"scale_to_zero = false ({', '.join(awake)}): provider 1.99.0 leaves a false out of "
-            "its requests (issues 3946, 4064). A new endpoint stays awake; should Databricks "
-            "refuse an update with 'scaleToZeroEnabled is undefined', write scale_to_zero = true."
+            f"{', '.join(fixed)}: provider 1.99.0 sends {'it' if len(fixed) == 1 else 'them'} when "
+            "it creates the endpoint, and never again. What of it the endpoint shows, python -m "
+            "infra.rollout status compares, and says what changes a live one."
+        )
+    if endpoint.route_optimized:
+        yield (
+            "route_optimized = true: another value destroys the endpoint and creates one anew, and "
+            "it is asked at an address of its own with OAuth tokens, which python -m ml.predict "
+            "does not do."
         )
     if endpoint.ignore_version_changes:
         yield (

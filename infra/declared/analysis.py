@@ -10,18 +10,23 @@ from dataclasses import dataclass
 from itertools import dropwhile
 from pathlib import Path
 from string import Template
+from types import MappingProxyType
 from typing import Final
 
 from infra.declared.environment import Environment
 from infra.declared.local_workspace import is_on_this_machine
 from infra.declared.naming import payload_table
 from infra.declared.reading import ReadingPlan
-from ml.contract.serving import DECISION_THRESHOLD, LABELS
-from ml.contract.tables import PREDICTION_CONTEXT, PREDICTION_FEEDBACK, SIMULATION
+from ml.contract.tables import (
+    PREDICTION_CONTEXT,
+    PREDICTION_FEEDBACK,
+    REPLAY_MARK,
+    SHADOW_MARK,
+    SIMULATION,
+)
+from ml.contract.task import PNEUMONIA, Task
 
 _SQL: Final = Path(__file__).parents[1] / "views"
-_NEGATIVE, _POSITIVE = LABELS
-
 
 _SIMULATED: Final = ("local", "demo")
 
@@ -31,6 +36,12 @@ def may_simulate(environment: Environment) -> bool:
     the demo's, whose workspace is on it too, and nowhere else."""
     here = is_on_this_machine(environment.workspace.host or "")
     return here and environment.name in _SIMULATED
+
+
+def analyses(environment: Environment) -> Mapping[str, "Analysis"]:
+    """The analysis of every A/B test that logs, by the test's name."""
+    found = {it.test: Analysis.of(it) for it in environment.about_each()}
+    return {name: analysis for name, analysis in found.items() if analysis}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,13 +101,18 @@ class Analysis:
     """The full name of the table of what is known of a prediction's film."""
     simulations_count: bool = False
     """Whether readings that a simulation gave are labels, as where nobody reads at all."""
+    task: Task = PNEUMONIA
+    """What the models answer, and its words."""
     reading: ReadingPlan | None = None
     """How films are chosen for readers; None where the environment does not say it."""
 
     @classmethod
     def of(cls, environment: Environment) -> "Analysis | None":
-        """The analysis of an environment's A/B test; None where nothing is logged."""
-        logged = environment.ab_test.inference_table
+        """The analysis of the A/B test that is meant; None where nothing is logged, or tested.
+
+        Raises NoSuchTest where several are declared, and none is meant.
+        """
+        logged = environment.ab_test.inference_table if environment.tests else None
         if logged is None:
             return None
         return cls(
@@ -106,6 +122,7 @@ class Analysis:
             feedback=PREDICTION_FEEDBACK.full_name(environment.catalog),
             context=PREDICTION_CONTEXT.full_name(environment.catalog),
             simulations_count=may_simulate(environment),
+            task=environment.ab_test.task,
             reading=environment.reading if "reading" in environment.model_fields_set else None,
         )
 
@@ -122,23 +139,34 @@ class Analysis:
         """The view's three-level name."""
         return f"{self.catalog}.{self.schema}.{self.view_name(view)}"
 
+    def comment(self, view: View) -> str:
+        """What people read about a view, in the words of the task."""
+        return self.task.said(view.comment)
+
     def query(self, view: str) -> str:
         """The query behind a view, as `CREATE VIEW ... AS` takes it and Unity Catalog keeps it:
         from its first word."""
-        return self.filled_in(_text(view))
+        return self.filled_in(text_of(view))
 
-    def filled_in(self, sql: str) -> str:
+    def filled_in(self, sql: str, others: Mapping[str, str] = MappingProxyType({})) -> str:
         """A text of SQL with the names of this analysis in the place of `$payload`, `$outcomes`...
+        and with the other names that are given.
 
         Raises KeyError for a `$name` that there is not.
         """
-        return Template(sql).substitute(self._names).strip()
+        return Template(sql).substitute(self._names, **others).strip()
 
     @property
     def readings(self) -> str:
         """The query of everything that readers have sent, as `standing` takes it."""
-        return Template(_text("parts/readings")).substitute(
+        return self.readings_with(self.payload)
+
+    def readings_with(self, logged: str) -> str:
+        """The same, where ``logged`` has both ids of the requests and their status: a table, or a
+        query in parentheses."""
+        return Template(text_of("parts/readings")).substitute(
             feedback=self.feedback,
+            payload=logged,
             simulation=SIMULATION,
             simulations_count=str(self.simulations_count).upper(),
         )
@@ -149,10 +177,14 @@ class Analysis:
             "payload": self.payload,
             "feedback": self.feedback,
             "context": self.context,
+            "replay_mark": REPLAY_MARK,
+            "shadow_mark": SHADOW_MARK,
             "standing": standing(self.readings, "prediction_id"),
-            "threshold": str(DECISION_THRESHOLD),
-            "negative": _NEGATIVE,
-            "positive": _POSITIVE,
+            "threshold": str(self.task.threshold),
+            "negative": self.task.negative,
+            "positive": self.task.positive,
+            "answer_type": self.task.answer_type,
+            "found_probability": self.task.probability_of("answer"),
             **{view.name: self.full_name(view.name) for view in VIEWS},
         }
 
@@ -162,10 +194,10 @@ def standing(readings: str, key: str) -> str:
 
     ``readings`` is a query, and ``key`` the columns that identify a prediction in it.
     """
-    return Template(_text("parts/standing")).substitute(readings=readings, key=key)
+    return Template(text_of("parts/standing")).substitute(readings=readings, key=key)
 
 
-def _text(name: str) -> str:
+def text_of(name: str) -> str:
     """A file of SQL from its first word, without the remarks at its head."""
     sql = (_SQL / f"{name}.sql").read_text(encoding="utf-8")
     return "\n".join(dropwhile(lambda line: line.startswith("--"), sql.splitlines()))

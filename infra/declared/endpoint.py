@@ -7,23 +7,29 @@ docs/reference/terraform-provider.md#what-it-never-sends
 from abc import abstractmethod
 from collections.abc import Iterator
 from datetime import date
+from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import Field
 from pydantic_core import InitErrorDetails
 
+from infra.declared.bindings import lacking
 from infra.declared.declaration import Declaration, Table, problem, read
+from infra.declared.gateway import Notifications, RateLimit, Telemetry, UsageTracking
 from infra.declared.naming import (
     CatalogName,
     EndpointName,
     SchemaName,
     TablePrefix,
+    Tags,
 )
 from infra.declared.principal import PRINCIPAL_KINDS, Principal
 from infra.declared.rules import one_of, whole_number
 from infra.declared.served_model import Challenger, ServedModel, served_entity_name
+from infra.declared.task import TaskKey
 from infra.declared.traffic import Challenge, TrafficSplit
 from ml.contract.serving import UNKNOWN_REQUESTS, UnknownRequest
+from ml.contract.task import PNEUMONIA
 
 MOST_SERVED_ENTITIES: Final = 10
 SHORTEST_TIMEOUT_MINUTES: Final = 45
@@ -120,6 +126,18 @@ class Endpoint(Declaration):
     """Leave alone what something else than Terraform has deployed in the place of an arm."""
 
     timeout_minutes: Minutes = 60
+    route_optimized: bool = False
+    """Another value is another endpoint: the old one is destroyed."""
+
+    description: str | None = Field(default=None, min_length=1)
+    budget_policy_id: str | None = Field(default=None, min_length=1)
+    email_notifications: Notifications | None = None
+    tags: Tags = Field(default_factory=lambda: MappingProxyType({}))
+    """Beside those of the environment, and before them where both have a key."""
+
+    rate_limits: tuple[RateLimit, ...] = Field(default=(), strict=False)
+    usage_tracking_config: UsageTracking | None = None
+    telemetry_config: Telemetry | None = None
     inference_table: InferenceTable | None = None
     auto_capture: AutoCapture | None = None
     permissions: tuple[Permission, ...] = Field(default=(), strict=False)
@@ -139,6 +157,8 @@ class Endpoint(Declaration):
         """No principal is named twice."""
         yield from super().disagreements(table)
         yield from _principals_named_twice(read(table, "permissions"))
+        if read(table, "telemetry_config") is not None:
+            yield from lacking("telemetry_config", read(table, "telemetry_config"))
 
 
 def _principals_named_twice(permissions: object) -> Iterator[InitErrorDetails]:
@@ -163,6 +183,9 @@ def _principals_named_twice(permissions: object) -> Iterator[InitErrorDetails]:
 
 class ABTest(Endpoint):
     """One endpoint, a champion and its challengers, each with a share of the traffic."""
+
+    task: TaskKey = Field(default=PNEUMONIA, examples=['task = "pneumonia"'])
+    """What its models answer: a task's name, or a path relative to the environment's file."""
 
     champion: ServedModel = Field(examples=["[ab_test.champion]"])
     challengers: tuple[Challenger, ...] = Field(default=(), strict=False)
@@ -223,7 +246,7 @@ def _arms_of_one_name(champion: object, challengers: Any) -> Iterator[InitErrorD
         model, version = read(arm, "model"), read(arm, "version")
         if model is None or version is None:
             continue
-        name = served_entity_name(model, version)
+        name = served_entity_name(model, version, read(arm, "served_entity"))
         if name in seen:
             yield problem(
                 location,
@@ -237,15 +260,8 @@ def _arms_of_one_name(champion: object, challengers: Any) -> Iterator[InitErrorD
 Authentication = Literal["oauth", "token", "passthrough"]
 
 
-class Feedback(Endpoint, ServedModel):
-    """An endpoint that serves one model: the one that takes the readings."""
-
-    unknown_request: Annotated[UnknownRequest, one_of(*UNKNOWN_REQUESTS)] = "pending"
-    """Whether a verdict on a prediction that is not in the inference table waits, or is refused."""
-
-    authentication: Annotated[Authentication, one_of(*get_args(Authentication))] = "oauth"
-    """How the endpoint signs in to the workspace: as a service principal or with a token, both out
-    of the secret scope, or with what serving passes through to it."""
+class SingleModel(Endpoint, ServedModel):
+    """An endpoint that serves one model."""
 
     @property
     def served_models(self) -> tuple[ServedModel, ...]:
@@ -256,3 +272,14 @@ class Feedback(Endpoint, ServedModel):
     def split(self) -> TrafficSplit:
         """All traffic to the one model."""
         return TrafficSplit(champion=self.served_entity_name)
+
+
+class Feedback(SingleModel):
+    """The endpoint that takes the readings."""
+
+    unknown_request: Annotated[UnknownRequest, one_of(*UNKNOWN_REQUESTS)] = "pending"
+    """Whether a verdict on a prediction that is not in the inference table waits, or is refused."""
+
+    authentication: Annotated[Authentication, one_of(*get_args(Authentication))] = "oauth"
+    """How the endpoint signs in to the workspace: as a service principal or with a token, both out
+    of the secret scope, or with what serving passes through to it."""

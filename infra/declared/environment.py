@@ -4,7 +4,7 @@ Knows no cdktf, so that a wrong file is refused before anything heavy is importe
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Final
@@ -15,9 +15,10 @@ from pydantic_core import InitErrorDetails
 from infra.declared.context import ContextPlan
 from infra.declared.declaration import Declaration, Table, broken_rule, problem, read
 from infra.declared.destruction import held_address
-from infra.declared.endpoint import ABTest, Feedback
+from infra.declared.endpoints import WithEndpoints, payload_tables
 from infra.declared.local_workspace import is_loopback
-from infra.declared.naming import CatalogName, SchemaName, payload_table
+from infra.declared.monitoring import Monitoring
+from infra.declared.naming import CatalogName, SchemaName, Tags
 from infra.declared.platform import Platform
 from infra.declared.principal import Roles
 from infra.declared.problem import (
@@ -31,7 +32,10 @@ from infra.declared.problem import (
     parse,
 )
 from infra.declared.reading import ReadingPlan
+from infra.declared.served_model import ServedModel
 from infra.declared.state import LocalState, State
+from infra.declared.task import FOLDER
+from ml.contract.task import PNEUMONIA
 
 ENVIRONMENTS: Final = Path(__file__).parents[1] / "environments"
 
@@ -70,12 +74,6 @@ class Workspace(Declaration):
     """A section of `~/.databrickscfg`."""
 
 
-def _tags(tags: Mapping[str, str]) -> Mapping[str, str]:
-    if not all(tags):
-        raise broken_rule("every tag has a key", "write the key before the '='")
-    return MappingProxyType(dict(tags))
-
-
 def _name(name: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):
         raise broken_rule(
@@ -85,7 +83,7 @@ def _name(name: str) -> str:
     return name
 
 
-class Environment(Declaration):
+class Environment(WithEndpoints):
     """One deployment, whole."""
 
     name: Annotated[str, AfterValidator(_name)] = Field(exclude=True)
@@ -100,20 +98,22 @@ class Environment(Declaration):
     )
     """Addresses in Terraform of what the next deployment may destroy, or replace."""
 
-    tags: Annotated[Mapping[str, str], AfterValidator(_tags)] = Field(
-        default_factory=lambda: MappingProxyType({})
-    )
+    tags: Tags = Field(default_factory=lambda: MappingProxyType({}))
     platform: Platform = Platform()
     roles: Roles = Roles()
-    ab_test: ABTest = Field(examples=["[ab_test]"])
-    feedback: Feedback | None = None
     reading: ReadingPlan = ReadingPlan()
     context: ContextPlan | None = None
     """None: nobody may write what is known of a prediction's film."""
+    monitoring: Monitoring | None = None
+    """None: nobody is told of anything."""
 
-    def full_model_name(self, model: str) -> str:
-        """The three-level name under which a model is registered and served here."""
-        return f"{self.catalog}.{self.models_schema}.{model}"
+    def full_model_name(self, model: str | ServedModel) -> str:
+        """The three-level name under which a model is registered and served here; a served model
+        may be another catalog's or schema's."""
+        if isinstance(model, str):
+            return f"{self.catalog}.{self.models_schema}.{model}"
+        catalog, schema = model.catalog or self.catalog, model.schema_name or self.models_schema
+        return f"{catalog}.{schema}.{model.model}"
 
     @property
     def serving_stack(self) -> str:
@@ -149,38 +149,8 @@ class Environment(Declaration):
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
         """Names and tables are one endpoint's each, and what one key needs another gives."""
-        endpoints = {key: read(table, key) for key in ("ab_test", "feedback")}
-        name = read(endpoints["feedback"], "endpoint")
-        if name is not None and name == read(endpoints["ab_test"], "endpoint"):
-            yield problem(
-                ("feedback", "endpoint"),
-                name,
-                "an endpoint's name is unique in its workspace, and ab_test has this one",
-                "rename one of the two",
-            )
-        yield from _refusal_without_a_table(endpoints)
+        yield from super().disagreements(table)
         yield from _job_without_a_role(read(table, "platform"), read(table, "roles"))
-        seen: dict[str, str] = {}
-        for location, payloads in _payload_tables(read(table, "catalog"), endpoints):
-            if payloads in seen:
-                yield problem(
-                    (*location, "prefix"),
-                    payloads,
-                    f"an inference table belongs to one endpoint, and {seen[payloads]} writes it",
-                    "choose another prefix",
-                )
-            seen.setdefault(payloads, ".".join(location))
-
-
-def _refusal_without_a_table(endpoints: Mapping[str, object]) -> Iterator[InitErrorDetails]:
-    unknown = read(endpoints["feedback"], "unknown_request")
-    if unknown == "refuse" and read(endpoints["ab_test"], "inference_table") is None:
-        yield problem(
-            ("feedback", "unknown_request"),
-            unknown,
-            "which request ids are known, the inference table of ab_test says, and there is none",
-            'write an [ab_test.inference_table], or unknown_request = "pending"',
-        )
 
 
 def _job_without_a_role(platform: object, roles: object) -> Iterator[InitErrorDetails]:
@@ -199,18 +169,6 @@ def _job_without_a_role(platform: object, roles: object) -> Iterator[InitErrorDe
         )
 
 
-def _payload_tables(
-    catalog: object, endpoints: Mapping[str, object]
-) -> Iterator[tuple[tuple[str, ...], str]]:
-    for key, endpoint in endpoints.items():
-        for kind in ("inference_table", "auto_capture"):
-            table = read(endpoint, kind)
-            schema = read(table, "schema_name") or read(table, "schema")
-            parts = (read(table, "catalog") or catalog, schema, read(table, "prefix"))
-            if all(isinstance(part, str) for part in parts):
-                yield (key, kind), payload_table(*map(str, parts))
-
-
 def available() -> tuple[str, ...]:
     """The names of the environments that exist, sorted."""
     return names_in(ENVIRONMENTS)
@@ -221,10 +179,13 @@ def file_of(name_or_path: str | Path) -> Path:
     return named_file(name_or_path, ENVIRONMENTS, InvalidEnvironment)
 
 
-def load(name_or_path: str | Path) -> Environment:
-    """The environment of that name, or in that file.
+def load(
+    name_or_path: str | Path, test: str | None = None, *, folder: Path | None = None
+) -> Environment:
+    """The environment of that name, or in that file; about one of its A/B tests, if it is named.
+    Of a copy, ``folder`` is where the file is: paths in it are relative to that.
 
-    Raises InvalidEnvironment with every problem of the file.
+    Raises InvalidEnvironment with every problem of the file, NoSuchTest for a test it has not.
     """
     file = file_of(name_or_path)
     table = parse(file, InvalidEnvironment)
@@ -234,12 +195,30 @@ def load(name_or_path: str | Path) -> Environment:
             {"name": file.stem, **table},
             by_name=False,  # in a file, a key has one spelling
             by_alias=True,
+            context={FOLDER: folder or file.parent},
         )
+        problems += _strata_of_the_called(file, environment)
     except ValidationError as error:
         problems += [as_problem(file, details) for details in error.errors(include_url=False)]
     if problems:
         raise InvalidEnvironment(problems)
-    return environment
+    return environment.about(test)
+
+
+def _strata_of_the_called(file: Path, environment: Environment) -> Iterator[Problem]:
+    tasks = [test.task for test in environment.tests.values()]
+    task = min(tasks, key=lambda it: it.threshold, default=PNEUMONIA)
+    for place, stratum in enumerate(environment.reading.audit_strata):
+        if stratum.start >= task.threshold:
+            key = f"reading.audit_strata[{place}].from"
+            yield Problem(
+                file=file,
+                key=key,
+                value=as_toml(key, stratum.start),
+                rule=f"a probability of {task.positive} between 0 and {task.threshold:g}: of "
+                f"{task.words.case[1]} called so, all are read",
+                way_out=f"write from = {task.threshold * 0.4:g} for those of that and more",
+            )
 
 
 def load_all() -> tuple[Environment, ...]:
@@ -289,16 +268,16 @@ def _collisions(environments: Sequence[Environment]) -> Iterator[Problem]:
 
 
 def _claims(environment: Environment) -> Iterator[tuple[str, str, str]]:
-    endpoints = {"ab_test": environment.ab_test, "feedback": environment.feedback}
+    endpoints = environment.endpoints
     workspace = environment.workspace.host or environment.workspace.profile
     for key, endpoint in endpoints.items():
-        if workspace and endpoint:
+        if workspace:
             yield (
                 f"{key}.endpoint",
                 f"{workspace}/serving-endpoints/{endpoint.endpoint}",
                 "an endpoint's name is unique in its workspace",
             )
-    for location, payloads in _payload_tables(environment.catalog, endpoints):
+    for location, payloads in payload_tables(environment.catalog, endpoints):
         yield (
             f"{dotted(location)}.prefix",
             payloads,

@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal, get_args
@@ -17,7 +18,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import InitErrorDetails
 
 from infra.declared.declaration import Declaration, Table, broken_rule, problem, read
-from infra.declared.naming import Identifier
+from infra.declared.naming import Identifier, ServedEntityName
 from infra.declared.problem import (
     InvalidFile,
     Problem,
@@ -30,6 +31,8 @@ from infra.declared.problem import (
 from infra.declared.rules import Moment, number, one_of, whole_number
 from infra.declared.safeguards import FinalTest, Guardrails, Missing, Ramp, Readers
 from infra.declared.served_model import Version, served_entity_name
+from infra.declared.task import FOLDER, TaskKey
+from ml.contract.task import PNEUMONIA
 
 EXPERIMENTS: Final = Path(__file__).parents[1] / "experiments"
 SPLITS: Final = "splits"
@@ -108,11 +111,13 @@ class Arm(Declaration):
 
     model: Identifier = Field(examples=['model = "pneumonia_poc_classifier"'])
     version: Version = Field(examples=["version = 1"])
+    served_entity: ServedEntityName | None = None
+    """The name of its own that the environment's file gives it."""
 
     @property
     def served_entity_name(self) -> str:
         """The name under which it is served and logged."""
-        return served_entity_name(self.model, self.version)
+        return served_entity_name(self.model, self.version, self.served_entity)
 
 
 class Split(Declaration):
@@ -183,6 +188,8 @@ class Experiment(Declaration):
     name: str = Field(exclude=True)
     """The file's name without its ending; not part of the hash."""
 
+    task: TaskKey = Field(default=PNEUMONIA, examples=['task = "pneumonia"'])
+    """What both arms answer: a task's name, or a path relative to the experiment's file."""
     champion: Arm = Field(examples=["[champion]"])
     challenger: Arm = Field(examples=["[challenger]"])
     split: Split = Field(examples=["[split]"])
@@ -205,9 +212,9 @@ class Experiment(Declaration):
     label_maturity_hours: Hours = 72
     """A film younger than this is not judged: slow readers see the hard ones."""
     review_share: Share = 1.0
-    """The smallest probability with which an answer PNEUMONIA is given to a reader."""
+    """The smallest probability with which an answer of the positive label is given to a reader."""
     audit_share: Share = 1.0
-    """The smallest probability with which an answer NORMAL is given to a reader."""
+    """The smallest probability with which an answer of the negative label is given to a reader."""
     subgroups: Annotated[tuple[Identifier, ...], AfterValidator(_different)] = Field(
         default=(), strict=False
     )
@@ -229,7 +236,9 @@ class Experiment(Declaration):
         An optional key that is not there is no content, so that an experiment keeps the hash that
         it was frozen by when such a key is invented later.
         """
-        content = self.model_dump(mode="json", exclude_none=True)
+        content = self.model_dump(mode="json", exclude_none=True, exclude={"task"})
+        if self.task != PNEUMONIA:
+            content["task"] = asdict(self.task)
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -282,8 +291,8 @@ def available() -> tuple[str, ...]:
     return names_in(EXPERIMENTS)
 
 
-def load(name_or_path: str | Path) -> Experiment:
-    """The experiment of that name, or in that file.
+def load(name_or_path: str | Path, *, folder: Path | None = None) -> Experiment:
+    """The experiment of that name, or in that file. Of a copy, ``folder`` is where the file is.
 
     Raises InvalidExperiment with every problem of the file.
     """
@@ -313,7 +322,10 @@ def load(name_or_path: str | Path) -> Experiment:
         )
     try:
         experiment = Experiment.model_validate(
-            {"name": file.stem, **table}, by_name=False, by_alias=True
+            {"name": file.stem, **table},
+            by_name=False,
+            by_alias=True,
+            context={FOLDER: folder or file.parent},
         )
     except ValidationError as error:
         problems += [as_problem(file, details) for details in error.errors(include_url=False)]

@@ -7,10 +7,11 @@ people fill: docs/reference/serving.md#signing-in-from-a-container.
 from collections.abc import Mapping
 from typing import Final
 
-from infra.declared.analysis import Analysis
+from infra.declared.analysis import analyses
 from infra.declared.environment import Environment
 from ml.contract.serving import FeedbackVariable
 from ml.contract.tables import PREDICTION_FEEDBACK
+from ml.contract.task import PNEUMONIA
 
 SECRETS: Final[Mapping[str, Mapping[str, str]]] = {
     "oauth": {
@@ -33,15 +34,20 @@ def feedback_variables(
     feedback = environment.feedback
     if feedback is None:
         raise ValueError(f"environment {environment.name} has no [feedback]")
-    analysis = Analysis.of(environment)
     secrets = SECRETS[feedback.authentication]
     variables: dict[str, str] = {
         FeedbackVariable.WAREHOUSE_ID: warehouse_id,
         FeedbackVariable.TABLE: PREDICTION_FEEDBACK.full_name(environment.catalog),
         FeedbackVariable.UNKNOWN_REQUEST: feedback.unknown_request,
     }
-    if analysis:
-        variables[FeedbackVariable.PAYLOAD_TABLE] = analysis.payload
+    tests = list(analyses(environment).values())
+    if tests:
+        variables[FeedbackVariable.PAYLOAD_TABLE] = ",".join(it.payload for it in tests)
+    labels = dict.fromkeys(label for it in tests for label in it.task.labels)
+    if tests and tuple(labels) != PNEUMONIA.labels:
+        variables[FeedbackVariable.LABELS] = ",".join(labels)
+    if any(it.task.answer_type != PNEUMONIA.answer_type for it in tests):
+        variables[FeedbackVariable.ANSWER_TYPE] = ",".join(it.task.answer_type for it in tests)
     if secrets:
         # What is passed through comes with its own host.
         variables["DATABRICKS_HOST"] = host

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from infra.declared.endpoint import ABTest, Feedback, Level, Permission
+from infra.declared.endpoint import ABTest, Feedback, Level, Permission, SingleModel
 from infra.declared.environment import Environment
-from infra.declared.models import MODELS
+from infra.declared.models import models_of
 from infra.declared.principal import Principal
-from infra.declared.tables import FILM_FILES
+from infra.declared.tables import FILM_FILES, WATCH_TABLES
 from ml.contract.tables import (
     BRONZE,
     FILMS,
@@ -69,13 +69,16 @@ def view_grants(
     claims += [(table, roles.reading_room) for table in drawn_from if roles.reading_room]
     counting = _counting(environment)
     claims += [(table, counting) for table in counted_from if counting]
+    # The job that measures what is asked runs as one of them.
+    trainers = roles.trainers if environment.monitoring else ()
+    claims += [(table, trainer) for table in drawn_from for trainer in trainers]
     return _merged(
         (Securable(kind="table", name=name), principal, ("SELECT",)) for name, principal in claims
     )
 
 
 def endpoint_permissions(
-    environment: Environment, endpoint: ABTest | Feedback
+    environment: Environment, endpoint: ABTest | SingleModel
 ) -> tuple[Permission, ...]:
     """Who may query and see an endpoint: what its table says, and what the roles add.
 
@@ -83,10 +86,10 @@ def endpoint_permissions(
     endpoint manages it, and is left out: the provider refuses to lower its own level.
     """
     roles = environment.roles
-    is_ab_test = isinstance(endpoint, ABTest)
+    takes_readings = isinstance(endpoint, Feedback)
     room = (roles.reading_room,) if roles.reading_room else ()
-    asking = roles.callers if is_ab_test else (*roles.readers, *room)
-    watching = (*roles.trainers, *roles.analysts) if is_ab_test else ()
+    asking = (*roles.readers, *room) if takes_readings else roles.callers
+    watching = () if takes_readings else (*roles.trainers, *roles.analysts)
     by_role: list[tuple[Principal, Level]] = [
         *((principal, "CAN_QUERY") for principal in asking),
         *((principal, "CAN_VIEW") for principal in watching),
@@ -116,7 +119,10 @@ def _platform_claims(environment: Environment) -> Iterator[_Claim]:
     metadata = Securable(kind="table", name=FILMS.full_name(environment.catalog))
     feedback = Securable(kind="table", name=PREDICTION_FEEDBACK.full_name(environment.catalog))
     context = Securable(kind="table", name=PREDICTION_CONTEXT.full_name(environment.catalog))
-    models = [Securable(kind="model", name=environment.full_model_name(it)) for it in MODELS]
+    models = [
+        Securable(kind="model", name=environment.full_model_name(it))
+        for it in models_of(environment)
+    ]
 
     # Nobody can grant on a catalog of someone else's but its owner, who has decided already.
     if roles.deployer and environment.platform.catalog.create:
@@ -150,6 +156,9 @@ def _platform_claims(environment: Environment) -> Iterator[_Claim]:
         yield models_schema, trainer, ("USE_SCHEMA",)
         for model in models:
             yield model, trainer, ("EXECUTE", "CREATE_MODEL_VERSION")
+
+    if environment.monitoring:
+        yield from _watch_claims(environment)
 
     for reader in roles.readers:
         yield catalog, reader, ("USE_CATALOG",)
@@ -194,10 +203,32 @@ def _counting(environment: Environment) -> Principal | None:
     return next((it for it in trainers if it.service_principal == jobs.run_as), None)
 
 
+def _watch_claims(environment: Environment) -> Iterator[_Claim]:
+    roles = environment.roles
+    gold = Securable(kind="schema", name=f"{environment.catalog}.{GOLD}")
+    reference, measures, verdicts, shadow = (
+        Securable(kind="table", name=it.full_name(environment.catalog)) for it in WATCH_TABLES
+    )
+    if roles.endpoint_creator:
+        # Views and alerts read with its rights.
+        for table in (reference, measures, verdicts):
+            yield table, roles.endpoint_creator, ("SELECT",)
+    for trainer in roles.trainers:
+        yield gold, trainer, ("USE_SCHEMA",)
+        for table in (reference, measures, shadow):
+            yield table, trainer, ("SELECT", "MODIFY")
+        for schema in _inference_schemas(environment):
+            yield schema, trainer, ("USE_SCHEMA",)
+    for analyst in roles.analysts:
+        yield gold, analyst, ("USE_SCHEMA",)
+        yield verdicts, analyst, ("SELECT", "MODIFY")
+        yield shadow, analyst, ("SELECT", "MODIFY")
+
+
 def _inference_schemas(environment: Environment) -> Iterator[Securable]:
     """Where the endpoints log, in the environment's own catalog."""
-    for endpoint in (environment.ab_test, environment.feedback):
-        for table in (endpoint.inference_table, endpoint.auto_capture) if endpoint else ():
+    for endpoint in environment.endpoints.values():
+        for table in (endpoint.inference_table, endpoint.auto_capture):
             if table and table.catalog in {None, environment.catalog}:
                 yield Securable(kind="schema", name=f"{environment.catalog}.{table.schema_name}")
 

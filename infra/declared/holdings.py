@@ -10,19 +10,15 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from infra.declared.environment import Environment
-from infra.declared.models import MODELS
+from infra.declared.models import model_id, models_of
 from infra.declared.platform import Held
-from infra.declared.tables import TABLES, VOLUMES, Volume
+from infra.declared.tables import VOLUMES, Volume, tables
 from ml.contract.tables import Table
 
 _TYPES: Final = {
     "model": "databricks_registered_model",
     "table": "databricks_sql_table",
     "volume": "databricks_volume",
-}
-_DECLARED: Final[Mapping[Literal["table", "volume"], tuple[Table, ...] | tuple[Volume, ...]]] = {
-    "volume": VOLUMES,
-    "table": TABLES,
 }
 _CONSEQUENCES: Final = {
     "table": "Terraform's provider creates it by CREATE OR REPLACE TABLE, which erases its rows",
@@ -77,11 +73,17 @@ def models(environment: Environment) -> tuple[Holding, ...]:
     return tuple(
         Holding(
             kind="model",
-            address=f"{_TYPES['model']}.{name}",
+            address=f"{_TYPES['model']}.{model_id(name)}",
             name=environment.full_model_name(name),
         )
-        for name in MODELS
+        for name in models_of(environment)
     )
+
+
+def _declared(
+    environment: Environment,
+) -> Mapping[Literal["table", "volume"], tuple[Table, ...] | tuple[Volume, ...]]:
+    return {"volume": VOLUMES, "table": tables(watched=environment.monitoring is not None)}
 
 
 def held(environment: Environment, it: Table | Volume) -> Held:
@@ -101,7 +103,7 @@ def holdings(environment: Environment) -> tuple[Holding, ...]:
             name=it.full_name(environment.catalog),
             adopt=held(environment, it).adopt,
         )
-        for kind, its in _DECLARED.items()
+        for kind, its in _declared(environment).items()
         for it in its
         if held(environment, it).create
     )
@@ -123,10 +125,13 @@ def left_alone(environment: Environment) -> tuple[str, ...]:
         f"databricks_schema.{environment.models_schema}": schemas.models,
         **{
             f"{_TYPES[kind]}.{it.name}": held(environment, it)
-            for kind, its in _DECLARED.items()
+            for kind, its in _declared(environment).items()
             for it in its
         },
-        **{f"{_TYPES['model']}.{name}": platform.models for name in MODELS},
+        **{
+            f"{_TYPES['model']}.{model_id(name)}": platform.models
+            for name in models_of(environment)
+        },
         "databricks_sql_endpoint.warehouse": platform.warehouse,
         "databricks_permissions.warehouse-permissions": platform.warehouse,
         "databricks_secret_scope.secrets": platform.secret_scope,

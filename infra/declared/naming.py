@@ -4,7 +4,8 @@ docs/reference/serving.md#names-and-limits
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -38,6 +39,15 @@ def _endpoint_name(name: str) -> str:
         raise broken_rule(
             f"the prefix '{_RESERVED_ENDPOINT_PREFIX}' is reserved by Databricks",
             "choose a name with another beginning",
+        )
+    return name
+
+
+def _served_entity_name(name: str) -> str:
+    if not re.fullmatch(rf"[A-Za-z0-9_-]{{1,{LONGEST_SERVING_NAME}}}", name):
+        raise broken_rule(
+            f"1 to {LONGEST_SERVING_NAME} letters, digits, '-' and '_'",
+            "rename the served entity, for example: trees-3",
         )
     return name
 
@@ -85,13 +95,21 @@ def _table_prefix(prefix: str) -> str:
     return prefix
 
 
+def _tags(tags: Mapping[str, str]) -> Mapping[str, str]:
+    if not all(tags):
+        raise broken_rule("every tag has a key", "write the key before the '='")
+    return MappingProxyType(dict(tags))
+
+
 def payload_table(catalog: str, schema: str, prefix: str) -> str:
     """The full name of the table that serving writes."""
     return f"{catalog}.{schema}.{prefix}{_PAYLOAD_SUFFIX}"
 
 
 EndpointName = Annotated[str, AfterValidator(_endpoint_name)]
+ServedEntityName = Annotated[str, AfterValidator(_served_entity_name)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
 CatalogName = Annotated[Identifier, AfterValidator(_unreserved("catalog", _RESERVED_CATALOGS))]
 SchemaName = Annotated[Identifier, AfterValidator(_unreserved("schema", _RESERVED_SCHEMAS))]
 TablePrefix = Annotated[Identifier, AfterValidator(_table_prefix)]
+Tags = Annotated[Mapping[str, str], AfterValidator(_tags)]

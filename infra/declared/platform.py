@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import InitErrorDetails
 
 from infra.declared.declaration import Declaration, Table, broken_rule, problem, read
+from infra.declared.naming import Identifier
 from infra.declared.rules import one_of, whole_number
 
 WarehouseSize = Literal["2X-Small", "X-Small", "Small", "Medium", "Large", "X-Large"]
@@ -157,6 +158,10 @@ class Tables(Declaration):
     kaggle_xray_metadata: Held = Held()
     prediction_context: Held = Held()
     prediction_feedback: Held = Held()
+    reference_distributions: Held = Held()
+    input_measures: Held = Held()
+    verdicts: Held = Held()
+    shadow_answers: Held = Held()
 
 
 class Volumes(Declaration):
@@ -173,6 +178,14 @@ class Schemas(Declaration):
     gold: Owned = Owned()
     models: Owned = Owned()
     """Its name is the file's key `models_schema`."""
+
+
+class RegisteredModels(Owned):
+    """The registered models of `models_schema`."""
+
+    names: tuple[Identifier, ...] = Field(default=(), strict=False)
+    """Of this organisation's own, beside those of the chest X-rays. Not read off the endpoints: a
+    model that is served no more keeps its versions."""
 
 
 class Warehouse(Owned):
@@ -223,6 +236,12 @@ class VerdictDaysJob(Job):
     """A file of infra/experiments by its name."""
 
 
+class MonitoringJob(Job):
+    """`python -m ml.monitor`, of an environment with a `[monitoring]`."""
+
+    schedule: Annotated[str, AfterValidator(_cron)] | None = "0 15 * * * ?"
+
+
 class Jobs(Declaration):
     """The jobs, and the repository and the machine they run on."""
 
@@ -247,6 +266,7 @@ class Jobs(Declaration):
     retraining: RetrainingJob = RetrainingJob()
     verdict_days: VerdictDaysJob | None = None
     """Without it a verdict counts all rows each time."""
+    monitoring: MonitoringJob = MonitoringJob()
 
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
@@ -272,7 +292,7 @@ class Platform(Declaration):
     schemas: Schemas = Schemas()
     tables: Tables = Tables()
     volumes: Volumes = Volumes()
-    models: Owned = Owned()
+    models: RegisteredModels = RegisteredModels()
     """The registered models; false where versions were registered before there was a platform."""
 
     warehouse: Warehouse = Warehouse()

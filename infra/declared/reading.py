@@ -14,7 +14,6 @@ from pydantic_core import InitErrorDetails
 
 from infra.declared.declaration import Declaration, Table, broken_rule, problem, read
 from infra.declared.rules import number, whole_number
-from ml.contract.serving import DECISION_THRESHOLD
 
 MOST_READERS: Final = 2
 """A third one reads where two disagree; nobody asks for that reader in a file."""
@@ -25,7 +24,7 @@ def _share(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
         raise broken_rule(
             "a share above 0 and up to 1: with 0 nobody would look for what the models miss",
-            "write, for example, 0.1 for every tenth of the films called NORMAL",
+            "write, for example, 0.1 for every tenth of the films called negative",
         )
     return float(value)
 
@@ -34,16 +33,15 @@ Probability = Annotated[
     float,
     number(
         0,
-        DECISION_THRESHOLD,
-        f"a probability of PNEUMONIA between 0 and {DECISION_THRESHOLD:g}: of films called so, all "
-        "are read",
+        1,
+        "a probability between 0 and the threshold of the test's task",
         "write from = 0.2 for the films of 0.2 and more",
     ),
 ]
 
 
 class AuditStratum(Declaration):
-    """Films that were not called PNEUMONIA, but came near it: more of them are audited."""
+    """Films that were called negative, but came near it: more of them are audited."""
 
     start: Probability = Field(alias="from", examples=["from = 0.2"])
     """The probability from which on the share holds."""
@@ -63,7 +61,7 @@ class ReadingPlan(Declaration):
         ),
     ] = 1
     audit_share: Annotated[float, BeforeValidator(_share)] = 0.1
-    """Of the films that were not called PNEUMONIA; of those that were, all are read."""
+    """Of the films that were called negative; of those that were, all are read."""
     audit_strata: tuple[AuditStratum, ...] = Field(
         default=(), strict=False, examples=["audit_strata = [{ from = 0.2, share = 0.5 }]"]
     )
@@ -75,11 +73,11 @@ class ReadingPlan(Declaration):
     ] = 0
     """Another seed draws other films, and the films drawn before may never be read."""
 
-    @property
-    def shares(self) -> tuple[tuple[float, float], ...]:
-        """From which probability on which share of the films is read, ascending."""
+    def shares(self, threshold: float) -> tuple[tuple[float, float], ...]:
+        """From which probability on which share of the films is read, ascending; those at the
+        threshold of the task are all read."""
         strata = ((stratum.start, stratum.share) for stratum in self.audit_strata)
-        return ((0.0, self.audit_share), *strata, (DECISION_THRESHOLD, 1.0))
+        return ((0.0, self.audit_share), *strata, (threshold, 1.0))
 
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:

@@ -8,7 +8,18 @@ here because Databricks creates it.
 from dataclasses import dataclass
 from typing import Final
 
-from ml.contract.tables import BRONZE, FILM_VOLUME, FILMS, PREDICTION_CONTEXT, PREDICTION_FEEDBACK
+from ml.contract.tables import (
+    BRONZE,
+    FILM_VOLUME,
+    FILMS,
+    INPUT_MEASURES,
+    PREDICTION_CONTEXT,
+    PREDICTION_FEEDBACK,
+    REFERENCE_DISTRIBUTIONS,
+    SHADOW_ANSWERS,
+    VERDICTS,
+    Table,
+)
 
 SILVER: Final = "silver"
 """What was cleaned. Empty today; an organisation's own tables go here."""
@@ -39,3 +50,10 @@ FILM_FILES: Final = Volume(
 
 VOLUMES: Final = (FILM_FILES,)
 TABLES: Final = (FILMS, PREDICTION_CONTEXT, PREDICTION_FEEDBACK)
+WATCH_TABLES: Final = (REFERENCE_DISTRIBUTIONS, INPUT_MEASURES, VERDICTS, SHADOW_ANSWERS)
+"""Those of an environment with a `[monitoring]`."""
+
+
+def tables(*, watched: bool) -> tuple[Table, ...]:
+    """The tables of an environment."""
+    return (*TABLES, *WATCH_TABLES) if watched else TABLES

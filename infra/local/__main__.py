@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from infra.declared.local_workspace import FOLDER, forget_other_workspaces
+from infra.local.page.session import path_with_key
 from infra.local.protocol import Http11
 from infra.local.settings import CanNotStart, InvalidSettings, Settings
 from infra.local.workspace import open_workspace
@@ -114,6 +115,7 @@ def _welcome(settings: Settings, listener: socket.socket, workspace: Workspace) 
         f"Local workspace: Databricks-compatible, for this machine only; data in {settings.data}/\n"
         f"  host   {host}\n"
         f"  token  {workspace.token}\n"
+        f"  page   {host}{path_with_key(workspace.token)}\n"
         "Try, in another terminal:\n"
         f"  export DATABRICKS_HOST={host} DATABRICKS_TOKEN=$(cat {settings.token_file})\n"
         '  curl -H "Authorization: Bearer $DATABRICKS_TOKEN" '

@@ -23,6 +23,7 @@ from starlette.routing import Match, Route
 from infra.local.access import Access, RequireToken, load_or_create_token
 from infra.local.bodies import BoundedBodies
 from infra.local.lake import Lake
+from infra.local.page.routes import WorkspacePage, is_of_the_page
 from infra.local.refusal import Refusal, answer_refusal, not_emulated, unwritten
 from infra.local.serving.api import ROOT as SERVING_ROOT
 from infra.local.serving.api import ServingApi
@@ -62,6 +63,7 @@ async def open_workspace(settings: Settings) -> AsyncIterator[Workspace]:
     token = load_or_create_token(settings.token_file)
     async with contextlib.AsyncExitStack() as stack:
         lake = stack.enter_context(contextlib.closing(Lake(settings.data, settings.registry)))
+        stack.push_async_callback(lake.runs.close)
         journal = Journal(settings.journal_folder, delay_seconds=settings.delivery_seconds)
         stack.callback(journal.close)
         store = EndpointStore(settings.endpoints_file)
@@ -77,18 +79,21 @@ async def open_workspace(settings: Settings) -> AsyncIterator[Workspace]:
         delivery = asyncio.create_task(Delivery(journal, lake.payload_sink).run())
         delivery.add_done_callback(_log_failure)
         stack.push_async_callback(_cancel, delivery)
+        watchman = asyncio.create_task(lake.watchman.run())
+        watchman.add_done_callback(_log_failure)
+        stack.push_async_callback(_cancel, watchman)
         stack.push_async_callback(endpoints.close)
         await endpoints.resume()
         routes = [*_own_routes(), *ServingApi(endpoints).routes(), *lake.routes()]
-        yield Workspace(
-            app=compose(
-                routes,
-                invocations=Invocations(endpoints, journal),
-                lake=lake.app,
-                access=Access(token),
-            ),
-            token=token,
+        access = Access(token)
+        page = WorkspacePage(lake, endpoints, token=token, access=access)
+        app = compose(
+            routes,
+            invocations=Invocations(endpoints, journal),
+            lake=lake.app,
+            access=access,
         )
+        yield Workspace(app=_beside(page, app), token=token)
 
 
 def compose(
@@ -127,6 +132,16 @@ def compose(
     }
     handled = ExceptionMiddleware(dispatch, handlers=handlers)
     return ServerErrorMiddleware(RequireToken(handled, access), handler=_answer_fault)
+
+
+def _beside(page: ASGIApp, app: ASGIApp) -> ASGIApp:
+    """The page where it is, the workspace's APIs everywhere else."""
+
+    async def choose(scope: Scope, receive: Receive, send: Send) -> None:
+        is_page = scope["type"] == "http" and is_of_the_page(scope["path"])
+        await (page if is_page else app)(scope, receive, send)
+
+    return ServerErrorMiddleware(choose, handler=_answer_fault)
 
 
 def _own_routes() -> list[BaseRoute]:

@@ -2,141 +2,29 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from infra.declared.default_environment import DEFAULT
 from infra.declared.environment import file_of, load
 from infra.declared.problem import InvalidFile
 from infra.progress import progress
+from infra.rollout import arguments as options
+from infra.rollout.arguments import CHECKED, Command
 from infra.rollout.refusal import Refused
 
 AS_IT_SHOULD_BE: Final = 0
 REFUSED: Final = 1
 FOUND: Final = 3
 """The command did its work and found something: drift, a hindrance, a failed update."""
-
-_EPILOG: Final = """\
-No command deploys. pin, promote and rollback change the environment file, for a review; the
-deployment is cdktf's, or that of the workflow in .github/workflows/apply.yml.
-
-Exit status: 0 as it should be; 1 refused, with the way out; 2 wrong arguments; 3 status found
-drift, check found a hindrance, or wait saw an update fail.
-"""
-
-_CHECKED: Final = ("platform", "serving")
-
-Command = Callable[[argparse.Namespace], int]
+STEPPED_BACK: Final = 4
+"""A challenger has to step back, and the file says so now."""
 
 
 def parser() -> argparse.ArgumentParser:
     """Every command with its options."""
-    parser = argparse.ArgumentParser(
-        prog="python -m infra.rollout",
-        description="Moves a deployment by reviewed changes of its environment file.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    def add(
-        name: str, command: Command, summary: str, default: str | None = DEFAULT
-    ) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=summary, description=summary)
-        added.set_defaults(command=command)
-        added.add_argument(
-            "--environment",
-            default=default,
-            metavar="NAME",
-            help="a file in infra/environments, or a path to one "
-            f"(default: {default or 'each of them'})",
-        )
-        return added
-
-    add("status", _status, "state, arms, traffic, and drift that no plan shows")
-    pinning = add("pin", _pin, "write the versions of the aliases into the environment file")
-    pinning.add_argument(
-        "--newest", action="store_true", help="the newest READY version instead of the alias"
-    )
-    pinning.add_argument(
-        "--model",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="only this model, without catalog and schema; may be repeated. Default: both arms",
-    )
-    promoting = add("promote", _promote, "write the next step of the ramp, by a decision")
-    promoting.add_argument(
-        "--decision",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="decision.json, as ml.compare or ml.replay wrote it; of a replay with its answers",
-    )
-    _add_experiment(promoting)
-    diffing = add(
-        "diff",
-        _diff,
-        "what the change since a revision of Git does to the synthesized JSON",
-        default=None,
-    )
-    diffing.add_argument(
-        "--base",
-        default="HEAD",
-        metavar="REVISION",
-        help="a commit, branch or tag of Git (default: %(default)s, so what is not committed yet)",
-    )
-    verifying = add("verify", _verify, "make a decision again from the data, and compare")
-    what = verifying.add_mutually_exclusive_group()
-    what.add_argument(
-        "--decision",
-        type=Path,
-        metavar="FILE",
-        help="default: those recorded beside the environment file for its present traffic",
-    )
-    what.add_argument(
-        "--base",
-        metavar="REVISION",
-        help="every decision that the change since this Git revision needs: what CI runs",
-    )
-    _add_experiment(verifying)
-    verifying.add_argument(
-        "--data", type=Path, metavar="FILE", help="the file that the decision was made from"
-    )
-    back = add("rollback", _rollback, "write the last deployed file")
-    back.add_argument(
-        "--to", metavar="COMMIT", help="this commit's file, without asking the workspace"
-    )
-    checking = add(
-        "check", _check, "what a deployment would fail at or erase, with the command that heals it"
-    )
-    checking.add_argument("--stack", choices=_CHECKED, help="of this stack alone. Default: of both")
-    planned = add("policy", _policy, "refuse plans that destroy an endpoint or what holds data")
-    planned.add_argument(
-        "plans",
-        nargs="+",
-        type=Path,
-        metavar="PLAN.JSON",
-        help="what terraform show -json writes of a plan",
-    )
-    waiting = add("wait", _wait, "wait for an update: progress, and build logs where it fails")
-    waiting.add_argument(
-        "--timeout-minutes",
-        type=float,
-        metavar="MINUTES",
-        help="default: timeout_minutes of the environment file",
-    )
-    add("aliases", _aliases, "after a deployment: let the aliases follow the roles")
-    recording = add("record", _record, "after a deployment: note since when the traffic is split")
-    recording.add_argument(
-        "--experiment",
-        required=True,
-        metavar="NAME",
-        help="a file in infra/experiments, or a path to one; the record goes beside it, to splits/",
-    )
-    return parser
+    return options.parser(_COMMANDS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -155,21 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _add_experiment(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--experiment",
-        metavar="NAME",
-        help="a file in infra/experiments, or a path to one. Default: the decision's",
-    )
-
-
 def _status(given: argparse.Namespace) -> int:
     from infra.rollout import terraform_state
     from infra.rollout.status import statuses
     from infra.rollout.view import show_status
     from infra.rollout.workspace import workspace
 
-    environment = load(given.environment)
+    environment = load(given.environment, given.test)
     state = terraform_state.read(environment, Path.cwd())
     with workspace(environment) as client, progress("Comparing file, state and endpoints"):
         found = statuses(client, environment, state)
@@ -183,7 +63,11 @@ def _pin(given: argparse.Namespace) -> int:
     from infra.rollout.versions import Registry
     from infra.rollout.workspace import workspace
 
-    file = EnvironmentFile(given.environment)
+    if given.unless_worse:
+        return _propose(given)
+    file = EnvironmentFile(given.environment, given.test)
+    if not given.model:
+        _ = file.environment.test  # before the workspace is asked
     with workspace(file.environment) as client, progress("Asking the registry"):
         pinned = pin(file, Registry(client), newest=given.newest, models=tuple(given.model))
     for it in pinned:
@@ -193,10 +77,33 @@ def _pin(given: argparse.Namespace) -> int:
     return AS_IT_SHOULD_BE
 
 
+def _propose(given: argparse.Namespace) -> int:
+    from infra.rollout import proposal
+    from infra.rollout.environment_file import EnvironmentFile, replace
+    from infra.rollout.versions import Registry
+    from infra.rollout.workspace import workspace
+
+    if not given.newest:
+        raise Refused("--unless-worse weighs the newest versions: give --newest too.")
+    file = EnvironmentFile(given.environment, given.test)
+    with workspace(file.environment) as client, progress("Asking the registry"):
+        weighed = proposal.propose(file, Registry(client), models=tuple(given.model))
+    for it in weighed:
+        reason = it.hindrance or f"version {it.newest.number} instead of {it.pinned.number}"
+        print(f"{it.key} ({it.newest.model}): {reason}")
+    proposed = tuple(it for it in weighed if it.hindrance is None)
+    if proposed:
+        replace(given.unless_worse, proposal.report(file.environment, proposed).encode())
+        print(file.difference, end="")
+    else:
+        print("Nothing is proposed, and nothing was written.")
+    return AS_IT_SHOULD_BE
+
+
 def _promote(given: argparse.Namespace) -> int:
     from infra.rollout.promote import promote
 
-    done = promote(given.environment, given.decision, experiment=given.experiment)
+    done = promote(given.environment, given.decision, experiment=given.experiment, test=given.test)
     print(done.difference, end="")
     what = "The roles are swapped" if done.swapped else f"{done.percent} percent"
     after = "aliases" if done.swapped else f"record --experiment {done.experiment}"
@@ -213,25 +120,34 @@ def _verify(given: argparse.Namespace) -> int:
     from infra.rollout.environment_file import EnvironmentFile
     from infra.rollout.evidence import Evidence, last_step
     from infra.rollout.separation import require_separate
-    from infra.rollout.verify import evidence_of, moves, verify
+    from infra.rollout.verify import both_of_each_test, evidence_of, moves, verify
 
-    file = EnvironmentFile(given.environment)
+    file = EnvironmentFile(given.environment, given.test)
+    chosen: list[tuple[Evidence, str | None]] = []
     if given.decision:
-        chosen = [Evidence.read(given.decision)]
+        chosen = [(Evidence.read(given.decision), given.test)]
     elif given.base:
-        chosen = []
         if history.is_in(file.path, given.base):  # a new environment enters by review alone
             before = history.at(file.path, given.base).environment
             require_separate(file.path, before, file.environment, given.base)
-            for move in moves(before, file.environment):
-                chosen.append(evidence_of(file, move, before, given.base))
+            for was, now in both_of_each_test(before, file.environment):
+                changed = EnvironmentFile(file.path, now.test)
+                for move in moves(was, now):
+                    chosen.append((evidence_of(changed, move, was, given.base), now.test))
     else:
-        arms = file.environment.ab_test.challengers
-        steps = (last_step(file.path, arm.served_entity_name, arm.traffic) for arm in arms)
-        chosen = [step for step in steps if step]
-    for evidence in chosen:
+        for name in (it for it in file.environment.chosen if it in file.environment.tests):
+            for arm in file.environment.tests[name].challengers:
+                step = last_step(file.path, arm.served_entity_name, arm.traffic, name)
+                chosen += [(step, name)] if step else []
+    for evidence, test in chosen:
         with progress(f"Making {evidence.file} again from the data"):
-            done = verify(evidence, given.environment, experiment=given.experiment, data=given.data)
+            done = verify(
+                evidence,
+                given.environment,
+                experiment=given.experiment,
+                data=given.data,
+                test=test if len(file.environment.tests) > 1 else None,
+            )
         decision = evidence.decision
         print(
             f"{evidence.file}: verified: {decision.verdict} for "
@@ -263,18 +179,21 @@ def _rollback(given: argparse.Namespace) -> int:
     from infra.rollout.workspace import workspace
 
     file = file_of(given.environment)
-    if given.to:
+    # A file that is wrong now can be taken back as a whole.
+    environment = None if given.to and not given.test else load(file, given.test)
+    if environment is None or given.to:
         commit = history.at(file, given.to)
     else:
-        environment = load(file)
         with workspace(environment) as client:
             document = live(client, environment.ab_test.endpoint)
         served = None if document is None else settings.found(document)
         commit = rollback.target(file, environment, served)
     before = file.read_bytes().decode()
-    rollback.restore(file, commit)
-    print(unified_difference(file, before, commit.content.decode()), end="")
-    print(f"{file.name} is what it was in {commit}. Nothing is deployed; commit it for a review.")
+    alone = given.test if environment and len(environment.tests) > 1 else None
+    rollback.restore(file, commit, alone)
+    print(unified_difference(file, before, file.read_bytes().decode()), end="")
+    what = f"{alone} of {file.name}" if alone else file.name
+    print(f"{what} is what it was in {commit}. Nothing is deployed; commit it for a review.")
     return AS_IT_SHOULD_BE
 
 
@@ -284,9 +203,9 @@ def _check(given: argparse.Namespace) -> int:
     from infra.rollout.finding import Finding
     from infra.rollout.workspace import workspace
 
-    environment = load(given.environment)
+    environment = load(given.environment, given.test)
     root = Path.cwd()
-    stacks = (given.stack,) if given.stack else _CHECKED
+    stacks = (given.stack,) if given.stack else CHECKED
     findings: list[Finding] = []
     with workspace(environment) as client, progress("Looking for what stands in the way"):
         if "platform" in stacks:
@@ -316,7 +235,7 @@ def _wait(given: argparse.Namespace) -> int:
     from infra.rollout.wait import wait
     from infra.rollout.workspace import workspace
 
-    environment = load(given.environment)
+    environment = load(given.environment, given.test)
     failed = False
     with workspace(environment) as client:
         for endpoint in as_deployed(environment, client):
@@ -338,12 +257,22 @@ def _wait(given: argparse.Namespace) -> int:
     return FOUND if failed else AS_IT_SHOULD_BE
 
 
+def _guard(given: argparse.Namespace) -> int:
+    from infra.rollout.guarding import brake_now, guard_now
+
+    if given.stop:
+        return brake_now(given.environment, given.test, arm=given.challenger, why=given.why)
+    if given.challenger or given.why:
+        raise Refused("--challenger and --why belong to --stop. Add it, or leave them out.")
+    return STEPPED_BACK if guard_now(given.environment, given.test, given.decision) else 0
+
+
 def _aliases(given: argparse.Namespace) -> int:
     from infra.rollout.aliases import move, moves, require_live
     from infra.rollout.versions import Registry
     from infra.rollout.workspace import workspace
 
-    environment = load(given.environment)
+    environment = load(given.environment, given.test)
     with workspace(environment) as client:
         require_live(client, environment)
         found = list(moves(Registry(client), environment))
@@ -362,8 +291,10 @@ def _record(given: argparse.Namespace) -> int:
     from infra.rollout.splits import record
     from infra.rollout.workspace import workspace
 
-    environment = load(given.environment)
     experiment = load_experiment(given.experiment)
+    environment = load(given.environment, given.test).about_models(
+        experiment.champion.model, experiment.challenger.model
+    )
     with workspace(environment) as client:
         document = live(client, environment.ab_test.endpoint)
     done = record(environment, experiment, document, splits_of(given.experiment))
@@ -373,6 +304,22 @@ def _record(given: argparse.Namespace) -> int:
         f"{'recorded in' if done.is_new else 'known to'} {done.file}"
     )
     return AS_IT_SHOULD_BE
+
+
+_COMMANDS: Final[Mapping[str, Command]] = {
+    "status": _status,
+    "pin": _pin,
+    "promote": _promote,
+    "diff": _diff,
+    "verify": _verify,
+    "rollback": _rollback,
+    "check": _check,
+    "policy": _policy,
+    "wait": _wait,
+    "guard": _guard,
+    "aliases": _aliases,
+    "record": _record,
+}
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from infra.declared.endpoint import ABTest
 from infra.declared.environment import Environment
 from infra.rollout import settings
 from infra.rollout.endpoints import live
@@ -34,14 +35,20 @@ class Move:
 
 
 def moves(registry: Registry, environment: Environment) -> Iterator[Move]:
-    """What is to be moved so that the aliases say what the file says; nothing where they do."""
+    """What is to be moved so that the aliases say what the file says; nothing where they do.
+
+    They are a model's, whichever test it is in: of two tests that give it a role, what the first
+    one in the file says holds.
+    """
     wanted: dict[tuple[str, str], int] = {}
-    test = environment.ab_test
-    for alias, arms in ((CHAMPION, (test.champion,)), (CHALLENGER, test.challengers)):
-        for arm in arms:
-            wanted.setdefault((environment.full_model_name(arm.model), alias), arm.version)
-    models = dict.fromkeys(environment.full_model_name(arm.model) for arm in test.served_models)
-    for model in models:
+    for test in environment.tests.values():
+        for alias, arms in ((CHAMPION, (test.champion,)), (CHALLENGER, test.challengers)):
+            for arm in arms:
+                wanted.setdefault((environment.full_model_name(arm), alias), arm.version)
+    models = (
+        environment.full_model_name(arm) for it in _chosen(environment) for arm in it.served_models
+    )
+    for model in dict.fromkeys(models):
         there = registry.aliases(model)
         for alias in (CHAMPION, CHALLENGER):
             version = wanted.get((model, alias))
@@ -50,16 +57,22 @@ def moves(registry: Registry, environment: Environment) -> Iterator[Move]:
 
 
 def require_live(client: "WorkspaceClient", environment: Environment) -> None:
-    """Raises Refused where the endpoint does not serve what the file says."""
-    test = environment.ab_test
-    document = live(client, test.endpoint)
-    declared = settings.arms(settings.declared(environment, test))
-    if document is None or settings.arms(settings.found(document)) != declared:
-        raise Refused(
-            f"{test.endpoint} does not serve what {environment.name}.toml declares, and aliases "
-            f"follow a deployment. Deploy it first: cdktf deploy {environment.serving_stack}; "
-            f"python -m infra.rollout status --environment {environment.name} shows what differs."
-        )
+    """Raises Refused where an endpoint of a test does not serve what the file says."""
+    for test in _chosen(environment):
+        document = live(client, test.endpoint)
+        declared = settings.arms(settings.declared(environment, test))
+        if document is None or settings.arms(settings.found(document)) != declared:
+            raise Refused(
+                f"{test.endpoint} does not serve what {environment.name}.toml declares, and "
+                f"aliases follow a deployment. Deploy it first: cdktf deploy "
+                f"{environment.serving_stack}; python -m infra.rollout status --environment "
+                f"{environment.name} shows what differs."
+            )
+
+
+def _chosen(environment: Environment) -> tuple[ABTest, ...]:
+    """The tests whose models' aliases are moved: all, or the one that is meant."""
+    return tuple(it for it in environment.chosen.values() if isinstance(it, ABTest))
 
 
 def move(client: "WorkspaceClient", move: Move) -> None:

@@ -9,9 +9,10 @@ from infra.declared.environment import Environment
 from infra.declared.holdings import created, holdings, is_adoptable, models
 from infra.declared.naming import payload_table
 from infra.declared.secret import is_reference
-from infra.rollout import settings
+from infra.rollout import brake, settings
 from infra.rollout.endpoints import (
     FAILED,
+    PATH,
     UPDATING,
     Document,
     arms_are_as_declared,
@@ -27,6 +28,7 @@ from infra.rollout.pin import require_one_signature, require_ready
 from infra.rollout.refusal import Refused
 from infra.rollout.terraform_state import PlatformState, TerraformState
 from infra.rollout.versions import Registry
+from ml.contract.arms import TRAINING
 from ml.workspace.unity_catalog import exists
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
 _SECRET: Final = re.compile(r"\{\{secrets/(?P<scope>[^/]+)/(?P<key>[^/}]+)\}\}")
 _ALL: Final = frozenset({"ALL_PRIVILEGES", "ALL PRIVILEGES"})
-_TRAIN: Final = "python -m ml.train_keras or python -m ml.train_torch"
+_TRAIN: Final = " or ".join(TRAINING)
 
 
 def check_platform(
@@ -88,13 +90,31 @@ def check_serving(
         findings += check_existing(client, environment, endpoint, document, state)
         findings += _payload_table(client, environment, endpoint, document)
         findings += _update(environment, endpoint, document)
+        findings += _braked(environment, endpoint, document)
     return tuple(findings)
+
+
+def _braked(
+    environment: Environment, endpoint: Endpoint, document: Document | None
+) -> Iterator[Finding]:
+    said = brake.told(document) if document else ""
+    arm = said.partition(" ")[0]
+    percent = {it.served_entity: it.percent for it in endpoint.split.routes}.get(arm, 0)
+    if percent:
+        yield Finding(
+            subject=endpoint.endpoint,
+            problem=f"the brake is on: {said}. {environment.name}.toml gives it {percent} percent, "
+            "and a deployment would undo the brake.",
+            heal="merge the change of the file that guard --stop made; or, where the reason is "
+            f'gone, databricks api patch {PATH}/{endpoint.endpoint}/tags --json \'{{"delete_tags": '
+            f'["{brake.TAG}"]}}\'',
+        )
 
 
 def _models(registry: Registry, environment: Environment) -> Iterator[Finding]:
     for endpoint in endpoints_of(environment):
         for arm in endpoint.served_models:
-            name = environment.full_model_name(arm.model)
+            name = environment.full_model_name(arm)
             try:
                 require_ready(registry.version(name, arm.version))
             except Refused as refused:
@@ -107,15 +127,17 @@ def _models(registry: Registry, environment: Environment) -> Iterator[Finding]:
 
 
 def _signatures(registry: Registry, environment: Environment) -> Iterator[Finding]:
-    try:
-        require_one_signature(environment, registry)
-    except Refused as refused:
-        yield Finding(
-            subject="signature",
-            problem=str(refused),
-            heal=f"{_TRAIN} (--environment {environment.name}), then python -m infra.rollout pin "
-            f"--environment {environment.name} --newest",
-        )
+    for test in (name for name in environment.chosen if name in environment.tests):
+        try:
+            require_one_signature(environment.about(test), registry)
+        except Refused as refused:
+            named = f" --test {test}" if len(environment.tests) > 1 else ""
+            yield Finding(
+                subject="signature",
+                problem=str(refused),
+                heal=f"{_TRAIN} (--environment {environment.name}), then python -m infra.rollout "
+                f"pin --environment {environment.name}{named} --newest",
+            )
 
 
 def _grants(client: "WorkspaceClient", environment: Environment) -> Iterator[Finding]:
@@ -133,7 +155,8 @@ def _grants(client: "WorkspaceClient", environment: Environment) -> Iterator[Fin
                 subject=f"{kind} {name}",
                 problem=f"{principal}, who creates the endpoint, lacks {', '.join(lacking)}.",
                 heal=f"cdktf deploy {environment.platform_stack} (roles.endpoint_creator of "
-                f"{environment.name}.toml is granted them), or by its owner: GRANT "
+                f"{environment.name}.toml is granted them, on a model if [platform.models] names "
+                "it), or by its owner: GRANT "
                 f"{', '.join(lacking)} ON {'FUNCTION' if kind == 'function' else kind.upper()} "
                 f"{name} TO `{principal}`",
             )
@@ -147,7 +170,7 @@ def _needed(environment: Environment) -> Iterator[tuple[str, str, frozenset[str]
     for endpoint in endpoints_of(environment):
         for arm in endpoint.served_models:
             # A registered model is a function to Unity Catalog's permissions.
-            seen.add(("function", environment.full_model_name(arm.model), frozenset({"EXECUTE"})))
+            seen.add(("function", environment.full_model_name(arm), frozenset({"EXECUTE"})))
         table = endpoint.inference_table
         if table and table.enabled:
             name = f"{table.catalog or environment.catalog}.{table.schema_name}"

@@ -18,6 +18,9 @@ from infra.rollout.endpoints import PATH
 from infra.rollout.settings import Settings, Value
 
 ABSENT: Final = "-"
+_NOT_SHOWN: Final = (settings.BUDGET_POLICY, settings.NOTIFICATIONS)
+"""Given at the creation, they are in no answer; where one is shown nevertheless, it is compared:
+docs/reference/serving.md#endpoints-and-their-states."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,8 @@ def drifts(
     for name in sorted({*file, *(state or {}), *live}):
         values = [file.get(name), live.get(name)] + ([state.get(name)] if state is not None else [])
         if len(set(values)) == 1:
+            continue
+        if name in _NOT_SHOWN and name not in live:
             continue
         obstacle, heal = _explain(environment, endpoint, name, file, live)
         found.append(
@@ -77,8 +82,15 @@ def _explain(
     if name == settings.NOTIFICATIONS:
         return (
             "the provider never sends email_notifications after the creation",
-            call("patch", "notifications", {"email_notifications": {}}),
+            call("patch", "notifications", {"email_notifications": _notifications(endpoint)}),
         )
+    if name == settings.BUDGET_POLICY:
+        return (
+            "the provider never sends budget_policy_id after the creation",
+            "choose it in the workspace's page of the endpoint",
+        )
+    if name == settings.ROUTE_OPTIMIZED:
+        return "", f"{deploy}, which destroys the endpoint and creates it anew"
     if name == settings.RATE_LIMITS:
         return (
             "the provider never sends rate_limits after the creation",
@@ -86,18 +98,14 @@ def _explain(
         )
     put_gateway = call("put", "ai-gateway", _gateway(environment, endpoint))
     if name.startswith(settings.GATEWAY):
-        if settings.INFERENCE_TABLE in file:
+        if any(it.startswith((settings.GATEWAY, settings.INFERENCE_TABLE)) for it in file):
             return "", deploy
         return "the file declares no gateway, so that a plan compares none", put_gateway
     if name.startswith(settings.INFERENCE_TABLE):
         return _explain_inference_table(file, live, put_gateway, deploy)
-    if name.endswith(settings.SCALE_TO_ZERO) and file.get(name) is False:
-        return (
-            "the provider leaves a false out of its requests",
-            call("put", "config", _config(environment, endpoint)),
-        )
     if name.startswith(settings.TAG) and not any(it.startswith(settings.TAG) for it in live):
-        tags = [{"key": key, "value": value} for key, value in sorted(environment.tags.items())]
+        declared = {**environment.tags, **endpoint.tags}
+        tags = [{"key": key, "value": value} for key, value in sorted(declared.items())]
         return (
             "a plan takes an answer without any tag for unchanged",
             call("patch", "tags", {"add_tags": tags}),
@@ -128,46 +136,30 @@ def _calls(endpoint: str) -> Callable[[str, str, Any], str]:
     return call
 
 
+def _notifications(endpoint: Endpoint) -> dict[str, Any]:
+    told = endpoint.email_notifications
+    return told.model_dump(mode="json") if told else {}
+
+
 def _gateway(environment: Environment, endpoint: Endpoint) -> dict[str, Any]:
     """The whole gateway as the file declares it: what is put replaces all of it."""
-    table = endpoint.inference_table
-    if table is None:
-        return {"inference_table_config": {"enabled": False}}
-    return {
-        "inference_table_config": {
+    table, usage = endpoint.inference_table, endpoint.usage_tracking_config
+    gateway: dict[str, Any] = {"inference_table_config": {"enabled": False}}
+    if table:
+        gateway["inference_table_config"] = {
             "catalog_name": table.catalog or environment.catalog,
             "schema_name": table.schema_name,
             "table_name_prefix": table.prefix,
             "enabled": table.enabled,
         }
-    }
-
-
-def _config(environment: Environment, endpoint: Endpoint) -> dict[str, Any]:
-    """The whole configuration as the file declares it, every `false` included."""
-    return {
-        "served_entities": [
-            {
-                "name": arm.served_entity_name,
-                "entity_name": environment.full_model_name(arm.model),
-                "entity_version": str(arm.version),
-                "workload_size": arm.workload_size,
-                "workload_type": arm.workload_type,
-                "scale_to_zero_enabled": arm.scale_to_zero,
-                "environment_vars": dict(arm.environment_vars),
-            }
-            for arm in endpoint.served_models
-        ],
-        "traffic_config": {
-            "routes": [
-                {
-                    "served_entity_name": route.served_entity,
-                    "traffic_percentage": route.percent,
-                }
-                for route in endpoint.split.routes
-            ]
-        },
-    }
+    if usage:
+        gateway["usage_tracking_config"] = usage.model_dump()
+    if endpoint.rate_limits:
+        gateway["rate_limits"] = [
+            {**limit.model_dump(exclude_none=True), "renewal_period": "minute"}
+            for limit in endpoint.rate_limits
+        ]
+    return gateway
 
 
 def _shown(name: str, found: Settings) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.declared.endpoint import Endpoint
+from infra.declared.endpoint import Endpoint, Feedback
 from infra.declared.environment import Environment
 from infra.declared.feedback import feedback_variables
 from infra.rollout import settings
@@ -23,23 +23,23 @@ Document = Mapping[str, Any]
 
 
 def endpoints_of(environment: Environment) -> Iterator[Endpoint]:
-    """The endpoints that the file declares."""
-    yield environment.ab_test
-    if environment.feedback:
-        yield environment.feedback
+    """The endpoints that the file declares, or that of the test that is meant."""
+    yield from environment.chosen.values()
 
 
 def as_deployed(environment: Environment, client: "WorkspaceClient") -> Iterator[Endpoint]:
     """The same with what the serving stack tells the container of the feedback endpoint, which
     depends on the workspace: its host, and the id of the warehouse."""
-    yield environment.ab_test
-    if environment.feedback:
+    for endpoint in environment.chosen.values():
+        if not isinstance(endpoint, Feedback):
+            yield endpoint
+            continue
         variables = feedback_variables(
             environment,
             host=environment.workspace.host or str(client.config.host),
             warehouse_id=_warehouse_id(environment, client),
         )
-        yield environment.feedback.model_copy(update={"environment_vars": variables})
+        yield endpoint.model_copy(update={"environment_vars": variables})
 
 
 def _warehouse_id(environment: Environment, client: "WorkspaceClient") -> str:

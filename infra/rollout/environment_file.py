@@ -19,28 +19,22 @@ _MARK: Final = "\ufeff"
 """The byte-order mark of Windows's tools, which TOML does not know."""
 
 CHAMPION: Final = "champion"
-FEEDBACK: Final = "feedback"
 
 Place = str | int
-"""A served model: the champion, the feedback model, or the position of a challenger."""
-
-
-def key_of(place: Place) -> str:
-    """The table that holds a served model, as messages name it."""
-    if isinstance(place, int):
-        return f"ab_test.challengers[{place}]"
-    return FEEDBACK if place == FEEDBACK else f"ab_test.{CHAMPION}"
+"""A served model: the champion, the position of a challenger, or the name of the table of an
+endpoint that serves one model."""
 
 
 class EnvironmentFile:
-    """One environment file and the edits to it; nothing is written before `save`.
+    """One environment file and the edits to it; nothing is written before `save`. What is edited of
+    an A/B test is edited of the one that its `environment` is about.
 
-    Raises InvalidEnvironment for a file that is wrong already.
+    Raises InvalidEnvironment for a file that is wrong already, NoSuchTest for a test it has not.
     """
 
-    def __init__(self, name_or_path: str | Path) -> None:
+    def __init__(self, name_or_path: str | Path, test: str | None = None) -> None:
         self.path = file_of(name_or_path)
-        self.environment = load(self.path)
+        self.environment = load(self.path, test)
         self._before = self.path.read_bytes().decode()
         self._document: Any = tomlkit.parse(self._before.removeprefix(_MARK))
 
@@ -54,6 +48,21 @@ class EnvironmentFile:
     def difference(self) -> str:
         """The edits as a unified diff; empty where there are none."""
         return unified_difference(self.path, self._before, self.text)
+
+    def about_models(self, *models: str) -> None:
+        """Turns to the one test that serves all these models."""
+        self.environment = self.environment.about_models(*models)
+
+    def key_of(self, place: Place) -> str:
+        """The table that holds a served model, as messages name it."""
+        if isinstance(place, int):
+            return f"{self.environment.test}.challengers[{place}]"
+        return f"{self.environment.test}.{CHAMPION}" if place == CHAMPION else place
+
+    def take_back(self, before: str) -> None:
+        """Declares the test as an earlier text of the file does."""
+        test = self.environment.test
+        self._document[test] = tomlkit.parse(before.removeprefix(_MARK))[test]
 
     def set_version(self, place: Place, version: int) -> None:
         """Pins a served model."""
@@ -76,11 +85,12 @@ class EnvironmentFile:
 
     def edited(self) -> Environment:
         """The environment that the edited text declares. Raises InvalidEnvironment."""
+        beside = self.path.resolve().parent
         with tempfile.TemporaryDirectory() as folder:
             trial = Path(folder, self.path.name)
             trial.write_bytes(self.text.encode())
             try:
-                return load(trial)
+                return load(trial, self.environment.named_test, folder=beside)
             except InvalidEnvironment as invalid:
                 raise InvalidEnvironment(
                     [
@@ -101,9 +111,9 @@ class EnvironmentFile:
         replace(self.path, self.text.encode())
 
     def _table(self, place: Place) -> Any:
-        if place == FEEDBACK:
-            return self._document[FEEDBACK]
-        test = self._document["ab_test"]
+        if isinstance(place, str) and place != CHAMPION:
+            return self._document[place]
+        test = self._document[self.environment.test]
         return test["challengers"][place] if isinstance(place, int) else test[CHAMPION]
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Self
 
+from infra.declared.endpoints import FIRST_TEST
 from infra.declared.environment import Environment
 from infra.declared.experiment import Experiment
 from infra.declared.experiment import load as load_experiment
@@ -148,8 +149,8 @@ class Evidence:
         ):
             raise Refused(
                 f"{self.file}: champion = {decision.champion.served_entity}, but {file} serves "
-                f"ab_test.champion = {served}. A verdict holds for the versions that were "
-                "compared: pin those, or run an experiment with these."
+                f"{environment.test}.champion = {served}. A verdict holds for the versions that "
+                "were compared: pin those, or run an experiment with these."
             )
         challengers = environment.ab_test.challengers
         for position, arm in enumerate(challengers):
@@ -208,17 +209,22 @@ class Evidence:
             )
 
 
-def decisions_of(environment_file: Path) -> Path:
-    """The folder of the decisions that an environment's traffic rests on, beside its file."""
-    return environment_file.parent / "decisions" / environment_file.stem
+def decisions_of(environment_file: Path, test: str = FIRST_TEST) -> Path:
+    """The folder of the decisions that a test's traffic rests on, beside the environment's file."""
+    folder = environment_file.parent / "decisions" / environment_file.stem
+    return folder if test == FIRST_TEST else folder / test
 
 
-def record_of(environment_file: Path, served_entity: str, percent: int) -> Path:
+def record_of(
+    environment_file: Path, served_entity: str, percent: int, test: str = FIRST_TEST
+) -> Path:
     """Where the decision is kept that gave a challenger its share."""
-    return decisions_of(environment_file) / f"{served_entity}-{percent}.json"
+    return decisions_of(environment_file, test) / f"{served_entity}-{percent}.json"
 
 
-def last_step(environment_file: Path, served_entity: str, percent: int) -> Evidence | None:
+def last_step(
+    environment_file: Path, served_entity: str, percent: int, test: str = FIRST_TEST
+) -> Evidence | None:
     """The evidence of the step at which the challenger is; None for one that entered there."""
-    record = record_of(environment_file, served_entity, percent)
+    record = record_of(environment_file, served_entity, percent, test)
     return Evidence.read(record) if record.is_file() else None

@@ -78,8 +78,9 @@ def _never_changed(
     environment: Environment, endpoint: Endpoint, document: Document
 ) -> Iterator[str]:
     """Where the endpoint and the file differ in what forces another endpoint."""
-    if document.get("route_optimized"):
-        yield "it is route-optimized, and the file declares one that is not"
+    if bool(document.get("route_optimized")) != endpoint.route_optimized:
+        its, file_s = ("", " not") if document.get("route_optimized") else (" not", "")
+        yield f"it is{its} route-optimized, and the file declares one that is{file_s}"
     live = settings.found(document).get(settings.AUTO_CAPTURE)
     file = settings.declared(environment, endpoint).get(settings.AUTO_CAPTURE)
     if live != file:
@@ -97,6 +98,6 @@ def _is_ours(
     served = {it.get("entity_name") for it in config.get("served_entities") or ()}
     return (
         document.get("creator") == name
-        and environment.tags.items() <= tags.items()
-        and served == {environment.full_model_name(it.model) for it in endpoint.served_models}
+        and {**environment.tags, **endpoint.tags}.items() <= tags.items()
+        and served == {environment.full_model_name(it) for it in endpoint.served_models}
     )

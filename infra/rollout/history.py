@@ -85,7 +85,7 @@ def _environment(file: Path, text: bytes) -> Environment:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, file.name)
         copy.write_bytes(text)
-        return load(copy)
+        return load(copy, folder=file.resolve().parent)
 
 
 def _git(file: Path, *arguments: str) -> bytes:

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from infra.declared.endpoint import SingleModel
 from infra.declared.environment import Environment
-from infra.rollout.environment_file import CHAMPION, FEEDBACK, EnvironmentFile, Place, key_of
+from infra.declared.served_model import ServedModel
+from infra.rollout.environment_file import CHAMPION, EnvironmentFile, Place
 from infra.rollout.refusal import Refused
 from infra.rollout.versions import READY, Registry, Version
 
@@ -28,33 +30,39 @@ def pin(
     `models` narrows what is pinned. Without `newest`, a model is pinned to the version whose alias
     is its role's name. Raises Refused before anything is written.
     """
+    singles = {
+        it.model for it in file.environment.endpoints.values() if isinstance(it, SingleModel)
+    }
+    of_arms = {*models} - singles
+    if of_arms:
+        file.about_models(*of_arms)
     environment = file.environment
     find: Callable[[Place, str], Version] = (
         (lambda _, model: registry.newest_ready(model))
         if newest
         else lambda place, model: registry.aliased(model, alias_of(place))
     )
-    chosen = {
-        place: model
-        for place, model in served(environment)
-        if (model in models if models else place != FEEDBACK)
-    }
-    unknown = set(models) - {model for _, model in served(environment)}
+    places = dict(_alone(environment))
+    if of_arms or not models:
+        places = {**dict(arms_at(environment)), **(places if models else {})}
+    chosen = {place: arm for place, arm in places.items() if not models or arm.model in models}
+    unknown = {*models} - {arm.model for arm in chosen.values()}
     if unknown:
-        known = ", ".join(sorted({model for _, model in served(environment)}))
+        known = ", ".join(sorted({arm.model for arm in places.values()}))
         raise Refused(
             f"--model {', '.join(sorted(unknown))}: {file.path.name} serves no such model; it "
             f"serves {known}."
         )
     pinned = []
-    for place, model in chosen.items():
-        version = find(place, environment.full_model_name(model))
+    for place, arm in chosen.items():
+        version = find(place, environment.full_model_name(arm))
         require_ready(version)
-        before = _version_at(environment, place)
-        if version.number != before:
+        if version.number != arm.version:
             file.set_version(place, version.number)
-        pinned.append(Pinned(key=key_of(place), version=version, before=before))
-    require_one_signature(file.edited(), registry)
+        pinned.append(Pinned(key=file.key_of(place), version=version, before=arm.version))
+    edited = file.edited()
+    if of_arms or not models:
+        require_one_signature(edited, registry)
     if file.difference:
         file.save()
     return tuple(pinned)
@@ -65,13 +73,17 @@ def alias_of(place: Place) -> str:
     return CHALLENGER if isinstance(place, int) else CHAMPION
 
 
-def served(environment: Environment) -> Iterator[tuple[Place, str]]:
-    """Every served model of an environment, with its place in the file."""
-    yield CHAMPION, environment.ab_test.champion.model
-    for position, arm in enumerate(environment.ab_test.challengers):
-        yield position, arm.model
-    if environment.feedback:
-        yield FEEDBACK, environment.feedback.model
+def arms_at(environment: Environment) -> Iterator[tuple[Place, ServedModel]]:
+    """The arms of the test that is meant, each with its place in the file."""
+    yield CHAMPION, environment.ab_test.champion
+    yield from enumerate(environment.ab_test.challengers)
+
+
+def _alone(environment: Environment) -> Iterator[tuple[Place, ServedModel]]:
+    """The models that have an endpoint each, with its name."""
+    for name, endpoint in environment.endpoints.items():
+        if isinstance(endpoint, SingleModel):
+            yield name, endpoint
 
 
 def require_ready(version: Version) -> None:
@@ -87,7 +99,7 @@ def require_one_signature(environment: Environment, registry: Registry) -> None:
     """Raises Refused where the arms do not take and give the same."""
     test = environment.ab_test
     champion, *challengers = (
-        registry.version(environment.full_model_name(arm.model), arm.version)
+        registry.version(environment.full_model_name(arm), arm.version)
         for arm in test.served_models
     )
     expected = registry.signature(champion) if challengers else None
@@ -99,13 +111,6 @@ def require_one_signature(environment: Environment, registry: Registry) -> None:
                 f"{_shown(expected)}. A request reaches either arm, so that both need the same "
                 "signature: register the challenger with the champion's, or pin another version."
             )
-
-
-def _version_at(environment: Environment, place: Place) -> int:
-    if place == FEEDBACK and environment.feedback:
-        return environment.feedback.version
-    test = environment.ab_test
-    return test.challengers[place].version if isinstance(place, int) else test.champion.version
 
 
 def _shown(signature: object) -> str:

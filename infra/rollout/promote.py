@@ -28,6 +28,7 @@ def promote(
     decision: Path,
     *,
     experiment: str | Path | None = None,
+    test: str | None = None,
     now: datetime | None = None,
 ) -> Promotion:
     """Writes the next step into the environment file and the decision beside it, with the
@@ -37,11 +38,13 @@ def promote(
     decision that gave everything. Raises Refused before anything is written.
     """
     evidence = Evidence.read(decision)
-    file = EnvironmentFile(environment)
+    file = EnvironmentFile(environment, test)
+    compared = (evidence.decision.champion, evidence.decision.challenger)
+    file.about_models(*(arm.model for arm in compared))
     challenger = evidence.challenger_in(file.environment)
     arm = file.environment.ab_test.challengers[challenger]
     evidence.require_step(evidence.experiment(experiment), next_step(arm.traffic) or ALL_TRAFFIC)
-    last = last_step(file.path, arm.served_entity_name, arm.traffic)
+    last = last_step(file.path, arm.served_entity_name, arm.traffic, file.environment.test)
     swaps = arm.traffic == ALL_TRAFFIC
     if not (swaps and last):
         evidence.require_fresh(file.environment, challenger, last, now=now or datetime.now(UTC))
@@ -53,7 +56,7 @@ def promote(
         file.set_traffic(challenger, percent)
     file.edited()
     beside = {ANSWERS: evidence.answers, JOURNAL: evidence.journal}
-    record = record_of(file.path, arm.served_entity_name, percent)
+    record = record_of(file.path, arm.served_entity_name, percent, file.environment.test)
     if not (swaps and last):
         replace(record, evidence.content)
         for suffix, kept in beside.items():
@@ -78,7 +81,7 @@ def _step(file: EnvironmentFile, challenger: int) -> int:
     if percent + sum(it.traffic for it in others) > ALL_TRAFFIC:
         taken = ", ".join(f"{it.served_entity_name} has {it.traffic}" for it in others)
         raise Refused(
-            f"{file.path.name}: ab_test.challengers[{challenger}].traffic = {percent} would be "
+            f"{file.path.name}: {file.key_of(challenger)}.traffic = {percent} would be "
             f"the next step, but {taken} percent. Lower the other challengers first, in a change "
             "of its own."
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from infra.declared.environment import Environment
 from infra.rollout import history, settings
-from infra.rollout.environment_file import replace
+from infra.rollout.environment_file import EnvironmentFile, replace
 from infra.rollout.history import Commit
 from infra.rollout.refusal import Refused
 from infra.rollout.settings import Settings
@@ -29,7 +29,10 @@ def target(file: Path, environment: Environment, live: Settings | None) -> Commi
     served = settings.arms(live)
     declares_what_is_live = _arms(environment) == served
     for commit in history.commits(file):
-        if (_arms(commit.environment) == served) is not declares_what_is_live:
+        if environment.test not in commit.environment.tests:
+            continue
+        was = commit.environment.about(environment.test)
+        if (_arms(was) == served) is not declares_what_is_live:
             return commit
     reason = (
         "other arms, versions or traffic than now, so that there is no way back"
@@ -43,9 +46,17 @@ def target(file: Path, environment: Environment, live: Settings | None) -> Commi
     )
 
 
-def restore(file: Path, commit: Commit) -> None:
-    """Writes the file as the commit has it, byte for byte."""
-    replace(file, commit.content)
+def restore(file: Path, commit: Commit, test: str | None = None) -> None:
+    """Writes the file as the commit has it, byte for byte; of a test that is named, its table
+    alone: what else was changed since is another one's."""
+    if test is None:
+        replace(file, commit.content)
+        return
+    edited = EnvironmentFile(file, test)
+    if test not in commit.environment.tests:
+        raise Refused(f"{file.name}: {commit} has no {test}. Name another commit: rollback --to.")
+    edited.take_back(commit.content.decode())
+    edited.save()
 
 
 def _arms(environment: Environment) -> Settings:

@@ -47,7 +47,10 @@ def require_separate(file: Path, before: Environment, after: Environment, base: 
 def _moves_traffic(before: Environment, after: Environment) -> bool:
     """Whether any served entity gets another share, also one that enters or leaves."""
     shares = [
-        {route.served_entity: route.percent for route in it.ab_test.split.routes}
+        {
+            test.endpoint: {route.served_entity: route.percent for route in test.split.routes}
+            for test in it.tests.values()
+        }
         for it in (before, after)
     ]
     return shares[0] != shares[1]

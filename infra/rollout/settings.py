@@ -18,14 +18,18 @@ Settings = Mapping[str, Value]
 
 ARM: Final = "arm "
 AUTO_CAPTURE: Final = "auto_capture"
+BUDGET_POLICY: Final = "budget_policy_id"
 DESCRIPTION: Final = "description"
 GATEWAY: Final = "ai_gateway."
 INFERENCE_TABLE: Final = "inference table"
 LOGGING: Final = "inference table.enabled"
 NOTIFICATIONS: Final = "email_notifications"
 RATE_LIMITS: Final = "rate_limits"
+ROUTE_OPTIMIZED: Final = "route_optimized"
 SCALE_TO_ZERO: Final = ".scale_to_zero"
 TAG: Final = "tag "
+BRAKE: Final = "brake"
+"""The tag by which the brake says what it did. No setting: the next deployment takes it away."""
 
 
 def declared(environment: Environment, endpoint: Endpoint) -> Settings:
@@ -35,17 +39,25 @@ def declared(environment: Environment, endpoint: Endpoint) -> Settings:
     for arm in endpoint.served_models:
         name = f"{ARM}{arm.served_entity_name}"
         settings |= {
-            f"{name}.model": environment.full_model_name(arm.model),
+            f"{name}.model": environment.full_model_name(arm),
             f"{name}.version": str(arm.version),
             f"{name}.traffic": percents[arm.served_entity_name],
-            f"{name}.workload_size": arm.workload_size,
             f"{name}.workload_type": arm.workload_type,
             f"{name}{SCALE_TO_ZERO}": arm.scale_to_zero,
         }
+        optional: Mapping[str, Value | None] = {
+            "workload_size": arm.size,
+            "min_provisioned_concurrency": arm.min_provisioned_concurrency,
+            "max_provisioned_concurrency": arm.max_provisioned_concurrency,
+            "instance_profile_arn": arm.instance_profile_arn,
+        }
+        settings |= {f"{name}.{key}": it for key, it in optional.items() if it is not None}
         settings |= {
             f"{name}.environment_vars.{key}": value for key, value in arm.environment_vars.items()
         }
-    settings |= {f"{TAG}{key}": value for key, value in environment.tags.items()}
+    tags = {**environment.tags, **endpoint.tags}
+    settings |= {f"{TAG}{key}": value for key, value in tags.items()}
+    settings |= dict(_declared_once(endpoint))
     for what, table in (
         (INFERENCE_TABLE, endpoint.inference_table),
         (AUTO_CAPTURE, endpoint.auto_capture),
@@ -59,12 +71,15 @@ def found(endpoint: Mapping[str, Any]) -> Settings:
     """What a REST answer, or the attributes in a state, say."""
     settings: dict[str, Value] = {}
     config = _block(endpoint.get("config"))
-    for entity in config.get("served_entities") or ():
+    # A state has the one of the two lists that was declared, an answer has both.
+    for entity in config.get("served_entities") or config.get("served_models") or ():
         settings |= _entity(entity)
     for route in _block(config.get("traffic_config")).get("routes") or ():
         name = route.get("served_entity_name") or route.get("served_model_name")
         settings[f"{ARM}{name}.traffic"] = int(route.get("traffic_percentage") or 0)
     for tag in endpoint.get("tags") or ():
+        if tag["key"] == BRAKE:
+            continue
         settings[f"{TAG}{tag['key']}"] = tag.get("value") or ""
     settings |= _table(AUTO_CAPTURE, _block(config.get("auto_capture_config")))
     gateway = _block(endpoint.get("ai_gateway"))
@@ -74,7 +89,9 @@ def found(endpoint: Mapping[str, Any]) -> Settings:
         for part, content in gateway.items()
         if part != "inference_table_config" and (text := _text(content))
     }
-    for name in (DESCRIPTION, NOTIFICATIONS, RATE_LIMITS):
+    if endpoint.get("route_optimized"):
+        settings[ROUTE_OPTIMIZED] = True
+    for name in (BUDGET_POLICY, DESCRIPTION, NOTIFICATIONS, RATE_LIMITS):
         if text := _text(endpoint.get(name)):
             settings[name] = text
     return settings
@@ -99,6 +116,26 @@ def arms(settings: Settings) -> Settings:
     }
 
 
+def _declared_once(endpoint: Endpoint) -> Iterator[tuple[str, Value]]:
+    """What is no arm's: in the words of the REST answer."""
+    if endpoint.route_optimized:
+        yield ROUTE_OPTIMIZED, True
+    usage, limits = endpoint.usage_tracking_config, endpoint.rate_limits
+    told = endpoint.email_notifications
+    parts: dict[str, Any] = {
+        DESCRIPTION: endpoint.description,
+        BUDGET_POLICY: endpoint.budget_policy_id,
+        NOTIFICATIONS: told.model_dump(mode="json") if told else None,
+        f"{GATEWAY}usage_tracking_config": usage.model_dump() if usage else None,
+        f"{GATEWAY}rate_limits": [
+            {**limit.model_dump(exclude_none=True), "renewal_period": "minute"} for limit in limits
+        ],
+    }
+    for name, content in parts.items():
+        if text := _text(content):
+            yield name, text
+
+
 def _declared_table(
     environment: Environment, what: str, table: InferenceTable | AutoCapture
 ) -> Iterator[tuple[str, Value]]:
@@ -109,9 +146,16 @@ def _declared_table(
 
 def _entity(entity: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
     name = f"{ARM}{entity.get('name')}"
-    yield f"{name}.model", str(entity.get("entity_name") or "")
-    yield f"{name}.version", str(entity.get("entity_version") or "")
-    yield f"{name}.workload_size", entity.get("workload_size") or "Small"
+    yield f"{name}.model", str(entity.get("entity_name") or entity.get("model_name") or "")
+    version = entity.get("entity_version") or entity.get("model_version")
+    yield f"{name}.version", str(version or "")
+    if not entity.get("max_provisioned_concurrency"):
+        yield f"{name}.workload_size", entity.get("workload_size") or "Small"
+    for key in ("min_provisioned_concurrency", "max_provisioned_concurrency"):
+        if entity.get("max_provisioned_concurrency"):
+            yield f"{name}.{key}", int(entity.get(key) or 0)
+    if entity.get("instance_profile_arn"):
+        yield f"{name}.instance_profile_arn", entity["instance_profile_arn"]
     yield f"{name}.workload_type", entity.get("workload_type") or "CPU"
     yield f"{name}{SCALE_TO_ZERO}", bool(entity.get("scale_to_zero_enabled"))
     for key, value in sorted((entity.get("environment_vars") or {}).items()):

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from infra.declared.endpoint import Endpoint
 from infra.declared.environment import Environment
-from infra.rollout import settings
+from infra.rollout import brake, settings
 from infra.rollout.drift import Drift, drifts
 from infra.rollout.endpoints import (
     Document,
@@ -84,7 +85,14 @@ def statuses(
                     live=settings.found(document),
                 ),
                 remark=" ".join(
-                    filter(None, (_unknown_to(state, endpoint.endpoint), _idle(document)))
+                    filter(
+                        None,
+                        (
+                            _unknown_to(state, endpoint.endpoint),
+                            _braked(endpoint, document),
+                            _idle(document),
+                        ),
+                    )
                 ),
             )
         )
@@ -106,6 +114,15 @@ def _undeclared(client: "WorkspaceClient", environment: Environment, name: str) 
         + (f"{deploy} forgets it." if document is None else f"{deploy} destroys it. ")
         + ("" if document is None else "To keep it, declare it again."),
     )
+
+
+def _braked(endpoint: Endpoint, document: Document) -> str:
+    """What the brake did, until the file says the same."""
+    said = brake.told(document)
+    declared = {route.served_entity: route.percent for route in endpoint.split.routes}
+    if not said or declared == settings.traffic(settings.found(document)):
+        return ""
+    return f"The brake is on: {said}. Merge the file's change that it made before any deployment."
 
 
 def _idle(document: Document) -> str:

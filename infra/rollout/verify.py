@@ -49,7 +49,7 @@ class Verified:
 
 
 def moves(before: Environment, after: Environment) -> Iterator[Move]:
-    """What a change gives to challengers that were there before it.
+    """What a change gives to challengers of a test that were there before it.
 
     A version that was not there enters by review alone: there can be no evidence about it yet.
     """
@@ -63,6 +63,18 @@ def moves(before: Environment, after: Environment) -> Iterator[Move]:
             yield Move(served_entity=name, before=old[name], after=arm.traffic)
 
 
+def both_of_each_test(
+    before: Environment, after: Environment
+) -> Iterator[tuple[Environment, Environment]]:
+    """The environment before and after a change, about each test that both have, by its table or
+    by its endpoint: a test that only its table's new name makes a new one is the old one."""
+    by_endpoint = {test.endpoint: name for name, test in before.tests.items()}
+    for name, test in after.tests.items():
+        old = name if name in before.tests else by_endpoint.get(test.endpoint)
+        if old:
+            yield before.about(old), after.about(name)
+
+
 def evidence_of(file: EnvironmentFile, move: Move, before: Environment, base: str) -> Evidence:
     """The recorded decision of a move. Raises Refused where there is none, it does not fit or is
     stale by now, or the change that moves the traffic changes the rule of the test as well."""
@@ -72,7 +84,7 @@ def evidence_of(file: EnvironmentFile, move: Move, before: Environment, base: st
             f"percent; the next step of the ramp is {next_step(move.before)}. Change one step at a "
             "time: python -m infra.rollout promote."
         )
-    record = record_of(file.path, move.served_entity, move.after)
+    record = record_of(file.path, move.served_entity, move.after, file.environment.test)
     if not record.is_file():
         raise Refused(
             f"{file.path.name}: {move.served_entity} goes from {move.before} to {move.after} "
@@ -82,7 +94,7 @@ def evidence_of(file: EnvironmentFile, move: Move, before: Environment, base: st
     evidence = Evidence.read(record)
     challenger = evidence.challenger_in(before)
     if move.before != ALL_TRAFFIC:
-        last = last_step(file.path, move.served_entity, move.before)
+        last = last_step(file.path, move.served_entity, move.before, file.environment.test)
         evidence.require_fresh(before, challenger, last, now=datetime.now(UTC))
     experiment = evidence.experiment()
     evidence.require_step(experiment, move.after)
@@ -112,7 +124,7 @@ def _digest(name: str, content: bytes) -> str:
         copy = Path(folder, name)
         copy.write_bytes(content)
         try:
-            return load_experiment(copy).digest
+            return load_experiment(copy, folder=EXPERIMENTS).digest
         except InvalidExperiment:
             return ""
 
@@ -135,11 +147,12 @@ def verify(
     *,
     experiment: str | Path | None = None,
     data: Path | None = None,
+    test: str | None = None,
     start: Start = as_a_process,
 ) -> Verified:
     """Raises Refused where the data say something else than the decision."""
     of = evidence.experiment(experiment)
-    command = _command(evidence, of, environment, experiment_file=experiment, data=data)
+    command = _command(evidence, of, environment, experiment_file=experiment, data=data, test=test)
     with tempfile.TemporaryDirectory() as folder:
         start([*command, "--no-report", "--output", folder])
         again = Evidence.read(Path(folder, DECISION_FILE)).decision
@@ -182,6 +195,7 @@ def _command(
     *,
     experiment_file: str | Path | None,
     data: Path | None,
+    test: str | None,
 ) -> Sequence[str]:
     """What makes the decision again."""
     recorded = evidence.decision
@@ -196,6 +210,7 @@ def _command(
     if answers:
         return ["ml.replay", of, "--answers", str(answers)]
     command = ["ml.compare", of, "--environment", str(environment)]
+    command += ["--test", test] if test else []
     command += ["--as-of", recorded.as_of.astimezone(UTC).isoformat()] if recorded.as_of else []
     command += ["--data", str(data)] if data else []
     command += ["--journal", str(journal)] if journal else []

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.rollout.refusal import Refused
+from ml.contract.arms import TRAINING
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
     from databricks.sdk.service.catalog import ModelVersionInfo
 
 READY: Final = "READY"
-_TRAIN: Final = "train it (python -m ml.train_keras, python -m ml.train_torch)"
+_TRAIN: Final = f"train it ({', '.join(TRAINING)})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,18 +80,14 @@ class Registry:
         this address too.
         """
         import yaml
-        from databricks.sdk.errors import NotFound
 
-        place = version.model.replace(".", "/")
-        path = f"/Models/{place}/{version.number}/MLmodel"
-        try:
-            contents = self._client.files.download(path).contents
-        except NotFound:
-            contents = None
-        if contents is None:
-            raise Refused(f"{version}: {path} is missing, so that nobody knows its signature.")
-        with contents:
-            described = yaml.safe_load(contents.read())
+        content = self._file(version, "MLmodel")
+        if content is None:
+            raise Refused(
+                f"{version}: {_path(version, 'MLmodel')} is missing, so that nobody knows its "
+                "signature."
+            )
+        described = yaml.safe_load(content)
         signature = described.get("signature") if isinstance(described, dict) else None
         if not signature:
             raise Refused(
@@ -101,6 +98,31 @@ class Registry:
             part: json.loads(signature[part]) if signature.get(part) else None
             for part in ("inputs", "outputs")
         }
+
+    def card(self, version: Version) -> Any:
+        """The facts of a version's model card; None where it has none that can be read."""
+        try:
+            return json.loads(self._file(version, "model_card.json") or b"null")
+        except ValueError:
+            return None
+
+    def card_text(self, version: Version) -> str:
+        """A version's model card in Markdown; empty where it has none."""
+        return (self._file(version, "model_card.md") or b"").decode(errors="replace")
+
+    def _file(self, version: Version, name: str) -> bytes | None:
+        """One of the files that were registered with a version; None where it is missing."""
+        from databricks.sdk.errors import NotFound
+
+        try:
+            contents = self._client.files.download(_path(version, name)).contents
+        except NotFound:
+            return None
+        if contents is None:
+            return None
+        with contents:
+            content: bytes = contents.read()
+        return content
 
     def _all(self, model: str) -> list[Version]:
         from databricks.sdk.errors import NotFound
@@ -122,6 +144,10 @@ class Registry:
             f"{model}: {what}; its versions: {known}. Way out: pin one of them (python -m "
             f"infra.rollout pin --newest takes the newest READY one), or {_TRAIN}."
         )
+
+
+def _path(version: Version, name: str) -> str:
+    return f"/Models/{version.model.replace('.', '/')}/{version.number}/{name}"
 
 
 def _version(model: str, found: "ModelVersionInfo") -> Version:

@@ -41,19 +41,19 @@ FROM (
       arm,
       model_name,
       model_version,
-      CASE WHEN size(answer) = 1 THEN answer[0] END AS probability,
+      $found_probability AS probability,
       execution_duration_ms
     FROM (
       SELECT
         *,
         CASE
           WHEN status_code = 200
-            THEN from_json(response, 'predictions ARRAY<ARRAY<DOUBLE>>').predictions
+            THEN from_json(response, 'predictions ARRAY<$answer_type>').predictions
         END AS given
       FROM $requests
     ) AS request
     LATERAL VIEW posexplode(
-      CASE WHEN size(given) > 0 THEN given ELSE array(CAST(NULL AS ARRAY<DOUBLE>)) END
+      CASE WHEN size(given) > 0 THEN given ELSE array(CAST(NULL AS $answer_type)) END
     ) answers AS image_index, answer
   ) AS exploded
 ) AS named

@@ -1,4 +1,5 @@
 -- One row per logged request: which arm answered it, and how fast.
+-- One that was sent to compare arms, a replay's or a shadow's, is no traffic and has no row.
 -- Serving logs the id of a served entity only; its name and version are in a system table, with a
 -- row for each configuration of the endpoint. The one that counts was the last before the request.
 -- A request has one time; it partitions too, so that who asks for some days reads those alone.
@@ -39,3 +40,7 @@ FROM (
     ON entity.served_entity_id = payload.served_entity_id
 ) AS matched
 WHERE nearest = 1
+  AND (
+    client_request_id IS NULL
+    OR NOT (client_request_id LIKE '$replay_mark%' OR client_request_id LIKE '$shadow_mark%')
+  )

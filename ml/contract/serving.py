@@ -1,28 +1,32 @@
 """What the arms, their clients and the infrastructure agree on; standard library only.
 
-Request ``{"inputs": [image, ...]}``, an image being height x width x 1 floats in [0, 1]; response
-``{"predictions": [[p], ...]}``, where ``p`` is the probability of PNEUMONIA.
+What a test asks is its task's: `ml.contract.task`. Of images: request ``{"inputs": [image, ...]}``,
+an image being height x width x 1 floats in [0, 1]; of rows: ``{"dataframe_records": [row, ...]}``.
+The response is ``{"predictions": [answer, ...]}``; of pneumonia an answer is ``[p]``.
 """
 
 from enum import StrEnum
 from typing import Final, Literal, get_args
 
-LABELS: Final = ("NORMAL", "PNEUMONIA")
-"""The classes; a label is the index of its name here."""
+from ml.contract.arms import KERAS, PYTORCH
+from ml.contract.task import PNEUMONIA, ImageInput
 
-KERAS_MODEL: Final = "pneumonia_poc_classifier"
+LABELS: Final = PNEUMONIA.labels
+"""The classes of the films that this project trains on; a label is the index of its name here."""
+
+KERAS_MODEL: Final = KERAS.model
 """The champion's registered name, without catalog and schema."""
 
-PYTORCH_MODEL: Final = "pneumonia_poc_classifier_pytorch"
+PYTORCH_MODEL: Final = PYTORCH.model
 """The challenger's registered name, without catalog and schema."""
 
 FEEDBACK_MODEL: Final = "feedback_processor"
 """The registered name of the model that takes a reader's verdict, without catalog and schema."""
 
-DECISION_THRESHOLD: Final = 0.5
-"""A probability at or above it calls PNEUMONIA; written here once."""
+DECISION_THRESHOLD: Final = PNEUMONIA.threshold
+"""A probability at or above it calls PNEUMONIA."""
 
-DEFAULT_IMAGE_SIZE: Final = 64
+DEFAULT_IMAGE_SIZE: Final = PNEUMONIA.input.height if isinstance(PNEUMONIA.input, ImageInput) else 0
 """Height and width in pixels of an image, unless the model's signature says otherwise."""
 
 
@@ -43,7 +47,16 @@ class FeedbackVariable(StrEnum):
     """The full name of the table of the verdicts."""
 
     PAYLOAD_TABLE = "FEEDBACK_PAYLOAD_TABLE"
-    """The full name of the inference table of the predictions; absent where there is none."""
+    """The full name of the inference table of the predictions, or of those of several A/B tests
+    with commas between; absent where there is none."""
 
     UNKNOWN_REQUEST = "FEEDBACK_UNKNOWN_REQUEST"
     """One of UNKNOWN_REQUESTS; absent, the first of them."""
+
+    LABELS = "FEEDBACK_LABELS"
+    """The labels of all tests that readers may give, with commas between them; absent, those of
+    pneumonia."""
+
+    ANSWER_TYPE = "FEEDBACK_ANSWER_TYPE"
+    """The type of one answer in SQL, one for each inference table, with commas between them;
+    absent, that of pneumonia."""

@@ -20,6 +20,12 @@ SIMULATION: Final = "simulation"
 """The `feedback_source` of a verdict that no reader gave: its film still waits for one."""
 
 
+REPLAY_MARK: Final = "replay-"
+SHADOW_MARK: Final = "shadow-"
+"""What a client's request id begins with where nobody waits for the answer: such a request is no
+traffic, and no view counts it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Column:
     """A column with its Databricks SQL type."""
@@ -221,5 +227,93 @@ PREDICTION_CONTEXT: Final = Table(
         ),
         Column(name="sex", type="STRING", comment="F, M or O.", nullable=True),
         Column(name="recorded_at", type="TIMESTAMP", comment="When the client wrote it down."),
+    ),
+)
+
+REFERENCE_DISTRIBUTIONS: Final = Table(
+    schema=GOLD,
+    name="reference_distributions",
+    comment=(
+        "What a model version saw in validation: of each measure the share of films in each bin. "
+        "Copied from the registered version; never changed."
+    ),
+    columns=(
+        Column(name="model_name", type="STRING", comment="The registered model's full name."),
+        Column(name="model_version", type="INT", comment="Its version."),
+        Column(
+            name="measure",
+            type="STRING",
+            comment="probability, or a measure of the inputs.",
+        ),
+        Column(name="bin", type="INT", comment="The bin's place, from 0."),
+        Column(
+            name="lower_bound",
+            type="DOUBLE",
+            comment="The smallest value in the bin. NULL: whatever is below the upper bound.",
+            nullable=True,
+        ),
+        Column(
+            name="upper_bound",
+            type="DOUBLE",
+            comment="The first value behind the bin. NULL: whatever is from the lower bound.",
+            nullable=True,
+        ),
+        Column(name="share", type="DOUBLE", comment="Of the validation's films, 0 to 1."),
+    ),
+)
+
+INPUT_MEASURES: Final = Table(
+    schema=GOLD,
+    name="input_measures",
+    comment="A few figures of each input that was asked about, never the input itself.",
+    columns=(
+        Column(name="databricks_request_id", type="STRING", comment="The request."),
+        Column(name="image_index", type="INT", comment="The input's place in it, from 0."),
+        Column(name="request_time", type="TIMESTAMP", comment="When it was asked."),
+        Column(name="measure", type="STRING", comment="What was measured."),
+        Column(name="value", type="DOUBLE", comment="The figure."),
+    ),
+)
+
+VERDICTS: Final = Table(
+    schema=GOLD,
+    name="verdicts",
+    comment="What ml.compare has found, one row each time that it was recorded; never changed.",
+    columns=(
+        Column(name="endpoint_name", type="STRING", comment="The endpoint of the test."),
+        Column(name="experiment", type="STRING", comment="The experiment's name."),
+        Column(name="experiment_hash", type="STRING", comment="Of what it declares."),
+        Column(name="champion", type="STRING", comment="The champion's served entity."),
+        Column(name="challenger", type="STRING", comment="The challenger's served entity."),
+        Column(name="as_of", type="TIMESTAMP", comment="Until when rows were counted."),
+        Column(
+            name="verdict", type="STRING", comment="PROMOTE, KEEP, ROLLBACK or INCONCLUSIVE ..."
+        ),
+        Column(name="labels", type="BIGINT", comment="Films with a truth, of both arms."),
+        Column(name="recorded_at", type="TIMESTAMP", comment="When the row was written."),
+    ),
+)
+
+SHADOW_ANSWERS: Final = Table(
+    schema=GOLD,
+    name="shadow_answers",
+    comment=(
+        "What a challenger says of requests that its champion has answered: one row per "
+        "prediction and challenger, never changed."
+    ),
+    columns=(
+        Column(
+            name="prediction_id",
+            type="STRING",
+            comment="The champion's prediction, as the view of the predictions names it.",
+        ),
+        Column(name="databricks_request_id", type="STRING", comment="The champion's request."),
+        Column(name="image_index", type="INT", comment="The input's place in it, from 0."),
+        Column(name="request_time", type="TIMESTAMP", comment="When the champion was asked."),
+        Column(name="champion", type="STRING", comment="The champion's served entity."),
+        Column(name="challenger", type="STRING", comment="The challenger's served entity."),
+        Column(name="champion_probability", type="DOUBLE", comment="What the champion said."),
+        Column(name="challenger_probability", type="DOUBLE", comment="What the challenger says."),
+        Column(name="asked_at", type="TIMESTAMP", comment="When the challenger was asked."),
     ),
 )

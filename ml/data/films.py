@@ -1,4 +1,4 @@
-"""Labelled films in memory, in the parts of which a data set consists."""
+"""Labelled films in the parts of which a data set consists."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.contract.serving import LABELS
+from ml.data.prepared import PreparedImages
 
 Images = NDArray[np.float32]
 Labels = NDArray[np.uint8]
@@ -18,10 +19,11 @@ PARTS = ("train", "val", "test")
 class Films:
     """The labelled films of one part.
 
-    ``images`` is float32 [n, h, w, 1] in [0, 1]; ``labels`` is uint8 [n], an index into LABELS.
+    ``images`` is float32 [n, h, w, 1] in [0, 1], in memory or in a file; ``labels`` is uint8 [n],
+    an index into LABELS.
     """
 
-    images: Images
+    images: Images | PreparedImages
     labels: Labels
     patients: tuple[str | None, ...] | None = None
     """Tells the patients apart; None for a film, or for all, whose source does not."""
@@ -34,7 +36,7 @@ class Films:
         return int(np.count_nonzero(self.labels == LABELS.index(label)))
 
     def take(self, chosen: NDArray[np.intp]) -> "Films":
-        """The films at these indices [k], in their order."""
+        """The films at these indices [k], in their order and in memory."""
         patients = tuple(self.patients[it] for it in chosen) if self.patients else None
         return Films(images=self.images[chosen], labels=self.labels[chosen], patients=patients)
 

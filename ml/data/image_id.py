@@ -3,7 +3,10 @@
 import hashlib
 import re
 import uuid
+from contextlib import suppress
 from typing import Final
+
+from ml.data.dicom.header import without_the_patient
 
 DIGITS: Final = 32
 """Hexadecimal digits of SHA-256: 128 bits tell any number of films apart."""
@@ -15,7 +18,13 @@ _REQUEST_ID: Final = re.compile(rf"({_IMAGE_ID.pattern})-[0-9a-f]{{{_SUFFIX_DIGI
 
 
 def image_id_of(content: bytes) -> str:
-    """The id of a film's content, of a file or of an array's bytes."""
+    """The id of a film's content, of a file or of an array's bytes.
+
+    A DICOM file's is that of the file that ingestion keeps, whatever its header says of anybody.
+    """
+    # Whoever decodes a damaged file says what is wrong with it.
+    with suppress(Exception):
+        content = without_the_patient(content)
     return image_id_by(hashlib.sha256(content).hexdigest())
 
 

@@ -8,13 +8,14 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import numpy as np
 from rich.console import Console
 
 from infra.declared.environment import load
 from ml.contract.errors import InvalidData
 from ml.contract.serving import DEFAULT_IMAGE_SIZE, LABELS
 from ml.contract.tables import FILMS
-from ml.data.films import PARTS, DataSet, Excluded
+from ml.data.films import PARTS, DataSet, Excluded, Images
 from ml.data.partition import Film, apart, stacked
 from ml.data.preparation import UnreadableFilm, decode
 from ml.terminal.progress import tracked
@@ -51,7 +52,7 @@ def read(environment_name: str, image_size: int | None) -> DataSet:
             f"python -m ml.ingest --environment {environment_name}"
         )
     size = image_size or min(DEFAULT_IMAGE_SIZE, *(_shorter_edge(row) for row in rows))
-    films = _films(client, rows, size)
+    films, images = _films(client, rows, size)
     excluded: list[Excluded] = []
     nameless = sum(row["patient_key"] is None for row in rows)
     kept, remarks = apart(table, films, excluded, nameless=nameless, fewest_validation_films=1)
@@ -59,7 +60,7 @@ def read(environment_name: str, image_size: int | None) -> DataSet:
         source=f"the films ingested into {table}",
         digest=_digest(rows),
         image_size=size,
-        parts=stacked(kept),
+        parts=stacked(kept, images, films),
         excluded=tuple(excluded),
         remarks=tuple(remarks),
         attribution="; ".join(sorted({it for row in rows if (it := row["attribution"])})) or None,
@@ -70,10 +71,10 @@ def _shorter_edge(row: Row) -> int:
     return min(int(row["width"] or 0), int(row["height"] or 0))
 
 
-def _films(client: "WorkspaceClient", rows: list[Row], size: int) -> list[Film]:
+def _films(client: "WorkspaceClient", rows: list[Row], size: int) -> tuple[list[Film], Images]:
     with ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool:
         try:
-            return list(
+            downloaded = list(
                 tracked(
                     pool.map(lambda row: _film(client, row, size), rows),
                     "Reading ingested films",
@@ -84,9 +85,10 @@ def _films(client: "WorkspaceClient", rows: list[Row], size: int) -> list[Film]:
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    return [film for film, _ in downloaded], np.stack([image for _, image in downloaded])
 
 
-def _film(client: "WorkspaceClient", row: Row, size: int) -> Film:
+def _film(client: "WorkspaceClient", row: Row, size: int) -> tuple[Film, Images]:
     label, part, path = str(row["label"]), str(row["dataset_split"]), str(row["volume_path"])
     if label not in LABELS or part not in PARTS:
         raise InvalidData(
@@ -103,14 +105,14 @@ def _film(client: "WorkspaceClient", row: Row, size: int) -> Film:
         image = decode(content, size)
     except UnreadableFilm as error:
         raise InvalidData(f"{path}: {error}. Delete the film and its row.") from error
-    return Film(
+    film = Film(
         name=str(row["image_id"]),
         part=part,
         label=LABELS.index(label),
         patient=row["patient_key"] or str(row["image_id"]),
         content=str(row["sha256"]),
-        image=image,
     )
+    return film, image
 
 
 def _download(client: "WorkspaceClient", path: str) -> bytes:

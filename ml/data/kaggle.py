@@ -8,13 +8,17 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+
 from ml.contract.errors import InvalidData
 from ml.contract.serving import DEFAULT_IMAGE_SIZE, LABELS
+from ml.data import film_cache
 from ml.data.file_name import printable
-from ml.data.films import PARTS, DataSet, Excluded
+from ml.data.films import PARTS, DataSet, Excluded, Images
 from ml.data.kaggle_layout import LAYOUT, Misfit, Placed, files, label_of, patient_of
 from ml.data.partition import Film, apart, stacked
 from ml.data.preparation import UnreadableFilm, opened_and_prepared
+from ml.data.prepared import PreparedImages
 
 __all__ = ["label_of", "patient_of", "read"]
 
@@ -33,13 +37,7 @@ def read(path: Path, image_size: int | None) -> DataSet:
         else:
             mislabelled = "mislabelled: " if file.misfit == Misfit.MISLABELLED else ""
             excluded.append(Excluded(film=file.name, reason=f"{mislabelled}{file.reason}"))
-    readable = []
-    with ThreadPoolExecutor() as pool:
-        for result in pool.map(lambda file: _film(file, size), placed):
-            if isinstance(result, Excluded):
-                excluded.append(result)
-            else:
-                readable.append(result)
+    readable, images = _readable(path, placed, size, excluded)
     _require_both_classes(path, readable, excluded)
     films = _without_repetition(readable, excluded)
     nameless = sum(film.patient == film.name for film in films)
@@ -48,13 +46,36 @@ def read(path: Path, image_size: int | None) -> DataSet:
         source=printable(path),
         digest=_digest(readable),
         image_size=size,
-        parts=stacked(films),
+        parts=stacked(films, images, readable),
         excluded=tuple(excluded),
         remarks=tuple(remarks),
     )
 
 
-def _film(file: Placed, size: int) -> Film | Excluded:
+def _readable(
+    path: Path, placed: list[Placed], size: int, excluded: list[Excluded]
+) -> tuple[list[Film], Images | PreparedImages]:
+    """The films that can be read, each with its image; the others go to ``excluded``."""
+
+    def decode(file: Placed) -> tuple[Film, Images] | Excluded:
+        return _decoded(file, size)
+
+    if film_cache.is_needed(len(placed), size):
+        cached = film_cache.prepared(path, placed, size, decode)
+        excluded += cached.excluded
+        return cached.films, cached.images
+    films, images = [], []
+    with ThreadPoolExecutor() as pool:
+        for result in pool.map(decode, placed):
+            if isinstance(result, Excluded):
+                excluded.append(result)
+            else:
+                films.append(result[0])
+                images.append(result[1])
+    return films, np.array(images, np.float32).reshape(-1, size, size, 1)
+
+
+def _decoded(file: Placed, size: int) -> tuple[Film, Images] | Excluded:
     try:
         content = file.file.read_bytes()
         film, image = opened_and_prepared(content, size)
@@ -62,14 +83,14 @@ def _film(file: Placed, size: int) -> Film | Excluded:
         return Excluded(film=file.name, reason=str(error))
     except OSError as error:
         return Excluded(film=file.name, reason=f"cannot be read: {error.strerror}")
-    return Film(
+    found = Film(
         name=file.name,
         part=file.part,
         label=LABELS.index(file.label),
         patient=file.patient or film.patient or file.name,
         content=hashlib.sha256(content).hexdigest(),
-        image=image,
     )
+    return found, image
 
 
 def _require_both_classes(path: Path, films: list[Film], excluded: list[Excluded]) -> None:

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ml.contract.errors import InvalidData
 from ml.contract.serving import LABELS
 from ml.data.films import PARTS, Excluded, Films, Images
+from ml.data.prepared import PreparedImages
 
 FEWEST_VALIDATION_FILMS = 50
 """Of each class; with fewer a validation part says nothing (Kaggle's own has 8 of each)."""
@@ -27,7 +29,6 @@ class Film:
     """Tells patients apart; a film of an unknown patient has one of its own."""
     content: str
     """SHA-256 of the file."""
-    image: Images
 
 
 def apart(
@@ -122,13 +123,19 @@ def _validation_patients(source: str, films: list[Film]) -> set[str]:
     return set(patients[held_out])
 
 
-def stacked(films: list[Film]) -> dict[str, Films]:
-    """The films of each part, in the order of their contents."""
+def stacked(
+    films: list[Film], images: Images | PreparedImages, order: list[Film]
+) -> dict[str, Films]:
+    """The films of each part, in the order of their contents.
+
+    ``images`` [n, size, size, 1] are those of ``order``, of which the films are some.
+    """
+    row = {film.name: index for index, film in enumerate(order)}
     ordered = sorted(films, key=lambda film: film.content)
     parts = {part: [film for film in ordered if film.part == part] for part in PARTS}
     return {
         part: Films(
-            images=np.stack([film.image for film in chosen]),
+            images=_taken(images, np.array([row[film.name] for film in chosen])),
             labels=np.array([film.label for film in chosen], np.uint8),
             # A film of an unknown patient has one of its own, named like the film.
             patients=tuple(None if it.patient == it.name else it.patient for it in chosen),
@@ -136,3 +143,7 @@ def stacked(films: list[Film]) -> dict[str, Films]:
         for part, chosen in parts.items()
         if chosen
     }
+
+
+def _taken(images: Images | PreparedImages, rows: NDArray[np.intp]) -> Images | PreparedImages:
+    return images.select(rows) if isinstance(images, PreparedImages) else images[rows]

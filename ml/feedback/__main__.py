@@ -13,7 +13,7 @@ from uuid import uuid4
 from rich.console import Console
 
 from ml.contract.errors import UserError
-from ml.feedback.reading import CONFIDENCES, GROUND_TRUTHS, InvalidReading, Reading
+from ml.feedback.reading import CONFIDENCES, InvalidReading, Reading, require_verdict
 from ml.terminal.command import Options, add_environment_option, run
 from ml.terminal.progress import bar
 
@@ -85,7 +85,10 @@ def _options() -> argparse.ArgumentParser:
     one = parser.add_argument_group("one reading, by whoever is authenticated, read now")
     one.add_argument("--prediction", metavar="ID", help="the request id of the prediction")
     one.add_argument(
-        "--verdict", choices=GROUND_TRUTHS, help="what the reader sees; INDETERMINATE is no label"
+        "--verdict",
+        metavar="VERDICT",
+        help="what the reader sees: a label of the test's task, NORMAL or PNEUMONIA where the "
+        "environment names no other, or INDETERMINATE, which is no label",
     )
     one.add_argument(
         "--blind",
@@ -110,6 +113,11 @@ def _options() -> argparse.ArgumentParser:
 def _one(given: argparse.Namespace, console: Console) -> int:
     from ml.feedback.client import WRITTEN, FeedbackClient
 
+    verdicts = _verdicts(given.environment)
+    try:
+        require_verdict(given.verdict, verdicts)
+    except InvalidReading as invalid:
+        raise UserError(f"--verdict: {invalid}") from invalid
     client = FeedbackClient.connect(given.environment, endpoint=given.endpoint)
     try:
         reading = Reading(
@@ -136,11 +144,18 @@ def _one(given: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _verdicts(environment: str) -> tuple[str, ...]:
+    from infra.declared.environment import load
+
+    tests = load(environment).tests.values()
+    return tuple(dict.fromkeys(verdict for test in tests for verdict in test.task.verdicts))
+
+
 def _sheet(given: argparse.Namespace, console: Console) -> int:
     from ml.feedback.client import FAILED, WRITTEN, FeedbackClient
     from ml.feedback.sheet import read
 
-    lines = read(given.sheet)
+    lines = read(given.sheet, _verdicts(given.environment))
     if given.report is not None and not given.report.parent.is_dir():
         raise UserError(f"--report {given.report}: there is no folder {given.report.parent}.")
     problems = [(it.number, "", "invalid", str(it.problem)) for it in lines if it.problem]

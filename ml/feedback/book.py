@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, Self
 
 from ml.contract.tables import PREDICTION_FEEDBACK
+from ml.contract.task import PNEUMONIA
 from ml.feedback.reading import InvalidReading, Reading
 from ml.feedback.setting import Setting
 from ml.workspace.connection import WorkspaceError
@@ -64,13 +65,15 @@ JOIN (SELECT explode(from_json(:feedback_ids, 'ARRAY<STRING>')) AS feedback_id) 
 ON known.feedback_id = asked.feedback_id
 """  # noqa: S608 - the columns are constants
 
+_ANSWER: Final = PNEUMONIA.answer_type
+
 # By either id, each with a join of its own: one over both would compare every row with every row.
 _KNOWN_REQUESTS: Final = "\nUNION ALL\n".join(
     f"""
 SELECT
   asked.request_id,
   COALESCE(logged.client_request_id, logged.databricks_request_id) AS named,
-  size(from_json(logged.response, 'predictions ARRAY<ARRAY<DOUBLE>>').predictions) AS images
+  size(from_json(logged.response, 'predictions ARRAY<{_ANSWER}>').predictions) AS images
 FROM IDENTIFIER(:payload_table) AS logged
 JOIN (SELECT explode(from_json(:request_ids, 'ARRAY<STRING>')) AS request_id) AS asked
 ON logged.{column} = asked.request_id
@@ -109,7 +112,7 @@ class _Known:
     @classmethod
     def of_row(cls, row: Row) -> Self:
         try:
-            reading = Reading.from_text(row)
+            reading = Reading.from_text(row, verdicts=None)
         except InvalidReading:
             reading = None
         return cls(
@@ -163,7 +166,7 @@ class ReadingBook:
         readings: dict[int, Reading] = {}
         for index, row in enumerate(rows):
             try:
-                readings[index] = _checked(row)
+                readings[index] = _checked(row, self._setting.verdicts)
             except InvalidReading as invalid:
                 outcomes[index] = _refused(row.get("feedback_id"), str(invalid))
         if readings:
@@ -244,8 +247,8 @@ class ReadingBook:
         if not recorded and self._setting.unknown_request == "refuse":
             return (
                 f"prediction_id = {reading.prediction_id!r}: no such prediction is in "
-                f"{self._setting.payload_table}; rows arrive there up to an hour after the answer. "
-                "Send it later, or correct the id"
+                f"{' or '.join(table for table, _ in self._setting.payloads)}; rows arrive "
+                "there up to an hour after the answer. Send it later, or correct the id"
             )
         return None
 
@@ -266,20 +269,15 @@ class ReadingBook:
         """Those of their predictions that the inference table has, under the id that was given,
         and by what the view of the predictions names them: the client's id where there is one."""
         predictions = {reading.prediction_id for reading in readings}
-        if self._setting.payload_table is None:
+        if not self._setting.payloads:
             return {}
         further = {it: found for it in predictions if (found := _FURTHER_IMAGE.fullmatch(it))}
         requests = predictions | {found["request"] for found in further.values()}
-        try:
-            rows = self._warehouse.execute(
-                _KNOWN_REQUESTS,
-                payload_table=self._setting.payload_table,
-                request_ids=json.dumps(sorted(requests)),
-            )
-        except StatementError as error:
-            if _NO_SUCH_TABLE not in str(error):
-                raise
-            rows = []  # serving creates the table with the first request that it logs
+        rows = [
+            row
+            for payload_table, answer_type in self._setting.payloads
+            for row in self._logged(payload_table, answer_type, requests)
+        ]
         images: dict[str, int] = {}
         names: dict[str, str] = {}
         for row in rows:
@@ -291,6 +289,21 @@ class ReadingBook:
             if images.get(found["request"], 0) > int(found["image"]):
                 known.setdefault(it, f"{names[found['request']]}#{found['image']}")
         return known
+
+    def _logged(
+        self, payload_table: str, answer_type: str, requests: Iterable[str]
+    ) -> Sequence[Row]:
+        """What an inference table has of requests."""
+        try:
+            return self._warehouse.execute(
+                _KNOWN_REQUESTS.replace(_ANSWER, answer_type),
+                payload_table=payload_table,
+                request_ids=json.dumps(sorted(requests)),
+            )
+        except StatementError as error:
+            if _NO_SUCH_TABLE not in str(error):
+                raise
+            return []  # serving creates the table with the first request that it logs
 
     def _insert(self, readings: Iterable[Reading], recorded: set[str]) -> int:
         rows = [
@@ -309,8 +322,8 @@ _OTHER_READING: Final = (
 )
 
 
-def _checked(row: Mapping[str, Any]) -> Reading:
-    reading = Reading.from_row(row)
+def _checked(row: Mapping[str, Any], verdicts: Sequence[str]) -> Reading:
+    reading = Reading.from_row(row, verdicts)
     if reading.timestamp > datetime.now(UTC) + _CLOCKS_DIFFER_BY:
         raise InvalidReading.of(
             "timestamp",

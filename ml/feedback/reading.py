@@ -7,22 +7,23 @@ the columns of `ml.contract.tables.PREDICTION_FEEDBACK`, in the same names; `pen
 
 import difflib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final, Self, TypeVar
 
-from ml.contract.serving import LABELS
+from ml.contract.task import INDETERMINATE, PNEUMONIA
 
-INDETERMINATE: Final = "INDETERMINATE"
-"""The reader can not tell: a verdict, but no label."""
+__all__ = ["CONFIDENCES", "GROUND_TRUTHS", "INDETERMINATE", "InvalidReading", "Reading"]
 
-GROUND_TRUTHS: Final = (*LABELS, INDETERMINATE)
+GROUND_TRUTHS: Final = PNEUMONIA.verdicts
+"""What a reader may say of a film; of another task, its `verdicts`."""
 CONFIDENCES: Final = ("LOW", "MEDIUM", "HIGH")
 
 LONGEST_ID: Final = 256
 LONGEST_SOURCE: Final = 100
 LONGEST_NOTES: Final = 4000
+LONGEST_VERDICT: Final = 63
 
 Row = dict[str, str | int | float | bool | None]
 """A reading as JSON has it, by field; times are ISO 8601 with their offset."""
@@ -69,7 +70,7 @@ class Reading:
     radiologist_id: str
     """Who read: the identity that the workspace has authenticated."""
     ground_truth: str
-    """One of GROUND_TRUTHS."""
+    """One of the verdicts of the prediction's task."""
     timestamp: datetime
     """When the reader decided."""
     blind: bool
@@ -96,8 +97,13 @@ class Reading:
                 object.__setattr__(self, name, whole)
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Self:
-        """A reading from JSON. Raises InvalidReading with every problem of the row."""
+    def from_row(
+        cls, row: Mapping[str, Any], verdicts: Sequence[str] | None = GROUND_TRUTHS
+    ) -> Self:
+        """A reading from JSON; ``verdicts`` None takes those of any task.
+
+        Raises InvalidReading with every problem of the row.
+        """
         problems = [_unknown(name, row[name]) for name in row if name not in _FIELDS]
         values: dict[str, Any] = {}
         for name in _FIELDS:
@@ -107,6 +113,10 @@ class Reading:
             if name == "sampling_probability" and type(value) is int:
                 value = float(value)
             values[name] = value
+        said = values["ground_truth"]
+        if verdicts is not None and said is not None and said not in verdicts:
+            problems.append(_no_verdict(said, verdicts))
+            values["ground_truth"] = verdicts[0]  # is no second problem
         try:
             reading = cls(**values)
         except InvalidReading as invalid:
@@ -116,7 +126,9 @@ class Reading:
         return reading
 
     @classmethod
-    def from_text(cls, row: Mapping[str, str | None]) -> Self:
+    def from_text(
+        cls, row: Mapping[str, str | None], verdicts: Sequence[str] | None = GROUND_TRUTHS
+    ) -> Self:
         """A reading from a row of a CSV file, or of a warehouse's answer: every value is text.
 
         What is empty is absent. Raises InvalidReading.
@@ -125,7 +137,8 @@ class Reading:
             {
                 name: _TEXTS[name](value) if name in _TEXTS and value else value or None
                 for name, value in row.items()
-            }
+            },
+            verdicts,
         )
 
     def as_row(self) -> Row:
@@ -147,6 +160,7 @@ _LONGEST: Final = {
     "supersedes": LONGEST_ID,
     "feedback_source": LONGEST_SOURCE,
     "notes": LONGEST_NOTES,
+    "ground_truth": LONGEST_VERDICT,
 }
 _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
@@ -222,8 +236,19 @@ def _check_text(name: str, value: object) -> str | None:
     return None
 
 
-def _check_verdict(_: str, value: object) -> str | None:
-    return None if value in GROUND_TRUTHS else f"one of {', '.join(GROUND_TRUTHS)}"
+def require_verdict(said: str, verdicts: Sequence[str]) -> None:
+    """Raises InvalidReading for what a reader can not say of the task."""
+    if said not in verdicts:
+        raise InvalidReading((_no_verdict(said, verdicts),))
+
+
+def _no_verdict(said: object, verdicts: Sequence[str]) -> Problem:
+    return Problem(
+        field="ground_truth",
+        value=said,
+        rule=f"one of {', '.join(verdicts)}",
+        way_out=f"for example: {verdicts[0]}",
+    )
 
 
 def _check_confidence(_: str, value: object) -> str | None:
@@ -248,7 +273,6 @@ def _check_probability(_: str, value: object) -> str | None:
 _CHECKS: Final[Mapping[str, Callable[[str, object], str | None]]] = {
     **dict.fromkeys(_LONGEST, _check_text),
     **dict.fromkeys(_TIMES, _check_time),
-    "ground_truth": _check_verdict,
     "confidence": _check_confidence,
     "blind": _check_blind,
     "sampling_probability": _check_probability,

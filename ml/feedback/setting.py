@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Self
 
 from ml.contract.serving import UNKNOWN_REQUESTS, FeedbackVariable, UnknownRequest
+from ml.contract.task import INDETERMINATE, PNEUMONIA
 
 
 class NotSetUp(RuntimeError):
@@ -18,7 +20,20 @@ class Setting:
     warehouse_id: str
     table: str
     payload_table: str | None
+    """The inference table, or those of several A/B tests with commas between."""
     unknown_request: UnknownRequest
+    verdicts: tuple[str, ...] = PNEUMONIA.verdicts
+    """What readers may say."""
+    answer_type: str | None = None
+    """The answer to one input as a type of SQL, one for each inference table; None: as of
+    pneumonia."""
+
+    @property
+    def payloads(self) -> tuple[tuple[str, str], ...]:
+        """The inference tables, one by one, and the type of an answer in each."""
+        tables = self.payload_table.split(",") if self.payload_table else []
+        types = self.answer_type.split(",") if self.answer_type else []
+        return tuple(zip_longest(tables, types[: len(tables)], fillvalue=PNEUMONIA.answer_type))
 
     @classmethod
     def from_variables(cls, variables: Mapping[str, str]) -> Self:
@@ -52,4 +67,10 @@ class Setting:
             table=told[FeedbackVariable.TABLE],
             payload_table=payload_table,
             unknown_request=unknown,
+            verdicts=_verdicts(told[FeedbackVariable.LABELS]),
+            answer_type=told[FeedbackVariable.ANSWER_TYPE] or None,
         )
+
+
+def _verdicts(labels: str) -> tuple[str, ...]:
+    return (*labels.split(","), INDETERMINATE) if labels else PNEUMONIA.verdicts

@@ -1,7 +1,7 @@
 """A sheet of readings: a CSV file, a reading a line, with the fields of a reading as its head."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
@@ -9,7 +9,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from ml.contract.errors import UserError
 from ml.data.text_file import NotText, sheet_in
-from ml.feedback.reading import InvalidReading, Reading
+from ml.feedback.reading import GROUND_TRUTHS, InvalidReading, Reading
 
 FIELDS: Final = tuple(field.name for field in fields(Reading))
 _WITHOUT_ID: Final = tuple(name for name in FIELDS if name != "feedback_id")
@@ -29,7 +29,7 @@ class Line:
     problem: str | None
 
 
-def read(file: Path) -> list[Line]:
+def read(file: Path, verdicts: Sequence[str] = GROUND_TRUTHS) -> list[Line]:
     """Every line of a sheet.
 
     A column `feedback_id` may be left out: a line has an id of what it says then, so that the same
@@ -38,7 +38,7 @@ def read(file: Path) -> list[Line]:
     try:
         rows = sheet_in(file, FIELDS)
         _require_head(file, list(rows.fieldnames or ()))
-        return list(_lines(rows))
+        return list(_lines(rows, verdicts))
     except NotText as error:
         raise InvalidSheet(str(error)) from error
     except csv.Error as error:
@@ -61,7 +61,7 @@ def _require_head(file: Path, head: list[str]) -> None:
         )
 
 
-def _lines(rows: "csv.DictReader[str]") -> Iterator[Line]:
+def _lines(rows: "csv.DictReader[str]", verdicts: Sequence[str]) -> Iterator[Line]:
     for row in rows:
         number = rows.line_num
         if None in row or None in row.values():
@@ -70,7 +70,7 @@ def _lines(rows: "csv.DictReader[str]") -> Iterator[Line]:
         said = {name: value.strip() or None for name, value in row.items()}
         said["feedback_id"] = said.get("feedback_id") or _id_of(said)
         try:
-            yield Line(number=number, reading=Reading.from_text(said), problem=None)
+            yield Line(number=number, reading=Reading.from_text(said, verdicts), problem=None)
         except InvalidReading as invalid:
             yield Line(number=number, reading=None, problem="; ".join(map(str, invalid.problems)))
 

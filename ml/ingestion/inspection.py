@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from ml.data.dicom.header import without_the_patient
 from ml.data.film_file import UnreadableFilm, opened
 from ml.data.films import PARTS
 from ml.data.image_id import image_id_by
@@ -18,6 +19,7 @@ class Film:
 
     original: Original
     sha256: str
+    """Of the file as it is kept, as is its size."""
     file_size: int
     """Bytes."""
     width: int
@@ -43,14 +45,15 @@ def inspect(original: Original, *, any_modality: bool = False) -> Film | Refusal
         content = original.read()
         # A JPEG is read to its end at an eighth of its size, in a fraction of the time.
         film = opened(content, 1, any_modality=any_modality)
+        kept = without_the_patient(content)
     except UnreadableFilm as error:
         return _refuse(original, Category(error.fault), str(error))
     except OSError as error:
         return _refuse(original, Category.CORRUPT, f"cannot be read: {error.strerror}")
     return Film(
         original=replace(original, patient=original.patient or film.patient),
-        sha256=hashlib.sha256(content).hexdigest(),
-        file_size=len(content),
+        sha256=hashlib.sha256(kept).hexdigest(),
+        file_size=len(kept),
         width=film.width,
         height=film.height,
         suffix=film.suffix,

@@ -10,14 +10,14 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from ml.contract.errors import UserError
-from ml.contract.serving import DECISION_THRESHOLD, LABELS
+from ml.contract.task import PNEUMONIA, Task
 from ml.prediction.context import Context, Described
 
 DEFAULT_JOURNAL: Final = Path(".local") / "predictions.db"
@@ -63,13 +63,14 @@ class Prediction:
     arm: str
     """The served entity that answered."""
     probability: float
-    """Of PNEUMONIA."""
+    """Of the task's positive label."""
     databricks_request_id: str
+    task: Task = field(default=PNEUMONIA, repr=False, compare=False)
+    """Whose labels the call is one of."""
 
-    def call(self, threshold: float = DECISION_THRESHOLD) -> str:
-        """The label at a threshold: a probability at or above it calls PNEUMONIA."""
-        negative, positive = LABELS
-        return positive if self.probability >= threshold else negative
+    def call(self, threshold: float | None = None) -> str:
+        """The label at a threshold, by default the task's."""
+        return self.task.call(self.probability, threshold)
 
 
 @dataclass(frozen=True, kw_only=True)

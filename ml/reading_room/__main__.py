@@ -10,7 +10,13 @@ from pathlib import Path
 from infra.declared.local_workspace import HOST
 from ml.contract.errors import UserError
 from ml.reading_room.identity import FORWARDED_EMAIL
-from ml.terminal.command import Options, add_environment_option, run, whole_number
+from ml.terminal.command import (
+    Options,
+    add_environment_option,
+    add_test_option,
+    run,
+    whole_number,
+)
 
 DEFAULT_PORT = 8190
 _JOURNALS = Path(".local/reading-room")
@@ -43,6 +49,7 @@ def _options() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_environment_option(parser, "whose films")
+    add_test_option(parser)
     parser.add_argument(
         "--warehouse",
         metavar="NAME",
@@ -75,12 +82,14 @@ def _options() -> argparse.ArgumentParser:
         "--journal",
         type=Path,
         metavar="FILE",
-        help=f"keeps readings until they are written. Default: {_JOURNALS}/ENVIRONMENT.sqlite",
+        help=f"keeps readings until they are written. Default: {_JOURNALS}/ENVIRONMENT.sqlite, of "
+        "a test of another name than ab_test ENVIRONMENT.TEST.sqlite",
     )
     return parser
 
 
 def _serve(given: argparse.Namespace) -> None:
+    from infra.declared.endpoints import FIRST_TEST
     from infra.declared.environment import load
     from ml.reading_room.opening import opened
     from ml.reading_room.server import server
@@ -91,8 +100,9 @@ def _serve(given: argparse.Namespace) -> None:
             f"--host {given.host}: without a proxy that signs users in, everybody who reaches this "
             f"address would read under your name. Leave --host out, or add --behind-proxy."
         )
-    environment = load(given.environment)
-    journal = given.journal or _JOURNALS / f"{environment.name}.sqlite"
+    environment = load(given.environment, given.test)
+    of = "" if environment.test == FIRST_TEST else f".{environment.test}"
+    journal = given.journal or _JOURNALS / f"{environment.name}{of}.sqlite"
     journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     secret = None if given.behind_proxy else secret_in(journal.with_name(f"{journal.name}.key"))
     with (

@@ -8,7 +8,8 @@ itself comes with it.
 
 import io
 import json
-from collections.abc import Collection, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -80,16 +81,20 @@ class IngestedFilms:
         return None
 
 
-class Films:
-    """The films behind the predictions of one A/B test. Thread-safe."""
+class Logged(ABC):
+    """What serving has logged of the cases behind the predictions of one A/B test. Thread-safe."""
 
-    def __init__(self, warehouse: Warehouse, analysis: Analysis, ingested: IngestedFilms) -> None:
+    field: str
+    """Of a request: the list of what is asked about."""
+    media_type: str
+    """Of what a reader is shown."""
+
+    def __init__(self, warehouse: Warehouse, analysis: Analysis) -> None:
         self._warehouse = warehouse
         self._tables = {
             "predictions": analysis.full_name("predictions"),
             "payload": analysis.filled_in("$payload"),
         }
-        self._ingested = ingested
         self._sent: dict[str, str] = {}
 
     def names(self, prediction_ids: Collection[str]) -> Mapping[str, str]:
@@ -102,10 +107,38 @@ class Films:
         unknown = [it for it in prediction_ids if it not in named and it not in self._sent]
         for start in range(0, len(unknown), _NAMES_A_STATEMENT):
             some = unknown[start : start + _NAMES_A_STATEMENT]
-            rows = self._warehouse.execute(_NAMES, wanted=json.dumps(some), **self._tables)
+            rows = self._warehouse.execute(
+                self._of_the_request(_NAMES), wanted=json.dumps(some), **self._tables
+            )
             self._sent |= {it: it for it in some}
             self._sent |= {str(it["prediction_id"]): it["film"] for it in rows if it["film"]}
         return {it: named.get(it) or self._sent[it] for it in prediction_ids}
+
+    def sent(self, prediction_id: str) -> Iterator[str]:
+        """What was sent of a case, as JSON, where it is logged. Raises WorkspaceError."""
+        for row in self._warehouse.execute(
+            self._of_the_request(_PICTURE), prediction_id=prediction_id, **self._tables
+        ):
+            if row["picture"] is not None:
+                yield row["picture"]
+
+    @abstractmethod
+    def picture(self, predictions: Sequence[Drawn]) -> bytes:
+        """What a reader is shown of a case. Raises NoPicture, and WorkspaceError."""
+
+    def _of_the_request(self, statement: str) -> str:
+        return statement.replace("$.inputs[", f"$.{self.field}[")
+
+
+class Films(Logged):
+    """The films behind the predictions of one A/B test. Thread-safe."""
+
+    field = "inputs"
+    media_type = "image/png"
+
+    def __init__(self, warehouse: Warehouse, analysis: Analysis, ingested: IngestedFilms) -> None:
+        super().__init__(warehouse, analysis)
+        self._ingested = ingested
 
     def picture(self, predictions: Sequence[Drawn]) -> bytes:
         """A PNG, 8 bits of grey. Raises NoPicture, and WorkspaceError."""
@@ -115,11 +148,8 @@ class Films:
         ):
             return picture_of_file(content)
         for prediction_id in ids:
-            for row in self._warehouse.execute(
-                _PICTURE, prediction_id=prediction_id, **self._tables
-            ):
-                if row["picture"] is not None:
-                    return picture_of_request(row["picture"])
+            for sent in self.sent(prediction_id):
+                return picture_of_request(sent)
         raise NoPicture(f"neither the file nor the request of {', '.join(ids)} is there")
 
 

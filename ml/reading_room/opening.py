@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING, Final
 
 from infra.declared.analysis import Analysis
 from ml.contract.errors import UserError
+from ml.contract.task import TableInput
 from ml.feedback.client import FeedbackClient
 from ml.reading_room.delivery import PATIENCE_SECONDS, Delivery
-from ml.reading_room.films import Films, IngestedFilms
+from ml.reading_room.films import Films, IngestedFilms, Logged
 from ml.reading_room.identity import FORWARDED_EMAIL, ForwardedIdentity, WorkspaceIdentity
 from ml.reading_room.journal import Journal
 from ml.reading_room.queue import Queue
 from ml.reading_room.room import Room
+from ml.reading_room.rows import Rows
 from ml.reading_room.server import application
 from ml.workspace.connection import connect
 from ml.workspace.endpoint import Endpoint
 from ml.workspace.warehouse import StatementError, Warehouse
 
 if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
     from starlette.applications import Starlette
 
     from infra.declared.environment import Environment
@@ -48,7 +51,7 @@ def opened(
     if analysis is None:
         raise UserError(
             f"environment {environment.name} logs no predictions, so there is nothing to read. "
-            "Add [ab_test.inference_table] to its file and deploy it."
+            f"Add [{environment.test}.inference_table] to its file and deploy it."
         )
     if environment.feedback is None:
         raise UserError(
@@ -62,7 +65,7 @@ def opened(
         delivery = Delivery(kept, endpoint, patience_seconds)
         room = Room(
             queue=Queue(named, environment, analysis),
-            films=Films(named, analysis, IngestedFilms(client, environment)),
+            films=_shown(client, named, environment, analysis),
             journal=kept,
             delivery=delivery,
             readers=environment.reading.readers,
@@ -77,4 +80,16 @@ def opened(
             ) from error
         identity = ForwardedIdentity(proxy_header) if behind_proxy else WorkspaceIdentity.of(client)
         with delivery.running():
-            yield application(room, identity, behind_proxy=behind_proxy, secret=secret)
+            yield application(
+                room, identity, analysis.task, behind_proxy=behind_proxy, secret=secret
+            )
+
+
+def _shown(
+    client: "WorkspaceClient", warehouse: Warehouse, environment: "Environment", analysis: Analysis
+) -> Logged:
+    """What readers see of a case: its picture, or its columns."""
+    asked = analysis.task.input
+    if isinstance(asked, TableInput):
+        return Rows(warehouse, analysis, columns=asked)
+    return Films(warehouse, analysis, IngestedFilms(client, environment))

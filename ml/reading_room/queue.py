@@ -11,15 +11,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from infra.declared.analysis import Analysis, standing
-from ml.contract.serving import LABELS
 from ml.reading_room.assignment import Readings
 from ml.reading_room.sampler import Drawn, Sampler
 from ml.workspace.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from infra.declared.environment import Environment
-
-_POSITIVE: Final = LABELS[1]
 
 _CALLS: Final = """
 SELECT prediction_id, predicted_label, probability
@@ -64,6 +61,7 @@ class Queue:
         self._readings = standing(
             replace(analysis, simulations_count=False).readings, "prediction_id"
         )
+        self._positive = analysis.task.positive
         plan = environment.reading
         self._sampler = Sampler(
             audit_share=plan.audit_share,
@@ -84,7 +82,7 @@ class Queue:
 
     def _drawn(self) -> Iterator[Drawn]:
         for row in self._warehouse.execute(_CALLS, predictions=self._predictions):
-            called_positive = row["predicted_label"] == _POSITIVE
+            called_positive = row["predicted_label"] == self._positive
             drawn = self._sampler.draw(
                 str(row["prediction_id"]),
                 called_positive=called_positive,

@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 from ml.feedback.reading import Reading
 from ml.reading_room.assignment import Readings, open_to
 from ml.reading_room.delivery import Delivery
-from ml.reading_room.films import Films, NoPicture
+from ml.reading_room.films import Logged, NoPicture
 from ml.reading_room.journal import Entry, Journal, Loan, State
 from ml.reading_room.queue import Case, Output, Queue
 from ml.reading_room.sampler import Drawn
@@ -72,7 +72,7 @@ class Room:
     """One reading room. Thread-safe."""
 
     def __init__(
-        self, *, queue: Queue, films: Films, journal: Journal, delivery: Delivery, readers: int
+        self, *, queue: Queue, films: Logged, journal: Journal, delivery: Delivery, readers: int
     ) -> None:
         self._queue = queue
         self._films = films
@@ -87,6 +87,11 @@ class Room:
         self._asked_at: float | None = None
         self._unavailable: set[str] = set()
         self._pictures: dict[str, bytes] = {}
+
+    @property
+    def media_type(self) -> str:
+        """Of what a reader is shown."""
+        return self._films.media_type
 
     def look(self) -> None:
         """Asks the tables, so that what is missing shows before a reader comes.

@@ -21,8 +21,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
 from infra.declared.local_workspace import LOOPBACK_NAMES
-from ml.contract.serving import DECISION_THRESHOLD
-from ml.feedback.reading import CONFIDENCES, GROUND_TRUTHS, LONGEST_NOTES, InvalidReading
+from ml.contract.task import TableInput, Task
+from ml.feedback.reading import CONFIDENCES, LONGEST_NOTES, InvalidReading, require_verdict
 from ml.reading_room.films import NoPicture
 from ml.reading_room.identity import Identity, UnknownReader
 from ml.reading_room.journal import State
@@ -71,11 +71,16 @@ class _Chosen(BaseModel):
 
 
 def application(
-    room: Room, identity: Identity, *, behind_proxy: bool, secret: str | None = None
+    room: Room,
+    identity: Identity,
+    task: Task,
+    *,
+    behind_proxy: bool,
+    secret: str | None = None,
 ) -> Starlette:
     """The server's application. Without a proxy it answers this machine's names alone, and with a
     `secret` whoever has it."""
-    pages = Pages(room, identity)
+    pages = Pages(room, identity, task)
     hosts = ["*"] if behind_proxy else [*LOOPBACK_NAMES]
     return Starlette(
         routes=[
@@ -131,8 +136,9 @@ def server(app: Starlette) -> uvicorn.Server:
 class Pages:
     """The routes. What may take a while runs beside the server's loop."""
 
-    def __init__(self, room: Room, identity: Identity) -> None:
+    def __init__(self, room: Room, identity: Identity, task: Task) -> None:
         self._room = room
+        self._task = task
         self._identity = identity
         self._templates = Jinja2Templates(directory=_PAGE)
 
@@ -143,10 +149,14 @@ class Pages:
             "page.html",
             {
                 "reader": self._identity.reader(request),
-                "verdicts": GROUND_TRUTHS,
+                "verdicts": self._task.verdicts,
                 "confidences": CONFIDENCES,
                 "longest_notes": LONGEST_NOTES,
-                "threshold": DECISION_THRESHOLD,
+                "threshold": self._task.threshold,
+                "positive": self._task.positive,
+                "words": self._task.words,
+                "said": self._task.said,
+                "is_table": isinstance(self._task.input, TableInput),
             },
         )
 
@@ -164,16 +174,17 @@ class Pages:
         )
 
     async def film(self, request: Request) -> Response:
-        """The picture of a loan, a PNG."""
+        """The picture of a loan, a PNG, or its columns, JSON."""
         picture = await run_in_threadpool(
             self._room.picture, self._identity.reader(request), request.path_params["token"]
         )
-        return Response(picture, media_type="image/png")
+        return Response(picture, media_type=self._room.media_type)
 
     async def read(self, request: Request) -> Response:
         """Saves a reading of a loan, or a correction of one."""
         reader = self._identity.reader(request)
         entered = _Entered.model_validate_json(await _body(request))
+        require_verdict(entered.ground_truth, self._task.verdicts)
         entry = await run_in_threadpool(
             self._room.read,
             reader,

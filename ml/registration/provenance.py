@@ -11,6 +11,8 @@ REPOSITORY = Path(__file__).parents[2]
 # What decides what a network learns and how it is judged. The file of the network joins them.
 _SOURCES = (
     "ml/contract/serving.py",
+    "ml/contract/task.py",
+    "ml/contract/tasks/*.toml",
     "ml/evaluation/calibration.py",
     "ml/evaluation/discrimination.py",
     "ml/evaluation/measures.py",
@@ -52,10 +54,16 @@ def digest(sources: Iterable[Path], packages: Iterable[str]) -> str:
     digest = hashlib.sha256()
     for file in sorted(sources):
         content = hashlib.sha256(file.read_bytes()).hexdigest()
-        digest.update(f"{file.relative_to(REPOSITORY).as_posix()} {content}\n".encode())
+        digest.update(f"{_known_as(file)} {content}\n".encode())
     for requirement in pinned(packages):
         digest.update(f"{requirement}\n".encode())
     return digest.hexdigest()
+
+
+def _known_as(file: Path) -> str:
+    """The path in this repository; of a file beside it, the name."""
+    inside = file.resolve().is_relative_to(REPOSITORY)
+    return file.resolve().relative_to(REPOSITORY).as_posix() if inside else file.name
 
 
 def pinned(packages: Iterable[str]) -> list[str]:

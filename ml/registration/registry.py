@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ml.contract.arms import TRAINING
 from ml.contract.errors import UserError
+from ml.workspace.moved_registry import ARTIFACTS, follow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 LOCAL_FOLDER = Path(".local")
 """Relative to the working directory, which is the repository's root."""
 LOCAL_TRACKING_URI = f"sqlite:///{LOCAL_FOLDER}/mlflow.db"
-LOCAL_ARTIFACTS = LOCAL_FOLDER / "mlartifacts"
+LOCAL_ARTIFACTS = LOCAL_FOLDER / ARTIFACTS
 DATABRICKS_REGISTRY_URI = "databricks-uc"
 DATABRICKS_TRACKING_URI = "databricks"
 
@@ -38,6 +40,9 @@ _PATIENCE = {
 _OF_ANOTHER_RUN = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_DEFAULT_ARTIFACT_ROOT")
 
 _SECONDS_TO_ANSWER = 15
+
+_FOREIGN = "model"
+"""The folder of a model that was logged elsewhere, in its run."""
 
 
 class RegistryError(UserError):
@@ -71,8 +76,10 @@ class Registry:
 
         _quiet()
         if self.tracking_uri == LOCAL_TRACKING_URI:
-            _make_local_folder()
-        with _explained(self.uri):
+            with _private():
+                _make_local_folder()
+            follow(LOCAL_FOLDER / "mlflow.db")
+        with _explained(self.uri), _private():
             _require_an_answer(self.uri)
             mlflow.set_tracking_uri(self.tracking_uri)
             mlflow.set_registry_uri(self.uri)
@@ -103,11 +110,11 @@ class Registry:
             return dict(self.client.get_model_version(name, str(version)).tags)
 
     @contextmanager
-    def experiment(self, environment: str) -> Iterator[None]:
-        """A run in the environment's experiment."""
+    def experiment(self, environment: str) -> Iterator[str]:
+        """A run in the environment's experiment: its id."""
         import mlflow
 
-        with _explained(self.uri):
+        with _explained(self.uri), _private():
             name = os.environ.get("MLFLOW_EXPERIMENT_NAME", f"/Shared/pneumonia-{environment}")
             found = self.client.get_experiment_by_name(name)
             if found is None:
@@ -116,8 +123,8 @@ class Registry:
                 identity = self.client.create_experiment(name, artifact_location=artifacts)
             else:
                 identity = found.experiment_id
-            with mlflow.start_run(experiment_id=identity):
-                yield
+            with mlflow.start_run(experiment_id=identity) as run:
+                yield run.info.run_id
 
     def register(
         self, name: str, model_uri: str, tags: Mapping[str, str], description: str
@@ -128,10 +135,26 @@ class Registry:
         """
         import mlflow
 
-        with _explained(self.uri), _uninterrupted():
+        with _explained(self.uri), _uninterrupted(), _private():
             version = mlflow.register_model(model_uri, name, tags=dict(tags))
             self.client.update_model_version(name, version.version, description=description)
         return Registration(name=name, version=int(version.version), tags=tags)
+
+    def register_folder(
+        self,
+        name: str,
+        folder: Path,
+        tags: Mapping[str, str],
+        description: str,
+        environment: str,
+    ) -> Registration:
+        """Makes the model in a folder a version, kept with a run of an environment's experiment."""
+        import mlflow
+
+        with self.experiment(environment) as run:
+            mlflow.set_tags(dict(tags))
+            mlflow.log_artifacts(str(folder), _FOREIGN)
+        return self.register(name, f"runs:/{run}/{_FOREIGN}", tags, description)
 
     def load(self, name: str, version: int) -> "PyFuncModel":
         """A registered version as MLflow's generic model.
@@ -141,17 +164,34 @@ class Registry:
         import mlflow
 
         self._require(name, version)
-        with _explained(self.uri):
+        with _explained(self.uri), _private():
             model: PyFuncModel = mlflow.pyfunc.load_model(f"models:/{name}/{version}")
         return model
+
+    def download(self, name: str, version: int, path: str, folder: Path) -> Path | None:
+        """A file among a version's artifacts, in ``folder``; None where the version has none.
+
+        Raises RegistryError, with the versions that exist, where there is no such one.
+        """
+        from mlflow.artifacts import download_artifacts
+        from mlflow.exceptions import MlflowException
+
+        self._require(name, version)
+        with _explained(self.uri):
+            try:
+                downloaded = download_artifacts(
+                    artifact_uri=f"models:/{name}/{version}/{path}", dst_path=str(folder)
+                )
+            except (MlflowException, OSError):
+                return None
+        return Path(downloaded)
 
     def _require(self, name: str, version: int) -> None:
         existing = [int(found.version) for found in self.versions(name)]
         if version not in existing:
             raise RegistryError(
                 f"{name} has no version {version} in {self.uri}: {self._held(existing)}. "
-                "Take one that exists, or register one: python -m ml.train_keras, "
-                "python -m ml.train_torch"
+                f"Take one that exists, or register one: {', '.join(TRAINING)}"
             )
 
     def _held(self, versions: list[int]) -> str:
@@ -241,6 +281,16 @@ def _uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _private() -> Iterator[None]:
+    """What MLflow writes on this machine meanwhile is for its owner alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextmanager

@@ -141,6 +141,16 @@ def add_environment_option(parser: argparse.ArgumentParser, meaning: str = "") -
     )
 
 
+def add_test_option(parser: argparse.ArgumentParser) -> None:
+    """`--test`: which of an environment's A/B tests."""
+    parser.add_argument(
+        "--test",
+        metavar="NAME",
+        help="the A/B test by the name of its table in the environment's file. Default: the only "
+        "one",
+    )
+
+
 def add_any_modality_option(parser: argparse.ArgumentParser) -> None:
     """`--any-modality`: films of anything."""
     parser.add_argument(

@@ -14,6 +14,7 @@ from rich.progress import TaskID, TextColumn
 
 from ml.contract.serving import LABELS
 from ml.data.films import Films, Images, Labels
+from ml.data.prepared import PreparedImages
 from ml.evaluation.measures import auc
 from ml.terminal.progress import bar
 from ml.training.recipe import Recipe
@@ -39,32 +40,38 @@ class Batches:
     """
 
     def __init__(self, films: Films, recipe: Recipe) -> None:
-        self._films = films
+        self.films = films
+        """All of them, unchanged: for what learns from them at once."""
         self._recipe = recipe
-        self._size = min(recipe.batch_size, len(films))
+        self._size = min(recipe.films_at_once(films.images.shape[1]), len(films))
         self._of_class = len(films) / (
             len(LABELS) * np.bincount(films.labels, minlength=len(LABELS))
         )
 
     def __len__(self) -> int:
         """Batches an epoch."""
-        return len(self._films) // self._size
+        return len(self.films) // self._size
 
     @property
     def steps(self) -> int:
         """Batches in all epochs."""
         return len(self) * self._recipe.epochs
 
+    def chosen(self, epoch: int, index: int) -> NDArray[np.intp]:
+        """Which films are in the batch of that number in an epoch."""
+        random = np.random.default_rng([self._recipe.seed, epoch])
+        order = random.permutation(len(self.films))
+        return order[index * self._size : (index + 1) * self._size]
+
     def batch(self, epoch: int, index: int) -> Batch:
         """The batch of that number in an epoch: the same films and changes on every run."""
         seed = self._recipe.seed
-        order = np.random.default_rng([seed, epoch]).permutation(len(self._films))
-        films = self._films.take(order[index * self._size : (index + 1) * self._size])
+        films = self.films.take(self.chosen(epoch, index))
         smoothing = self._recipe.label_smoothing
         targets = films.labels * (1 - smoothing) + smoothing / 2
         random = np.random.default_rng([seed, epoch, index])
         return Batch(
-            images=self._recipe.augmentation.apply(films.images, random),
+            images=self._recipe.augmentation.apply(np.asarray(films.images), random),
             targets=targets.astype(np.float32)[:, np.newaxis],
             weights=self._of_class[films.labels].astype(np.float32)[:, np.newaxis],
         )
@@ -78,10 +85,13 @@ class Network(Protocol):
         """Trainable parameters."""
 
     def fit(self, batches: Batches, recipe: Recipe, watch: "Watch") -> None:
-        """Trains; afterwards the network has the averaged weights."""
+        """Trains; afterwards the network has the weights that are kept."""
 
-    def predict(self, images: Images) -> NDArray[np.float32]:
-        """Probabilities of PNEUMONIA, [n, 1], for images [n, h, w, 1] in [0, 1]."""
+    def predict(self, images: Images | PreparedImages) -> NDArray[np.float32]:
+        """Probabilities of PNEUMONIA, [n, 1], for images [n, h, w, 1] in [0, 1].
+
+        Of images in a file, few are in memory at once.
+        """
 
     def log(self, name: str, **contract: Any) -> Any:
         """Logs the network to the current MLflow run; returns MLflow's ModelInfo.

@@ -6,8 +6,20 @@ The figures are those that were measured to carry over to films of another distr
 
 import math
 from dataclasses import dataclass, field
+from typing import Final
 
 from ml.training.augmentation import Augmentation
+
+SMALLEST_VARIANCE: Final = 4e-4
+"""Added to that of a film's pixels where a network standardizes it: a spread of 0.02 from black to
+white, so that a film of hardly any contrast is not all noise.
+
+Both networks do so first: the exposure of another X-ray machine is no finding
+(docs/reference/training.md#what-carried-over).
+"""
+
+_LARGEST_IN_FULL: Final = 128
+"""Pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +29,7 @@ class Recipe:
     epochs: int = 15
     seed: int = 0
     batch_size: int = 128
+    """Of films up to 128 pixels; see `films_at_once`."""
     peak_learning_rate: float = 2e-3
     warm_up: float = 0.1
     """Share of all steps in which the learning rate rises to its peak; then a cosine falls to 0."""
@@ -26,6 +39,10 @@ class Recipe:
     average_decay: float = 0.98
     """Of the exponential moving average of the weights, which is what is kept."""
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def films_at_once(self, image_size: int) -> int:
+        """In a batch; of large films half as many, whose layers would take 3.6 GB otherwise."""
+        return self.batch_size if image_size <= _LARGEST_IN_FULL else max(1, self.batch_size // 2)
 
     def learning_rate(self, step: int, steps: int) -> float:
         """Of one optimizer step, counted from 0."""

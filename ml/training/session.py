@@ -7,47 +7,31 @@ registry, and only then the framework.
 import argparse
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from ml.contract.arms import Arm
 from ml.data import loading
 from ml.data.films import DataSet
 from ml.registration import provenance
 from ml.terminal.command import Options, add_data_option, add_registry_options, whole_number
+from ml.training import device
 from ml.training.recipe import Recipe
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from rich.console import Console
 
+    from ml.data.films import Films
     from ml.evaluation.report import Report
     from ml.registration.registry import Registration, Registry
     from ml.training.fitting import Network
 
-
-@dataclass(frozen=True, kw_only=True)
-class Arm:
-    """One of the two models that the endpoint compares."""
-
-    command: str
-    """The module that trains it."""
-    model: str
-    """Its registered name, without catalog and schema."""
-    framework: str
-    """For people; the distribution's name is its lower case."""
-    network: str
-    """The module with its architecture."""
-    architecture: str
-    packages: tuple[str, ...]
-    """What a served version needs, to be pinned."""
-
-    @property
-    def framework_version(self) -> str:
-        """The version that is installed here."""
-        return version(self.packages[0])
+_MEASURED_AT_ONCE: Final = 256
+"""Films."""
 
 
 def options(arm: Arm) -> argparse.ArgumentParser:
@@ -57,13 +41,14 @@ def options(arm: Arm) -> argparse.ArgumentParser:
         description=f"Trains {arm.model} ({arm.architecture}, {arm.framework}) and registers it.",
     )
     add_data_option(parser)
-    parser.add_argument(
-        "--epochs",
-        type=whole_number(1, 1000),
-        default=Recipe.epochs,
-        metavar="N",
-        help="how often every training film is seen (default: %(default)s)",
-    )
+    if arm.epochs:
+        parser.add_argument(
+            "--epochs",
+            type=whole_number(1, 1000),
+            default=Recipe.epochs,
+            metavar="N",
+            help="how often every training film is seen (default: %(default)s)",
+        )
     parser.add_argument(
         "--seed",
         type=whole_number(0, 2**32 - 1),
@@ -77,6 +62,12 @@ def options(arm: Arm) -> argparse.ArgumentParser:
         metavar="PIXELS",
         help="height and width that the model takes; default: that of the films of an .npz, 64 "
         "for a folder",
+    )
+    parser.add_argument(
+        "--device",
+        choices=device.WANTED,
+        default=device.AUTO,
+        help="cuda is a GPU; auto takes one where there is one (default: %(default)s)",
     )
     add_registry_options(parser)
     parser.add_argument(
@@ -104,34 +95,42 @@ def train(arm: Arm, arguments: Sequence[str] | None) -> int:
     from ml.workspace.connection import is_local
 
     console = Console(highlight=False)
+    if given.device == device.CUDA:
+        # The framework before its turn: whether there is a GPU is asked before films are read.
+        with status(console, f"Importing {arm.framework}"), silenced_natives():
+            _device(arm, given.device)
     with status(console, f"Reading {path}"):
         data = loading.load(path, given.image_size)
     loading.require_for_training(data)
     _show_data(data, console)
     with status(console, "Opening the registry"):
         registry = Registry(given.registry, local=is_local(environment))
-    identity = _identity(arm, data, epochs=given.epochs, seed=given.seed)
+    repeated = {"epochs": given.epochs} if arm.epochs else {}
+    identity = _identity(arm, data, **repeated, seed=given.seed)
     if given.skip_if_registered and (existing := registry.existing(name, identity)):
         console.print(f"{name}: the same films, code and options gave a version already")
         _show_result(existing, given.environment, registry, console)
         return 0
-    recipe = Recipe(epochs=given.epochs, seed=given.seed)
+    recipe = Recipe(**repeated, seed=given.seed)
     with status(console, f"Importing {arm.framework}"), silenced_natives():
-        network = _network(arm, data.image_size, recipe)
+        on, shown = _device(arm, given.device)
+        network = _network(arm, data.image_size, recipe, on)
+    if on != device.CPU:
+        console.print(f"Training on {shown}")
     report = _fit(network, data, recipe, f"{name} ({arm.framework})", console)
     with status(console, "Registering the version"), silenced_natives():
-        registered = _register(arm, network, report, identity, name, environment.name, registry)
+        tags = identity | {"device": shown}
+        registered = _register(arm, network, report, tags, name, environment.name, registry)
     _show_result(registered, given.environment, registry, console)
     return 0
 
 
-def _identity(arm: Arm, data: DataSet, *, epochs: int, seed: int) -> dict[str, str]:
+def _identity(arm: Arm, data: DataSet, **options: int) -> dict[str, str]:
     """Two versions that agree in these tags are the same on the same machine."""
     return {
         "data_digest": data.digest,
         "code_digest": provenance.code_digest(_file(arm.network), arm.packages),
-        "epochs": str(epochs),
-        "seed": str(seed),
+        **{name: str(value) for name, value in options.items()},
         "image_size": str(data.image_size),
     }
 
@@ -144,8 +143,14 @@ def _file(module: str) -> Path:
     return Path(spec.origin)
 
 
-def _network(arm: Arm, image_size: int, recipe: Recipe) -> "Network":
-    network: Network = import_module(arm.network).Network(image_size, recipe.seed)
+def _device(arm: Arm, wanted: str) -> tuple[str, str]:
+    framework = f"{arm.framework} {arm.framework_version}"
+    return device.choose(wanted, import_module(arm.network), framework)
+
+
+def _network(arm: Arm, image_size: int, recipe: Recipe, on: str) -> "Network":
+    chosen = {} if on == device.CPU else {"device": on}
+    network: Network = import_module(arm.network).Network(image_size, recipe.seed, **chosen)
     return network
 
 
@@ -173,6 +178,7 @@ def _register(
 ) -> "Registration":
     import mlflow
 
+    from ml.monitoring import reference
     from ml.registration.model_card import ModelCard
     from ml.registration.registry import serving_signature
 
@@ -190,6 +196,8 @@ def _register(
         folder = Path(temporary)
         card.write(folder)
         report.write(folder / "evaluation")
+        validation = _measures(data.parts["val"])
+        reference.write(folder, {reference.PROBABILITY: report.probabilities} | validation)
         mlflow.log_params(dict(identity))
         mlflow.log_metrics(
             {f"validation_{figure}": value for figure, value in report.evaluation.figures().items()}
@@ -206,6 +214,19 @@ def _register(
         # The card travels with the version, into another registry too.
         registry.client.log_model_artifacts(logged.model_id, str(folder))
         return registry.register(name, logged.model_uri, tags, card.summary())
+
+
+def _measures(films: "Films") -> dict[str, "NDArray[np.float64]"]:
+    """What a film's pixels say of its exposure, each [n]; few films are in memory at once."""
+    import numpy as np
+
+    from ml.monitoring import inputs
+
+    found = [
+        inputs.of_images(films.images[start : start + _MEASURED_AT_ONCE])
+        for start in range(0, len(films), _MEASURED_AT_ONCE)
+    ]
+    return {name: np.concatenate([it[name] for it in found]) for name in found[0]}
 
 
 def _origin(arm: Arm) -> dict[str, str]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ml.contract.serving import LABELS
 from ml.verdict.counting.journals import UNLOGGED
 from ml.verdict.counting.tally import Standing, Tally
 from ml.verdict.rule import Finding
@@ -111,7 +110,7 @@ def readers_saw_what_was_chosen(
         cover = short[0]
         because = (
             f"readers have resolved {cover.share.value:.0%} of what the sampling probabilities "
-            f"promise of the {arms[cover.arm]}'s answers {LABELS[cover.called]} "
+            f"promise of the {arms[cover.arm]}'s answers {experiment.task.labels[cover.called]} "
             f"({cover.resolved} of {cover.films} films have a truth); at least "
             f"{1 - tolerated:.0%} is needed. Let the readers catch up, wait longer with "
             "label_maturity_hours, or log the sampling_probability that was used."
@@ -120,8 +119,8 @@ def readers_saw_what_was_chosen(
         cover = beyond[0]
         because = (
             f"readers have resolved {cover.share.value:.0%} of what the sampling probabilities "
-            f"promise of the {arms[cover.arm]}'s answers {LABELS[cover.called]}: the logged "
-            "probabilities are smaller than those that were used."
+            f"promise of the {arms[cover.arm]}'s answers {experiment.task.labels[cover.called]}: "
+            "the logged probabilities are smaller than those that were used."
         )
     else:
         because = "readers have resolved what the sampling probabilities promise."
@@ -136,7 +135,7 @@ def readers_saw_what_was_chosen(
             holds=not uneven,
             because=(
                 f"verification differs between the arms: of the answers "
-                f"{LABELS[uneven[0][0].called]} readers resolved "
+                f"{experiment.task.labels[uneven[0][0].called]} readers resolved "
                 f"{uneven[0][0].share.value:.0%} of the champion's and "
                 f"{uneven[0][1].share.value:.0%} of the challenger's share."
                 if uneven

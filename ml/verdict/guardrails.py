@@ -8,17 +8,15 @@ alpha / 2 at most, however often one looks (union bound over the sides that can 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from ml.verdict.counting.tally import Tally
+from ml.verdict.numbers import decimal, span
 from ml.verdict.rule import Finding
-from ml.verdict.statistics.betting import Floats, Interval, Moments, at_one_look
+from ml.verdict.statistics.betting import Interval
 from ml.verdict.statistics.cells import CHALLENGER
-from ml.verdict.statistics.summaries import frequency
+from ml.verdict.statistics.summaries import deviation, frequency
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment
-    from ml.evaluation.discrimination import Scores
 
 SLOWEST: Final = 0.05
 """The share of answers that may be slower than a limit of the 95th percentile."""
@@ -55,7 +53,7 @@ class Guardrail:
             holds=not self.breached,
             because=f"{name}: nothing is known yet; the limit is {limit}."
             if figure is None
-            else f"{name}: {figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f}), n = "
+            else f"{name}: {decimal(figure.value)} ({span(figure.low, figure.high)}), n = "
             f"{figure.n}, {'beyond' if self.breached else 'not shown to be beyond'} the limit of "
             f"{limit}.",
         )
@@ -100,32 +98,10 @@ def guardrails(experiment: "Experiment", tally: Tally) -> tuple[Guardrail, ...]:
         found.append(
             Guardrail(
                 name="the challenger's mean probability minus the share of PNEUMONIA",
-                figure=_distance(tally.scores(CHALLENGER), experiment.smallest_sampling, alpha),
+                figure=deviation(tally.deviations(CHALLENGER), experiment.smallest_sampling, alpha),
                 limit=declared.calibration,
                 two_sided=True,
                 by_readers=True,
             )
         )
     return tuple(found)
-
-
-def _distance(scores: "Scores", smallest_sampling: float, alpha: float) -> Interval | None:
-    """Predicted minus observed, on average over the films."""
-    if not scores.n.sum():
-        return None
-    found = at_one_look(
-        Moments(
-            u=scores.weight * (scores.probability - scores.sick),
-            v=scores.weight,
-            bound=np.full(scores.n.size, 2 / smallest_sampling),
-        ),
-        scores.n,
-    )
-    low, high = found.limits(-1.0, 1.0, alpha)
-    return Interval(
-        value=_last(found.estimates), low=_last(low), high=_last(high), n=int(scores.n.sum())
-    )
-
-
-def _last(values: Floats) -> float:
-    return float(values[-1])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ml.contract.task import Task
 from ml.evaluation.discrimination import area
 from ml.verdict.bounds import Bounds, bounds
 from ml.verdict.counting.journals import Journaled
@@ -24,7 +25,7 @@ from ml.verdict.missing import MissingTruth, missing_truth
 from ml.verdict.planning.films_needed import multiple
 from ml.verdict.planning.futility import chance_of_promotion
 from ml.verdict.ramp import early_step
-from ml.verdict.readers import ReaderErrors, agree, reader_errors
+from ml.verdict.readers import ReaderErrors, agree, agree_enough, reader_errors
 from ml.verdict.rule import Finding, Ruling, promotes, promotion_limits, rule, whatever_is_missing
 from ml.verdict.statistics.betting import Evidence, Floats, Interval
 from ml.verdict.statistics.calibration import Calibration, calibration
@@ -36,9 +37,9 @@ from ml.verdict.statistics.summaries import (
     Figures,
     auc,
     brier,
+    deviation,
     frequency,
     gains_in_the_limit,
-    mean,
     quantile,
 )
 from ml.verdict.statistics.truth import Truth
@@ -96,6 +97,8 @@ class Needed:
 class Judgement:
     """What is known of an experiment."""
 
+    task: Task
+    """Whose words the figures are reported in."""
     arms: tuple[Arm, Arm]
     gains: Figures
     bounds: Mapping[str, Bounds]
@@ -140,13 +143,14 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
         final=final,
     )
     agreement = _agreement(tally, alpha)
+    agreed = agreement.share if agreement else None
     ratio, coverage = tally.sample_ratio(), coverage_of(experiment, tally)
     read = (arms[0].labels, arms[1].labels)
     gates = (
         split_is_intact(experiment, ratio, tally.days),
         *readers_saw_what_was_chosen(experiment, coverage),
         *few_orphans(experiment, tally),
-        *agree(experiment, agreement.share if agreement else None),
+        *agree(experiment, agreed),
     )
     total = spent(experiment, counted).sum()
     guarded = guardrails(experiment, tally)
@@ -159,9 +163,15 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
         total=int(total),
         gates=gates,
         guardrails=guarded,
-        further=(whatever_is_missing(experiment, missing), finding(turned), *errors.findings),
+        further=(
+            whatever_is_missing(experiment, missing),
+            finding(turned),
+            *errors.findings,
+            *agree_enough(experiment, agreed),
+        ),
     )
     return Judgement(
+        task=experiment.task,
         arms=(arms[0], arms[1]),
         gains={
             **intervals,
@@ -208,8 +218,8 @@ def _arm(experiment: "Experiment", tally: Tally, films: Cells, arm: int) -> Arm:
     figures = _figures_of(experiment, films, arm)
     figures["auc"] = auc(experiment, area(scores), lowest=0.0)
     figures["brier"] = brier(experiment, scores)
-    figures["predicted minus observed"] = mean(
-        experiment, scores.probability - scores.sick, scores, lowest=-1.0
+    figures["predicted minus observed"] = deviation(
+        tally.deviations(arm), experiment.smallest_sampling, alpha
     )
     recalibrated = recalibration(experiment, scores)
     figures |= recalibrated.figures

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from statsmodels.stats.contingency_tables import mcnemar
 
-from ml.contract.serving import DECISION_THRESHOLD
+from ml.contract.task import PNEUMONIA as PNEUMONIA_TASK
 from ml.evaluation.discrimination import Scores, area, paired_area_difference
 from ml.verdict.gains import between, level
 from ml.verdict.planning.films_needed import multiple
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 LOOKS: Final = 40
 """At most; for the plot of the intervals over the films."""
+_PATIENTS_A_LOOK: Final = 25
+"""Where truths come one after the other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +59,26 @@ class Answers:
     challenger: Floats
     patient_key: Sequence[str | None] | None = None
     """The same for films of one patient; None for a film, or for all, where it is not known."""
+    threshold: float = PNEUMONIA_TASK.threshold
+    """From which probability on an arm calls a film positive."""
+    known_since: Sequence[str] | None = None
+    """When the truth of each film came; None where all are there at once."""
 
     def in_order(self) -> "Answers":
-        """Sorted by patient, and by id; a film of which no patient is known by its id."""
+        """Sorted by patient, and by id; a film of which no patient is known by its id. Where truths
+        come one after the other, patients stand in the order of their first: who looks again later
+        adds to what was seen before."""
         keys = self.patient_key or [None] * len(self.film)
-        names = [(key or film, film) for key, film in zip(keys, self.film, strict=True)]
-        return self.take(sorted(range(len(names)), key=names.__getitem__))
+        names = [key or film for key, film in zip(keys, self.film, strict=True)]
+        times = self.known_since or [""] * len(self.film)
+        first: dict[str, str] = {}
+        for name, time in zip(names, times, strict=True):
+            first[name] = min(first.get(name, time), time)
+        order = [
+            (first[name], name, time, film)
+            for name, time, film in zip(names, times, self.film, strict=True)
+        ]
+        return self.take(sorted(range(len(order)), key=order.__getitem__))
 
     def take(self, chosen: Sequence[int]) -> "Answers":
         """The films at these indices, in their order."""
@@ -74,6 +90,8 @@ class Answers:
             champion=self.champion[at],
             challenger=self.challenger[at],
             patient_key=[self.patient_key[it] for it in at] if self.patient_key else None,
+            threshold=self.threshold,
+            known_since=[self.known_since[it] for it in at] if self.known_since else None,
         )
 
     @cached_property
@@ -122,14 +140,16 @@ class Answers:
             hashed.update(np.ascontiguousarray(values).tobytes())
         if self.patient_key:
             hashed.update("\0".join(key or "" for key in self.patient_key).encode())
+        if self.known_since:
+            hashed.update("\0".join(self.known_since).encode())
         return hashed.hexdigest()
 
     def pairs(self) -> Pairs:
         """The calls, at the threshold, in as many looks as are shown."""
         return Pairs(
             look=self._look,
-            champion_called=self.champion >= DECISION_THRESHOLD,
-            challenger_called=self.challenger >= DECISION_THRESHOLD,
+            champion_called=self.champion >= self.threshold,
+            challenger_called=self.challenger >= self.threshold,
             sick=self.sick,
             sampling=self.sampling,
             n=np.ones(self.sick.size),
@@ -142,7 +162,7 @@ class Answers:
             look=self._look,
             arm=np.full(n, arm, np.int8),
             propensity=np.full(n, 0.5),
-            called=self.probabilities[arm] >= DECISION_THRESHOLD,
+            called=self.probabilities[arm] >= self.threshold,
             truth=np.where(self.sick, PNEUMONIA, NORMAL).astype(np.int8),
             sampling=self.sampling,
             n=np.ones(n),
@@ -153,12 +173,15 @@ class Answers:
 
     @property
     def looks(self) -> int:
-        """As many as are shown."""
-        return min(LOOKS, max(1, int(self.unit.max(initial=0)) + 1))
+        """As many as are shown; of truths that come, one every so many patients."""
+        last = int(self.unit.max(initial=0))
+        return last // _PATIENTS_A_LOOK + 1 if self.known_since else min(LOOKS, max(1, last + 1))
 
     @property
     def _look(self) -> NDArray[np.intp]:
         unit = self.unit
+        if self.known_since:  # the same looks, however many patients come behind
+            return np.asarray(unit // _PATIENTS_A_LOOK, np.intp)
         return np.asarray(unit * self.looks // (unit.max(initial=0) + 1), np.intp)
 
     def scores(self, arm: int) -> Scores:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from infra.declared.safeguards import Ramp
 from ml.contract.decision import Verdict
+from ml.verdict.numbers import decimal, span
 from ml.verdict.rule import Finding, Ruling
 
 if TYPE_CHECKING:
@@ -47,16 +48,17 @@ def early_step(
     for metric, harm in harms.items():
         gain = gains[metric]
         if gain is None or gain.low < -harm:
-            lies = f"{gain.low:+.3f} to {gain.high:+.3f}" if gain else "not known"
+            lies = f"{span(gain.low, gain.high, signed=True)}" if gain else "not known"
             return Finding(
                 condition=condition,
                 holds=False,
-                because=f"The gain in {metric} is {lies}: a loss of {harm:.3f} is not excluded.",
+                because=f"The gain in {metric} is {lies}: a loss of {decimal(harm)} is not "
+                "excluded.",
             )
     return Finding(
         condition=condition,
         holds=True,
         because="Losses of "
-        + " and ".join(f"{harm:.3f} in {metric}" for metric, harm in harms.items())
+        + " and ".join(f"{decimal(harm)} in {metric}" for metric, harm in harms.items())
         + " are excluded.",
     )

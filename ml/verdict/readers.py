@@ -172,6 +172,25 @@ def agree(experiment: "Experiment", agreement: Interval | None) -> tuple[Finding
     )
 
 
+def agree_enough(experiment: "Experiment", agreement: Interval | None) -> tuple[Finding, ...]:
+    """The floor of the readers' agreement as a condition of a promotion, which asks for more than
+    the gate does: that so many are seen to agree. None where none is declared."""
+    floor = experiment.readers.agreement if experiment.readers else None
+    if floor is None:
+        return ()
+    return (
+        Finding(
+            condition="as many films are agreed on as a promotion asks for",
+            holds=agreement is not None and agreement.value >= floor,
+            because=f"All readers agreed on {agreement.value:.1%} of {agreement.n} films with "
+            f"several; a promotion asks for {floor:.1%}."
+            if agreement
+            else f"No film has several readers yet; a promotion asks for {floor:.1%} on which all "
+            "agree. Have some films read twice.",
+        ),
+    )
+
+
 def _errors(
     experiment: "Experiment",
     evidence: Callable[[Metric, float], Evidence],

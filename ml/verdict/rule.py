@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ml.contract.decision import Verdict
 from ml.verdict.gains import exceeds
+from ml.verdict.numbers import decimal, span
 from ml.verdict.statistics.betting import Interval
 from ml.verdict.statistics.cells import Cells
 from ml.verdict.statistics.metrics import Metric
@@ -77,7 +78,7 @@ def rule(
         *_conditions(experiment, gains, labels),
         *further,
     )
-    verdict, reason = _verdict(experiment, gains, total, conditions, gates, guardrails)
+    verdict, reason = _verdict(experiment, gains, total, conditions, gates, guardrails, further)
     return Ruling(
         verdict=verdict,
         reason=reason,
@@ -93,6 +94,7 @@ def _verdict(
     conditions: tuple[Finding, ...],
     gates: tuple[Finding, ...],
     guardrails: tuple[Guarded, ...],
+    further: tuple[Finding, ...],
 ) -> tuple[Verdict, str]:
     broken = [gate for gate in gates if not gate.holds]
     for guardrail in guardrails:
@@ -122,12 +124,16 @@ def _verdict(
         )
     if primary and primary.high < 0:
         return Verdict.KEEP, f"The challenger's {experiment.primary_metric} is not better."
+    open_ = next(condition for condition in conditions if not condition.holds)
     if total >= experiment.maximum_labels:
+        over = f"The test is over with {total} labels"
+        # What films say may suffice, and what is not known of them be in the way.
+        if open_ in further:
+            return Verdict.KEEP, f"{over}. {open_.because}"
         return Verdict.KEEP, (
-            f"The test is over with {total} labels, and the challenger has not been shown "
+            f"{over}, and the challenger has not been shown "
             + ("not to be worse by a margin." if experiment.benefit else "to be better.")
         )
-    open_ = next(condition for condition in conditions if not condition.holds)
     return Verdict.INCONCLUSIVE, open_.because
 
 
@@ -166,8 +172,8 @@ def _above(metric: str, gains: Mapping[str, Interval | None], limit: float, what
     return Finding(
         condition=f"{metric} {what}",
         holds=gain.low > limit,
-        because=f"The gain in {metric} is {gain.low:+.3f} to {gain.high:+.3f}: {shown} "
-        f"{limit:+.3f}.",
+        because=f"The gain in {metric} is {span(gain.low, gain.high, signed=True)}: {shown} "
+        f"{decimal(limit, signed=True)}.",
     )
 
 
@@ -189,13 +195,14 @@ def whatever_is_missing(experiment: "Experiment", missing: "MissingTruth") -> Fi
         for metric, limit in limits.items():
             gain = scenario.gains[metric]
             if gain is None or gain.low <= limit:
-                lies = f"is {gain.low:+.3f} to {gain.high:+.3f}" if gain else "is not known"
+                lies = f"is {span(gain.low, gain.high, signed=True)}" if gain else "is not known"
                 return Finding(
                     condition=condition,
                     holds=False,
                     because=f"{missing.films:.0f} films lack the truth that they were chosen for. "
                     f"If they are as the declared model allows ({scenario.assumed}), the gain in "
-                    f"{metric} {lies}: not above {limit:+.3f}. Let readers resolve them.",
+                    f"{metric} {lies}: not above {decimal(limit, signed=True)}. Let readers "
+                    "resolve them.",
                 )
     return Finding(
         condition=condition,

@@ -20,6 +20,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import logsumexp
 
+from ml.verdict.numbers import decimal, span
 from ml.verdict.rule import Finding, promotion_limits
 from ml.verdict.statistics.betting import BETS, Evidence, Floats, Interval
 from ml.verdict.statistics.metrics import Metric
@@ -73,8 +74,9 @@ def finding(found: Sequence[Turn]) -> Finding:
         holds=not found,
         because=" ".join(
             f"The gain in {turn.metric} has turned: since {turn.since.isoformat()} it is "
-            f"{turn.gain.value:+.3f} ({turn.gain.low:+.3f} to {turn.gain.high:+.3f}), n = "
-            f"{turn.gain.n}, below {turn.limit:+.3f}."
+            f"{decimal(turn.gain.value, signed=True)} "
+            f"({span(turn.gain.low, turn.gain.high, signed=True)}), n = {turn.gain.n}, "
+            f"below {decimal(turn.limit, signed=True)}."
             for turn in found
         )
         or "No last days are shown to be worse than a promotion allows.",

@@ -289,6 +289,56 @@ class TestAnalysis:
         assert not exists(workspace, f"{UNITY}/catalogs/{CATALOG}")
 
 
+MONITORING = """
+[monitoring]
+minimum_requests = 1
+notify = [{ user = "oncall@clinic.example" }, { webhook = "http://127.0.0.1:9/alerts" }]
+
+[monitoring.limits]
+latency_p95_ms = 1
+"""
+
+
+class TestMonitoring:
+    def test_its_alerts_come_look_change_and_go(
+        self, stacks: Callable[..., dict[str, Stack]], workspace: Workspace
+    ) -> None:
+        synthesized = stacks(add=MONITORING)
+        platform, analysis = synthesized["platform"], synthesized["analysis"]
+        platform.apply()
+        _log_a_request(workspace, platform.output("warehouse_id"))
+
+        analysis.apply()
+        states = {name: _looked_at(workspace, it) for name, it in _alerts(workspace).items()}
+
+        assert analysis.changes() == []
+        assert len(states) == 8
+        # The logged request is months old, so that no window has it.
+        assert set(states.values()) == {"OK"}
+
+        changed = stacks(add=MONITORING.replace("minimum", "paused = true\nminimum"))["analysis"]
+        changed.apply()
+
+        paused = {it["schedule"]["pause_status"] for it in _alerts(workspace).values()}
+        assert paused == {"PAUSED"}
+        assert changed.changes() == []
+
+        changed.destroy()
+        assert _alerts(workspace) == {}
+        assert get(workspace, "/api/2.0/notification-destinations")["results"] == []
+
+
+def _alerts(workspace: Workspace) -> dict[str, Any]:
+    return {it["display_name"]: it for it in get(workspace, "/api/2.0/alerts")["alerts"]}
+
+
+def _looked_at(workspace: Workspace, alert: dict[str, Any]) -> str:
+    path = f"/api/2.0/local/alerts/{alert['id']}/evaluate"
+    answer = workspace.client.post(path).json()
+    state: str = answer["evaluation"]["state"]
+    return state
+
+
 def _log_a_request(workspace: Workspace, warehouse: str) -> None:
     """What serving does with the first request: the table and a row of it."""
     from infra.local.serving.inference_tables import PAYLOAD_COLUMNS

@@ -15,7 +15,12 @@ from typing import Any
 import pytest
 
 from infra.declared.environment import available
+from infra.local.terraform.installation import Installation
+from tests.end_to_end.serving.sandbox import ENVIRONMENT
+from tests.end_to_end.stack import Stack
+from tests.infra.several import SEVERAL
 from tests.plugin.isolation import DEVELOPERS
+from tests.plugin.workspaces import RunningWorkspace
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = [
@@ -66,9 +71,9 @@ def python() -> Path:
     return python
 
 
-def synthesized(python: Path, folder: Path) -> dict[str, Any]:
+def run(python: Path, folder: Path, *files: Path) -> None:
     result = subprocess.run(
-        [str(python), "main.py"],
+        [str(python), "main.py", *map(str, files)],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -76,6 +81,10 @@ def synthesized(python: Path, folder: Path) -> dict[str, Any]:
         timeout=120,
     )
     assert result.returncode == 0, result.stderr
+
+
+def synthesized(python: Path, folder: Path) -> dict[str, Any]:
+    run(python, folder)
     return {
         stack: json.loads((folder / f"cdktf.out/stacks/{stack}/cdk.tf.json").read_text())
         for name in available()
@@ -93,13 +102,17 @@ def copy(folder: Path) -> Path:
     return folder
 
 
-def test_two_replacements_move_every_environment_to_cdktn(python: Path, tmp_path: Path) -> None:
-    before, moved = copy(tmp_path / "cdktf"), copy(tmp_path / "cdktn")
-    for module in moved.rglob("*.py"):
+def moved(folder: Path) -> Path:
+    for module in copy(folder).rglob("*.py"):
         text = module.read_text()
         for old, new in REPLACEMENTS:
             text = text.replace(old, new)
         module.write_text(text)
+    return folder
+
+
+def test_two_replacements_move_every_environment_to_cdktn(python: Path, tmp_path: Path) -> None:
+    before, after = copy(tmp_path / "cdktf"), moved(tmp_path / "cdktn")
 
     expected = synthesized(Path(sys.executable), before)
     for stack in expected.values():  # what may differ: the two versions
@@ -108,4 +121,54 @@ def test_two_replacements_move_every_environment_to_cdktn(python: Path, tmp_path
         assert stack["terraform"]["required_providers"]["databricks"]["version"] == "1.99.0"
         stack["terraform"]["required_providers"]["databricks"]["version"] = "1.138.0"
 
-    assert synthesized(python, moved) == expected
+    assert synthesized(python, after) == expected
+
+
+def test_keys_of_the_newer_bindings_are_taken_after_the_move(python: Path, tmp_path: Path) -> None:
+    folder, file = moved(tmp_path / "cdktn"), tmp_path / "newer.toml"
+    file.write_text(
+        SEVERAL.replace(
+            'endpoint = "films"',
+            'endpoint = "films"\ntelemetry_config = { inference_table = "c.gold.told" }',
+        ).replace('model   = "keras"', 'model   = "keras"\nburst_scaling_enabled = false')
+    )
+
+    run(python, folder, file)
+
+    stack = json.loads((folder / "cdktf.out/stacks/serving-newer/cdk.tf.json").read_text())
+    endpoint = stack["resource"]["databricks_model_serving"]["ab-test"]
+    assert endpoint["telemetry_config"] == {"inference_table_config": {"name": "c.gold.told"}}
+    champion, challenger = endpoint["config"]["served_entities"]
+    assert champion["burst_scaling_enabled"] is False
+    assert "burst_scaling_enabled" not in challenger
+
+
+def test_the_moved_copy_is_deployed(
+    python: Path,
+    tmp_path: Path,
+    workspace_process: RunningWorkspace,
+    installation: Installation,
+    terraform_environment: dict[str, str],
+) -> None:
+    """The platform and an endpoint, onto the local workspace, with nothing left to do."""
+    folder = moved(tmp_path / "cdktn")
+    text = ENVIRONMENT.format(
+        host=workspace_process.host,
+        endpoint="moved",
+        prefix="moved",
+        champion="brightness",
+        challenger="contrast",
+    )
+    served, platform = tmp_path / "served.toml", tmp_path / "platform.toml"
+    served.write_text(text)
+    platform.write_text(text.replace('catalog = "local"', 'catalog = "moved"'))
+    run(python, folder, served, platform)
+
+    token = {"DATABRICKS_TOKEN": workspace_process.token}
+    with installation.attached(terraform_environment | token) as environment:
+        for name in ("platform-platform", "serving-served"):
+            stack = Stack(folder=folder / "cdktf.out/stacks" / name, environment=environment)
+            stack.init()
+            stack.apply()
+            assert stack.changes() == []
+            stack.destroy()

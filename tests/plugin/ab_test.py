@@ -77,6 +77,7 @@ class ABTestBed:
         minutes: float = 0,
         milliseconds: int = 20,
         status: int = 200,
+        request: str | None = None,
         response: str | None = "of the probabilities",
     ) -> str:
         """A logged request, `minutes` after noon; returns Databricks' id of it."""
@@ -101,6 +102,7 @@ class ABTestBed:
                     status_code=status,
                     sampling_fraction=1.0,
                     execution_duration_ms=milliseconds,
+                    request=request,
                     response=response,
                     logging_error_codes=(),
                     served_entity_id=self._entity_id(arm),

@@ -105,6 +105,22 @@ def test_activate_puts_the_programs_on_path_from_any_folder(tmp_path: Path) -> N
     assert {f"{name}={value}" for name, value in VARIABLES.items()} <= {*said}
 
 
+@pytest.mark.parametrize("shell", ["dash", "zsh", "busybox sh"])
+def test_activate_works_in_another_shell_from_the_projects_folder(
+    shell: str, tmp_path: Path
+) -> None:
+    if shutil.which(shell.split()[0]) is None:
+        pytest.skip(f"there is no {shell}")
+
+    there = start(*shell.split(), "-c", ". ./activate && command -v cdktf")
+    elsewhere = start(*shell.split(), "-c", 'cd "$1"; . "$2/activate"; true', "-", tmp_path, ROOT)
+
+    assert there.stdout == f"{ROOT}/node_modules/.bin/cdktf\n", there.stderr
+    assert elsewhere.returncode == 0
+    assert "substitution" not in elsewhere.stderr
+    assert shell == "zsh" or "is not the project's folder: cd there first" in elsewhere.stderr
+
+
 def test_activate_says_that_nothing_is_installed(tmp_path: Path) -> None:
     folder = tmp_path / "ein Ordner, grün"
     folder.mkdir()

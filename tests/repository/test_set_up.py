@@ -81,6 +81,8 @@ def test_make_alone_lists_the_targets() -> None:
 
     assert "make demo " in listed
     assert "make test " in listed
+    for step in ("platform", "ingest", "train", "deploy", "predict", "feedback", "compare"):
+        assert f"make {step} " in listed
     assert all(len(line) <= 100 for line in listed.splitlines()), listed
 
 

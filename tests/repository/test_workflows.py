@@ -41,8 +41,8 @@ def by_name(file: Path) -> Any:
     return yaml.safe_load(file.read_text())
 
 
-def test_there_is_a_plan_an_apply_and_a_test() -> None:
-    assert [file.name for file in WORKFLOWS] == ["apply.yml", "plan.yml", "test.yml"]
+def test_there_is_a_plan_an_apply_a_proposal_and_a_test() -> None:
+    assert [file.stem for file in WORKFLOWS] == ["apply", "guard", "plan", "propose", "test"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name + "/" + file.name)
@@ -73,7 +73,7 @@ def test_a_job_that_runs_code_of_the_repository_can_not_write_to_it(job: Any) ->
     checks_out = any("actions/checkout" in step.get("uses", "") for step in job["steps"])
     writes = {right for right, level in job["permissions"].items() if level == "write"}
 
-    assert writes <= ({"id-token"} if checks_out else {"pull-requests"})
+    assert writes <= ({"id-token"} if checks_out else {"contents", "pull-requests"})
     assert set(job["permissions"]) <= {"contents", "id-token", "pull-requests"}
 
 
@@ -213,6 +213,83 @@ def test_the_comment_fits_into_githubs_limit_whatever_is_planned(tmp_path: Path)
     assert [it for it in comment.splitlines() if it.startswith("## ")] == ["## pilot", "## prod"]
     assert comment.count("cut here") == 10
     assert comment.count("not reached") == 2  # the status, which was not there
+
+
+class TestTheProposal:
+    """`open` of propose.yml, with a `gh` that notes what it is asked."""
+
+    @pytest.fixture
+    def asked(self, tmp_path: Path) -> Any:
+        gh = tmp_path / "bin" / "gh"
+        gh.parent.mkdir()
+        gh.write_text(
+            "#!/usr/bin/env bash\n"
+            'printf "%s\\n" "$*" >> asked\n'
+            'case "$*" in\n'
+            "  *contents/*) cat branch.toml 2> /dev/null ;;\n"
+            "  *git/refs/heads/*) [ -f branch.toml ] ;;\n"
+            "  'pr list'*) cat open 2> /dev/null || true ;;\n"
+            '  *--jq*) basename "$2" ;;\n'  # blobs, trees, commits: as if they were digests
+            "esac\n"
+        )
+        gh.chmod(0o755)
+
+        def ask() -> str:
+            (step,) = by_name(GITHUB / "workflows" / "propose.yml")["jobs"]["open"]["steps"][1:]
+            path = f"{gh.parent}:{os.environ['PATH']}"
+            _run(step, tmp_path, PATH=path, GH_REPO="team/project")
+            file = tmp_path / "asked"
+            return file.read_text() if file.exists() else ""
+
+        return ask
+
+    @pytest.fixture
+    def proposed(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "proposals" / "proposal-pilot"
+        folder.mkdir(parents=True)
+        (folder / "report.md").write_text("ä figure\n" * 20_000)
+        (folder / "environment.toml").write_text("version = 3\n")
+        (folder / "base").write_text("c0ffee\n")
+        return folder
+
+    def test_nothing_is_opened_where_nothing_is_proposed(self, asked: Any) -> None:
+        assert asked() == ""
+
+    @pytest.mark.usefixtures("proposed")
+    def test_one_commit_on_the_weighed_base_changes_the_one_file(
+        self, asked: Any, tmp_path: Path
+    ) -> None:
+        calls = asked()
+
+        assert "base_tree=c0ffee -f tree[][path]=infra/environments/pilot.toml" in calls
+        assert "tree[][sha]=blobs" in calls
+        assert "-f tree=trees -f parents[]=c0ffee" in calls
+        assert "git/refs -f ref=refs/heads/propose/pilot -f sha=commits" in calls
+        assert "pr create --base main --head propose/pilot" in calls
+        assert "prod" not in calls
+        body = (tmp_path / "body.txt").read_text(encoding="utf-8")
+        assert len(body) <= GITHUBS_LIMIT
+        assert body.endswith("and `plan` runs.\n")
+
+    @pytest.mark.usefixtures("proposed")
+    def test_an_open_one_is_brought_up_to_date(self, asked: Any, tmp_path: Path) -> None:
+        (tmp_path / "branch.toml").write_text("version = 2\n")
+        (tmp_path / "open").write_text("7\n")
+
+        calls = asked()
+
+        assert "refs/heads/propose/pilot -f sha=commits -F force=true" in calls
+        assert "pr edit 7 --body-file body.txt" in calls
+        assert "pr create" not in calls
+
+    @pytest.mark.usefixtures("proposed")
+    def test_the_same_one_is_left_alone_with_its_reviews(self, asked: Any, tmp_path: Path) -> None:
+        (tmp_path / "branch.toml").write_text("version = 3\n")
+
+        calls = asked()
+
+        assert len(calls.splitlines()) == 1
+        assert "contents/infra/environments/pilot.toml?ref=propose/pilot" in calls
 
 
 def _run(step: Any, folder: Path, **environment: str) -> None:

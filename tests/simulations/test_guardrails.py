@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from ml.evaluation.discrimination import Scores
 from ml.verdict.guardrails import guardrails
+from ml.verdict.statistics.summaries import Deviations, deviation
 from tests.simulations.declared import declared, share
 
 RUNS, DAYS, A_DAY = 300, 20, 200
@@ -34,12 +34,12 @@ class Counted:
     def latencies(self, _arm):
         return np.array([100.0, 900.0]), np.array([self.n - self.late, self.late])
 
-    def scores(self, _arm):
-        return Scores(
-            probability=np.full(2, self.predicted),
-            sick=np.array([True, False]),
-            weight=np.ones(2),
+    def deviations(self, _arm):
+        return Deviations(
+            u=self.predicted - np.array([1.0, 0.0]),
+            v=np.ones(2),
             n=np.array([self.sick, self.n - self.sick], float),
+            films=self.n,
         )
 
 
@@ -90,3 +90,36 @@ def test_well_beyond_one_it_is_found(rates):
     print(f"\n{rates}: breached in {found}, in the median after {A_DAY * (day + 1):.0f} requests")
 
     assert found.low > 0.9
+
+
+@pytest.mark.slow("300 simulated tests with 20 looks, twice")
+def test_a_patients_ten_films_are_no_ten_proofs_that_a_limit_is_breached():
+    """All films of a patient have one truth; the distance is exactly at its limit."""
+    random = np.random.default_rng(53)
+    limit, alpha, films, patients = LIMITS["calibration"], 0.025, 10, 40
+    ways: dict[str, list[bool]] = {"patient": [], "film": []}
+    for _ in range(RUNS):
+        sick = random.binomial(patients, 0.5, DAYS).cumsum()
+        came = patients * (np.arange(DAYS) + 1)
+        for way, times in (("patient", 1), ("film", films)):
+            found = (
+                deviation(
+                    Deviations(
+                        u=0.5 + limit - np.array([1.0, 0.0]),
+                        v=np.ones(2),
+                        n=times * np.array([ill, n - ill], float),
+                        films=films * int(n),
+                    ),
+                    1.0,
+                    2 * alpha,
+                )
+                for ill, n in zip(sick, came, strict=True)
+            )
+            ways[way].append(any(it.low > limit or it.high < -limit for it in found))
+    by_patient, by_film = (share(np.array(breaches)) for breaches in ways.values())
+    print(
+        f"\nten films a patient, at the limit: breached by patient {by_patient}, by film {by_film}"
+    )
+
+    assert by_patient.value <= alpha
+    assert by_film.value > alpha

@@ -9,7 +9,6 @@ https://github.com/databricks/cli/pull/6743. Privileges are kept, not enforced.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from minilake.models.grants import UpdatePermissionsRequest
@@ -17,17 +16,14 @@ from minilake.services import grants
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra.local.catalog.tables import TableName
-from infra.local.emulator import call, parsed, state_of
+from infra.local.emulator import call, parsed
 from infra.local.http import json_object
 from infra.local.refusal import Refusal, invalid, not_emulated
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from infra.local.catalog.models import RegisteredModels
-    from infra.local.catalog.namespaces import Namespaces
-    from infra.local.catalog.tables import Tables
+    from infra.local.catalog.grant_holders import GrantHolders
 
 PATH: Final = "/api/2.1/unity-catalog"
 
@@ -74,26 +70,8 @@ _ELSEWHERE: Final = frozenset(
 _KNOWN: Final = frozenset().union(*PRIVILEGES.values())
 
 
-def routes(names: Namespaces, tables: Tables, models: RegisteredModels) -> list[Route]:
+def routes(holders: GrantHolders) -> list[Route]:
     """Grants of a securable, their changes, and what it inherits."""
-
-    async def exists(kind: str, name: str) -> bool:
-        catalog, _, schema = name.partition(".")
-        match kind:
-            case "CATALOG":
-                return names.has_catalog(name)
-            case "SCHEMA":
-                return names.has_schema(catalog, schema)
-            case "TABLE":
-                return tables.find(tables.database.cursor(), TableName.parse(name)) is not None
-            case "VOLUME":
-                return name in state_of("unity_catalog", "volumes")
-            case "FUNCTION":
-                if name in state_of("unity_catalog", "functions"):
-                    return True
-                registered = await asyncio.to_thread(models.list, *name.split(".")[:2])
-                return name in {model.name for model in registered}
-        return True  # the one metastore, by whatever id
 
     async def securable(request: Request) -> tuple[str, str]:
         # The SDK for Python puts its enumeration's name in front.
@@ -110,7 +88,7 @@ def routes(names: Namespaces, tables: Tables, models: RegisteredModels) -> list[
             depth = {"CATALOG": 1, "SCHEMA": 2}.get(kind, 3)
             if name.count(".") + 1 != depth:
                 raise invalid(f"{name!r}: a {kind.lower()} has a name of {depth} part(s).")
-            if not await exists(kind, name):
+            if not await holders.settle(kind, name):
                 raise Refusal(
                     404, f"{kind}_DOES_NOT_EXIST", f"{kind.capitalize()} '{name}' does not exist."
                 )

@@ -6,52 +6,33 @@ API: https://docs.databricks.com/api/workspace/registeredmodels.
 from __future__ import annotations
 
 import asyncio
-import re
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from minilake.services.unity_catalog import METASTORE_ID
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra.local.catalog.models import mlflow
+from infra.local.catalog.model_rules import refusals, require_name
 from infra.local.http import json_object, text
-from infra.local.refusal import Refusal, invalid, missing, not_emulated
+from infra.local.refusal import invalid, missing, not_emulated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from mlflow.entities.model_registry import ModelVersion, RegisteredModel
     from starlette.requests import Request
 
-    from infra.local.catalog.models import RegisteredModels
-    from infra.local.catalog.namespaces import Namespaces
+    from infra.local.catalog.model_rules import ModelRules
 
 PATH: Final = "/api/2.1/unity-catalog/models"
-_NAME = re.compile(r"[^\s./:\x00-\x1f]{1,255}")
-_STATUS: Final = {
-    "RESOURCE_DOES_NOT_EXIST": 404,
-    "RESOURCE_ALREADY_EXISTS": 409,
-    "INVALID_PARAMETER_VALUE": 400,
-}
-_DOCUMENTS: Final = "registered_models"
 
 
 class ModelsApi:
     """REST calls to and from the registry; each runs on a thread of its own."""
 
-    def __init__(
-        self,
-        models: RegisteredModels,
-        namespaces: Namespaces,
-        documents: dict[str, dict[str, Any]],
-        user: str,
-    ) -> None:
-        self._models = models
-        self._namespaces = namespaces
-        self._user = user
-        # What Unity Catalog knows about a model and MLflow does not, by full name.
-        self._documents = documents.setdefault(_DOCUMENTS, {})
+    def __init__(self, rules: ModelRules) -> None:
+        self._rules = rules
+        self._models = rules.models
 
     def routes(self) -> list[Route]:
         """Registered models, their versions and aliases."""
@@ -79,36 +60,13 @@ class ModelsApi:
         catalog, schema, name = (
             text(body, field) for field in ("catalog_name", "schema_name", "name")
         )
-        if not self._namespaces.has_schema(catalog, schema):
-            raise Refusal(
-                404, "SCHEMA_DOES_NOT_EXIST", f"Schema '{catalog}.{schema}' does not exist."
+        # Here, too: a dot would make it another schema's.
+        require_name(name)
+        return await self._answer(
+            lambda: self._describe(
+                self._rules.create(f"{catalog}.{schema}.{name}", body.get("comment"))
             )
-        if not _NAME.fullmatch(name):
-            raise invalid(
-                f"name: {name!r} is not a model name: at most 255 characters, none of them a "
-                "space, a dot, a slash or a colon."
-            )
-        full_name = f"{catalog}.{schema}.{name}"
-
-        def create() -> dict[str, Any]:
-            if self._models.model(full_name) is not None:
-                raise Refusal(
-                    409,
-                    "RESOURCE_ALREADY_EXISTS",
-                    f"Registered model '{full_name}' already exists. Import it, or choose another "
-                    "name.",
-                )
-            model = self._models.store.create_registered_model(
-                full_name, description=body.get("comment")
-            )
-            self._documents[full_name] = {
-                "owner": self._user,
-                "created_by": self._user,
-                "updated_by": self._user,
-            }
-            return self._describe(model)
-
-        return await self._answer(create)
+        )
 
     async def _list(self, request: Request) -> Response:
         query = request.query_params
@@ -135,22 +93,19 @@ class ModelsApi:
             raise not_emulated("Renaming a registered model")
 
         def update() -> dict[str, Any]:
-            model = self._existing(request)
-            if "comment" in body and (body["comment"] or "") != (model.description or ""):
-                model = self._models.store.update_registered_model(model.name, body["comment"])
-            document = self._documents.setdefault(model.name, {})
-            document["updated_by"] = self._user
-            if body.get("owner"):
-                document["owner"] = text(body, "owner")
-            return self._describe(model)
+            return self._describe(
+                self._rules.update(
+                    request.path_params["name"],
+                    comment=(body["comment"] or "") if "comment" in body else None,
+                    owner=text(body, "owner") if body.get("owner") else None,
+                )
+            )
 
         return await self._answer(update)
 
     async def _delete(self, request: Request) -> Response:
         def delete() -> dict[str, Any]:
-            model = self._existing(request)
-            self._models.store.delete_registered_model(model.name)
-            self._documents.pop(model.name, None)
+            self._rules.delete(request.path_params["name"])
             return {}
 
         return await self._answer(delete)
@@ -184,7 +139,7 @@ class ModelsApi:
     async def _delete_version(self, request: Request) -> Response:
         def delete() -> dict[str, Any]:
             version = self._version(request)
-            self._models.store.delete_model_version(version.name, str(version.version))
+            self._models.delete_version(version.name, int(version.version))
             return {}
 
         return await self._answer(delete)
@@ -208,7 +163,7 @@ class ModelsApi:
 
         def assign() -> dict[str, Any]:
             model, alias = self._existing(request), request.path_params["alias"]
-            self._existing_version(model.name, number)
+            self._rules.version(model.name, number)
             self._models.store.set_registered_model_alias(model.name, alias, str(number))
             return {"alias_name": alias, "version_num": number}
 
@@ -226,44 +181,32 @@ class ModelsApi:
 
     async def _answer(self, work: Callable[[], dict[str, Any]]) -> Response:
         def guarded() -> dict[str, Any]:
-            with _refusals():
+            with refusals():
                 return work()
 
         return JSONResponse(await asyncio.to_thread(guarded))
 
     def _existing(self, request: Request) -> RegisteredModel:
-        full_name = request.path_params["name"]
-        if len(full_name.split(".")) != 3:
-            raise invalid(f"{full_name!r} is not of the form catalog.schema.model.")
-        model = self._models.model(full_name)
-        if model is None:
-            raise missing(f"Registered model '{full_name}' does not exist.")
-        return model
+        return self._rules.existing(request.path_params["name"])
 
     def _version(self, request: Request) -> ModelVersion:
-        return self._existing_version(self._existing(request).name, request.path_params["version"])
-
-    def _existing_version(self, full_name: str, number: int) -> ModelVersion:
-        for version in self._models.versions(full_name):
-            if int(version.version) == number:
-                return version
-        raise missing(f"Registered model '{full_name}' has no version {number}.")
+        return self._rules.version(request.path_params["name"], request.path_params["version"])
 
     def _describe(self, model: RegisteredModel, *, with_aliases: bool = False) -> dict[str, Any]:
         catalog, schema, name = model.name.split(".")
-        document = self._documents.get(model.name, {})
+        known = self._rules.known(model.name)
         info: dict[str, Any] = {
             "name": name,
             "catalog_name": catalog,
             "schema_name": schema,
             "full_name": model.name,
-            "owner": document.get("owner", self._user),
+            "owner": known["owner"],
             "metastore_id": METASTORE_ID,
             "storage_location": f"models:/{model.name}",
             "created_at": model.creation_timestamp,
-            "created_by": document.get("created_by", self._user),
+            "created_by": known["created_by"],
             "updated_at": model.last_updated_timestamp,
-            "updated_by": document.get("updated_by", self._user),
+            "updated_by": known["updated_by"],
         }
         if model.description:
             info["comment"] = model.description
@@ -289,9 +232,9 @@ class ModelsApi:
             "run_id": version.run_id,
             "metastore_id": METASTORE_ID,
             "created_at": version.creation_timestamp,
-            "created_by": version.user_id or self._user,
+            "created_by": version.user_id or self._rules.user,
             "updated_at": version.last_updated_timestamp,
-            "updated_by": version.user_id or self._user,
+            "updated_by": version.user_id or self._rules.user,
         }
         if version.description:
             info["comment"] = version.description
@@ -308,13 +251,3 @@ class ModelsApi:
 
 def _flag(request: Request, name: str) -> bool:
     return request.query_params.get(name, "").lower() == "true"
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """MLflow's refusals in Databricks' form."""
-    try:
-        yield
-    except mlflow().exceptions.MlflowException as error:
-        status = _STATUS.get(error.error_code, 500)
-        raise Refusal(status, error.error_code, error.message) from error

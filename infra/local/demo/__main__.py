@@ -46,15 +46,16 @@ from infra.local.demo.project import (
 )
 from infra.local.demo.project import environment as demos_environment
 from infra.progress import progress
+from ml.contract.arms import KERAS, PYTORCH
 from ml.contract.errors import UserError
-from ml.contract.serving import FEEDBACK_MODEL, KERAS_MODEL, PYTORCH_MODEL
+from ml.contract.serving import FEEDBACK_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 FILMS = 200
 SHIFTED_TRAFFIC = 10
-_TRAINING = {KERAS_MODEL: "ml.train_keras", PYTORCH_MODEL: "ml.train_torch"}
+_TRAINING = {arm.model: arm.command for arm in (KERAS, PYTORCH)}
 _WORKSPACE_STARTS_IN = 60.0
 
 

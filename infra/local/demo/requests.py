@@ -111,7 +111,7 @@ def _ask(client: PredictionClient, image: Images, label: int) -> Answer:
 def _films(count: int) -> list[tuple[Images, int]]:
     """Validation films, in the order of the file: images float [h, w, 1] in [0, 1], and labels."""
     data = load_films(BUNDLED).parts["val"]
-    pairs = zip(data.images.round(_DECIMALS), map(int, data.labels), strict=True)
+    pairs = zip(np.asarray(data.images).round(_DECIMALS), map(int, data.labels), strict=True)
     return list(itertools.islice(itertools.cycle(pairs), count))
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 PATH: Final = "/api/2.0/lakeview/dashboards"
-_DRAFTS: Final = "dashboards"
+DRAFTS: Final = "dashboards"
 _PUBLISHED: Final = "published_dashboards"
 _CHANGEABLE: Final = ("display_name", "serialized_dashboard", "warehouse_id")
 
@@ -31,7 +31,7 @@ class DashboardsApi:
 
     def __init__(self, documents: dict[str, dict[str, Any]], user: str) -> None:
         self._user = user
-        self._drafts = documents.setdefault(_DRAFTS, {})
+        self._drafts = documents.setdefault(DRAFTS, {})
         self._published = documents.setdefault(_PUBLISHED, {})
 
     def routes(self) -> list[Route]:

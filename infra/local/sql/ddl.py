@@ -66,6 +66,8 @@ class Definitions(Definition):
             self._tables.create_physical(self._connection, name, columns)
         else:
             raise not_emulated("CREATE TABLE without columns and without a query")
+        if existing is not None:
+            declared = {**declared, "holder_id": existing.metadata.holder}
         metadata = TableMetadata.new(self._tables.user, **declared)
         require_columns(columns, metadata.partitioned_by, metadata.clustered_by)
         self._tables.put(

@@ -11,6 +11,7 @@ from sqlglot.errors import ParseError, SqlglotError, TokenError
 
 from infra.local.catalog.tables import TableName
 from infra.local.sql import errors
+from infra.local.sql.coercion import cast_texts
 from infra.local.sql.duckdb_text import INTEGER_FUNCTIONS, READ, LakeDialect
 from infra.local.sql.errors import StatementError, not_emulated
 from infra.local.sql.forms import refuse_uncovered
@@ -139,7 +140,10 @@ class Translator:
         for placeholder in list(expression.find_all(exp.Placeholder)):
             placeholder.replace(self._typed(placeholder))
         self._qualify_tables(expression)
-        infer_types(expression, self._columns(expression))
+        columns = self._columns(expression)
+        infer_types(expression, columns)
+        while cast_texts(expression):
+            infer_types(expression, columns)
         if self._forms is not None:
             refuse_uncovered(expression, self._forms)
         _fix_types(expression)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from sqlglot import exp
 
 from infra.local.sql import errors
+from infra.local.sql.assignment import Assignments
 from infra.local.sql.definition import refuse_system
 from infra.local.sql.duckdb_text import READ
 from infra.local.sql.errors import StatementError, not_emulated
@@ -41,6 +42,7 @@ class Changes:
         self._connection = connection
         self._translator = translator
         self._definition = definition
+        self._assignments = Assignments(connection, translator)
 
     def insert(self, node: exp.Insert) -> Counts:
         """INSERT; the rows inserted."""
@@ -54,12 +56,31 @@ class Changes:
         if node.args.get("overwrite"):
             node.set("overwrite", False)
             self._connection.execute(f"DELETE FROM {table.name.sql}")  # noqa: S608 - names are quoted
-        inserted = self._run(node)
+        inserted = self._insert(node, table)
         return {"num_affected_rows": inserted, "num_inserted_rows": inserted}
+
+    def _insert(self, node: exp.Insert, table: Table) -> int:
+        schema, source = node.this, node.expression
+        names = [it.name for it in schema.expressions] if isinstance(schema, exp.Schema) else None
+        columns = table.columns
+        if names is not None:
+            columns = tuple(it for name in names if (it := table.column(name)) is not None)
+        if not isinstance(source, exp.Query | exp.Values) or (
+            names is not None and len(columns) != len(names)
+        ):
+            return self._run(node)
+        by_name = bool(node.args.get("by_name"))
+        written = self._assignments.query(source.copy(), columns, by_name=by_name)
+        # The rest of the statement as it is, with another query in the place of its own.
+        node.set("expression", exp.Var(this=written.sql))
+        text = self._translator.render(node).sql
+        row = self._connection.execute(text, dict(written.values)).fetchone()
+        return int(row[0]) if row else 0
 
     def update(self, node: exp.Update) -> Counts:
         """UPDATE; the rows changed."""
-        self._target(node.this)
+        table = self._target(node.this)
+        self._cast_assigned(node.expressions, table, exp.select().from_(node.this.copy()))
         for assignment in node.expressions:
             _unqualify(assignment)
         return {"num_affected_rows": self._run(node)}
@@ -82,6 +103,7 @@ class Changes:
             raise not_emulated("MERGE with USING (columns)")
         whens = node.args["whens"].expressions
         self._expand_stars(whens, table, node.args["using"])
+        self._cast_merged(whens, table, node)
         if _must_match_once(whens):
             self._refuse_ambiguous_match(node)
         node.set("returning", exp.Returning(expressions=[exp.column("merge_action")]))
@@ -109,6 +131,30 @@ class Changes:
         translation = self._translator.render(node)
         row = self._connection.execute(translation.sql, dict(translation.values)).fetchone()
         return int(row[0]) if row else 0
+
+    def _cast_assigned(self, assignments: list[exp.Expr], table: Table, source: exp.Select) -> None:
+        known = [it for it in assignments if table.column(it.this.name) is not None]
+        columns = [column for it in known if (column := table.column(it.this.name)) is not None]
+        values = self._assignments.values([it.expression for it in known], columns, source)
+        for assignment, value in zip(known, values, strict=True):
+            assignment.set("expression", value)
+
+    def _cast_merged(self, whens: list[exp.Expr], table: Table, node: exp.Merge) -> None:
+        inserted = exp.select().from_(node.args["using"].copy())
+        both = exp.select().from_(node.this.copy()).join(node.args["using"].copy(), on="TRUE")
+        for when in whens:
+            then = when.args["then"]
+            match then:
+                case exp.Update():
+                    self._cast_assigned(then.expressions, table, both.copy())
+                case exp.Insert(this=exp.Tuple() as names, expression=exp.Tuple() as values):
+                    columns = [table.column(it.name) for it in names.expressions]
+                    known = [it for it in columns if it is not None]
+                    if len(known) == len(values.expressions):
+                        values.set(
+                            "expressions",
+                            self._assignments.values(values.expressions, known, inserted.copy()),
+                        )
 
     def _expand_stars(self, whens: list[exp.Expr], table: Table, source: exp.Expr) -> None:
         """Write `UPDATE SET *` and `INSERT *` out: every target column from its namesake."""

@@ -39,6 +39,13 @@ class TableMetadata(BaseModel):
     partitioned_by: tuple[str, ...] = ()
     clustered_by: tuple[str, ...] = ()
     view_definition: str | None = None
+    holder_id: str | None = None
+    """The first of the tables that this one has replaced, whose grants it has."""
+
+    @property
+    def holder(self) -> str:
+        """Whose grants are the table's."""
+        return self.holder_id or self.table_id
 
     @classmethod
     def new(cls, user: str, **values: object) -> TableMetadata:

@@ -45,7 +45,8 @@ def _modality(dataset: Dataset, stored: NDArray[Any]) -> "tuple[Greys, float, fl
     if slope == 0:
         raise ValueError(f"{named('RescaleSlope')} is 0, which leaves no picture")
     ends = [it * slope + intercept for it in _range(dataset, stored)]
-    return stored * slope + intercept, min(ends), max(ends)
+    # The whole range of signed values is wider than their own type.
+    return stored.astype(np.float64) * slope + intercept, min(ends), max(ends)
 
 
 def _range(dataset: Dataset, stored: NDArray[Any]) -> tuple[int, int]:

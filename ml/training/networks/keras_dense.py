@@ -23,14 +23,34 @@ from keras import layers
 from numpy.typing import NDArray
 
 from ml.data.films import Images
+from ml.data.prepared import PreparedImages
 from ml.training.fitting import Batch, Batches, Watch
-from ml.training.recipe import Recipe
+from ml.training.recipe import SMALLEST_VARIANCE, Recipe
 
-_PREDICTED_AT_ONCE = 256
+_PREDICTED_AT_ONCE = 128
+_READ_AT_ONCE = 8 * _PREDICTED_AT_ONCE
 # What the recipe's learning rate was measured with: PyTorch's defaults. Keras' own would take
 # more than an epoch to settle (momentum) and start from larger weights.
 _NORM = {"momentum": 0.9, "epsilon": 1e-5}
 _INITIALIZER = {"scale": 1 / 3, "mode": "fan_in", "distribution": "uniform"}
+
+
+def accelerator() -> str | None:
+    """The name of the GPU that TensorFlow computes on; None where it finds none."""
+    for gpu in tf.config.list_physical_devices("GPU"):
+        return str(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name))
+    return None
+
+
+def _use(device: str) -> None:
+    """Where TensorFlow computes: it takes a GPU that it sees, and by default all its memory."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if device == "cpu":
+        if gpus:
+            tf.config.set_visible_devices([], "GPU")
+        return
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def build(
@@ -43,7 +63,10 @@ def build(
     """Images [n, h, w, 1] in [0, 1] to probabilities of PNEUMONIA [n, 1]."""
     narrow, wide = widths
     images = keras.Input((image_size, image_size, 1), name="images")
-    x = _convolution_block(images, narrow, kernel=5, stride=2)
+    x = layers.LayerNormalization(
+        axis=[1, 2, 3], center=False, scale=False, epsilon=SMALLEST_VARIANCE
+    )(images)
+    x = _convolution_block(x, narrow, kernel=5, stride=2)
     x = _convolution_block(x, wide, stride=2)
     for _ in range(depth):
         new = _convolution_block(_convolution_block(x, bottleneck, kernel=1), growth)
@@ -71,7 +94,8 @@ def _convolution_block(x: Any, channels: int, kernel: int = 3, stride: int = 1) 
 class Network:
     """The dense classifier with its training; see `ml.training.fitting.Network`."""
 
-    def __init__(self, image_size: int, seed: int) -> None:
+    def __init__(self, image_size: int, seed: int, device: str = "cpu") -> None:
+        _use(device)
         keras.utils.set_random_seed(seed)
         tf.config.experimental.enable_op_determinism()
         _keep_freed_memory()
@@ -103,10 +127,15 @@ class Network:
             ],
         )
 
-    def predict(self, images: Images) -> NDArray[np.float32]:
+    def predict(self, images: Images | PreparedImages) -> NDArray[np.float32]:
         """Probabilities of PNEUMONIA [n, 1] for images [n, h, w, 1] in [0, 1]."""
-        probabilities: NDArray[np.float32] = self.model.predict(
-            images, batch_size=_PREDICTED_AT_ONCE, verbose=0
+        probabilities: NDArray[np.float32] = np.concatenate(
+            [
+                self.model.predict(
+                    images[start : start + _READ_AT_ONCE], batch_size=_PREDICTED_AT_ONCE, verbose=0
+                )
+                for start in range(0, len(images), _READ_AT_ONCE)
+            ]
         )
         return probabilities
 

@@ -17,14 +17,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, layer_norm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ml.data.films import Images
+from ml.data.prepared import PreparedImages
 from ml.training.fitting import Batches, Watch
-from ml.training.recipe import Recipe
+from ml.training.recipe import SMALLEST_VARIANCE, Recipe
 
-_PREDICTED_AT_ONCE = 256
+_PREDICTED_AT_ONCE = 128
+
+
+def accelerator() -> str | None:
+    """The name of the GPU that PyTorch computes on; None where it finds none."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 class ConvolutionBlock(nn.Sequential):
@@ -69,6 +75,7 @@ class ResidualClassifier(nn.Module):
 
     def forward_features(self, images: Tensor) -> Tensor:
         """Pooled features [n, c] of images [n, h, w, 1]."""
+        images = layer_norm(images, images.shape[1:], eps=SMALLEST_VARIANCE)
         # One grey channel: the permuted tensor is in both memory layouts at once.
         x: Tensor = self.blocks(self.stem(images.permute(0, 3, 1, 2)))
         return x
@@ -95,14 +102,19 @@ class ServedClassifier(nn.Module):
 class Network:
     """The residual classifier with its training; see `ml.training.fitting.Network`."""
 
-    def __init__(self, image_size: int, seed: int) -> None:
+    def __init__(self, image_size: int, seed: int, device: str = "cpu") -> None:
         torch.manual_seed(seed)
-        # As use_deterministic_algorithms does, but that imports PyTorch's compiler first.
-        torch.set_deterministic_debug_mode("error")
+        # As use_deterministic_algorithms does, but that imports PyTorch's compiler first. Where
+        # CUDA has no deterministic kernel, it says so and goes on.
+        torch.set_deterministic_debug_mode("error" if device == "cpu" else "warn")
+        torch.backends.cudnn.deterministic = True
         # Only what reads memory before it writes it would notice; filling costs 5 %.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         self._image_size = image_size
-        self.classifier = ResidualClassifier().to(memory_format=torch.channels_last)
+        self._device = torch.device(device)
+        # Drawn on the CPU, so that a seed starts from the same weights on every device.
+        classifier = ResidualClassifier().to(memory_format=torch.channels_last)
+        self.classifier = classifier.to(self._device)
         self.served = ServedClassifier(self.classifier).eval()
 
     @property
@@ -126,7 +138,7 @@ class Network:
                 step = epoch * len(batches) + index
                 for group in optimizer.param_groups:
                     group["lr"] = recipe.learning_rate(step, batches.steps)
-                images, targets, weights = map(torch.from_numpy, batches.batch(epoch, index))
+                images, targets, weights = map(self._moved, batches.batch(epoch, index))
                 loss = binary_cross_entropy_with_logits(self.classifier(images), targets, weights)
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -136,20 +148,31 @@ class Network:
                 watch.step(epoch, total / (index + 1), batches.steps)
             watch.epoch(epoch, total / len(batches), self.predict(watch.validation_images))
 
-    def predict(self, images: Images) -> NDArray[np.float32]:
+    def predict(self, images: Images | PreparedImages) -> NDArray[np.float32]:
         """Probabilities of PNEUMONIA [n, 1] for images [n, h, w, 1] in [0, 1]."""
         self.served.eval()
         with torch.inference_mode():
-            batches = torch.split(torch.from_numpy(images), _PREDICTED_AT_ONCE)
-            probabilities: NDArray[np.float32] = torch.cat(list(map(self.served, batches))).numpy()
+            probabilities: NDArray[np.float32] = np.concatenate(
+                [
+                    self.served(self._moved(images[start : start + _PREDICTED_AT_ONCE]))
+                    .cpu()
+                    .numpy()
+                    for start in range(0, len(images), _PREDICTED_AT_ONCE)
+                ]
+            )
         return probabilities
+
+    def _moved(self, array: NDArray[np.float32]) -> Tensor:
+        return torch.from_numpy(array).to(self._device)
 
     def log(self, name: str, **contract: Any) -> Any:
         """As an exported program: it needs no source code of ours where it is loaded."""
         import mlflow.pytorch
 
+        # An exported program keeps its device, and it is served on CPUs.
+        self._device = torch.device("cpu")
         return mlflow.pytorch.log_model(
-            self.served, name=name, serialization_format="pt2", **contract
+            self.served.to(self._device), name=name, serialization_format="pt2", **contract
         )
 
 

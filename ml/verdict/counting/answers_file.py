@@ -9,46 +9,50 @@ import numpy as np
 
 from ml.contract.decision import ANSWERS_FILE
 from ml.contract.errors import InvalidData, UserError
-from ml.contract.serving import LABELS
+from ml.contract.task import PNEUMONIA, Task
 from ml.data.text_file import NotText, sheet_in
 from ml.verdict.paired import Answers
 
 _COLUMNS: Final = ("film", "ground_truth", "sampling_probability", "champion", "challenger")
 _PATIENT: Final = "patient_key"
 """A column that may be left out, and a cell that may be empty."""
+_SINCE: Final = "known_since"
+"""A column of truths that came one after the other."""
 
 
-def write(file: Path, answers: Answers) -> None:
+def write(file: Path, answers: Answers, task: Task = PNEUMONIA) -> None:
     """Writes a line for each film. Raises UserError."""
-    negative, positive = LABELS
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("w", newline="", encoding="utf-8") as stream:
             rows = csv.writer(stream)
             keys = answers.patient_key
-            rows.writerow((*_COLUMNS, *([_PATIENT] if keys else [])))
-            for film, sick, key, *numbers in zip(
+            times = answers.known_since
+            further = [*([_PATIENT] if keys else []), *([_SINCE] if times else [])]
+            rows.writerow((*_COLUMNS, *further))
+            for film, sick, key, time, *numbers in zip(
                 answers.film,
                 answers.sick,
                 keys or [None] * len(answers.film),
+                times or [""] * len(answers.film),
                 answers.sampling,
                 answers.champion,
                 answers.challenger,
                 strict=True,
             ):
-                patient = [key or ""] if keys else []
-                truth = positive if sick else negative
-                rows.writerow((film, truth, *map(float, numbers), *patient))
+                known = [*([key or ""] if keys else []), *([time] if times else [])]
+                truth = task.labels[int(sick)]
+                rows.writerow((film, truth, *map(float, numbers), *known))
     except OSError as error:
         raise UserError(
             f"{file}: cannot be written: {error.strerror}. Choose another --output."
         ) from error
 
 
-def read(file: Path) -> Answers:
+def read(file: Path, task: Task = PNEUMONIA) -> Answers:
     """Reads such a file. Raises UserError or InvalidData, with file, line and value."""
     try:
-        rows = list(sheet_in(file, (*_COLUMNS, _PATIENT)))
+        rows = list(sheet_in(file, (*_COLUMNS, _PATIENT, _SINCE)))
     except (NotText, csv.Error) as error:
         raise UserError(f"--answers {file}: cannot be read: {error}") from error
     lacking = [name for name in _COLUMNS if not rows or name not in rows[0]]
@@ -64,13 +68,15 @@ def read(file: Path) -> Answers:
     }
     return Answers(
         film=[row["film"] for row in rows],
-        sick=np.array([_truth(file, row, line) for line, row in enumerate(rows, start=2)]),
+        sick=np.array([_truth(file, row, line, task) for line, row in enumerate(rows, start=2)]),
         sampling=np.array(numbers["sampling_probability"]),
         champion=np.array(numbers["champion"]),
         challenger=np.array(numbers["challenger"]),
         patient_key=[(row[_PATIENT] or "").strip() or None for row in rows]
         if _PATIENT in rows[0]
         else None,
+        threshold=task.threshold,
+        known_since=[row[_SINCE] or "" for row in rows] if _SINCE in rows[0] else None,
     )
 
 
@@ -98,10 +104,10 @@ def _share(file: Path, row: Mapping[str, str], name: str, line: int) -> float:
     return value
 
 
-def _truth(file: Path, row: Mapping[str, str], line: int) -> bool:
-    if row["ground_truth"] not in LABELS:
+def _truth(file: Path, row: Mapping[str, str], line: int, task: Task) -> bool:
+    if row["ground_truth"] not in task.labels:
         raise InvalidData(
             f"{file}, line {line}: ground_truth = {row['ground_truth']!r} is none of "
-            f"{', '.join(LABELS)}."
+            f"{', '.join(task.labels)}."
         )
-    return row["ground_truth"] == LABELS[1]
+    return row["ground_truth"] == task.positive

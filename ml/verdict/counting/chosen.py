@@ -14,13 +14,13 @@ _DIGITS: Final = 13
 _NOT_LOGGED: Final = "CAST(NULL AS BOOLEAN)", "CAST(NULL AS DOUBLE)"
 
 
-def chosen(plan: "ReadingPlan | None") -> tuple[str, str]:
+def chosen(plan: "ReadingPlan | None", threshold: float) -> tuple[str, str]:
     """SQL of whether an answer was chosen, and with which probability; NULL without a plan, and of
     what nobody can read: no answer, or not the last one."""
     if plan is None:
         return _NOT_LOGGED
     draw = f"substr(sha2(concat('draw\\n{plan.seed}\\n', answer.prediction_id), 256), 1, {_DIGITS})"
-    strata = list(reversed(plan.shares))
+    strata = list(reversed(plan.shares(threshold)))
     return (
         _cases([(start, _below(draw, share)) for start, share in strata]),
         _cases([(start, f"CAST({share!r} AS DOUBLE)") for start, share in strata]),

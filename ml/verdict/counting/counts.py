@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ml.contract.errors import UserError
 from ml.verdict.counting.queries import Extent, Queries, Relations, of_a_workspace, used
-from ml.verdict.counting.rows import COLUMNS, assumed
+from ml.verdict.counting.rows import COLUMNS, assumed, refuse_subgroups
 
 if TYPE_CHECKING:
     from infra.declared.analysis import Analysis
@@ -37,6 +37,8 @@ _TYPES: Final[Mapping[str, str]] = {
     "mature": "bool",
     "keyed": "bool",
     "rounded": "float64",
+    "weight": "float64",
+    "distance": "float64",
     "counted": "str",
     "films": "str",
 }
@@ -144,7 +146,8 @@ class WorkspaceViews:
     def __init__(
         self, warehouse: "Warehouse", analysis: "Analysis", subgroups: Sequence[str]
     ) -> None:
-        self._warehouse, self._analysis = warehouse, analysis
+        refuse_subgroups(subgroups)
+        self.warehouse, self.analysis = warehouse, analysis
         view = analysis.full_name("answers")
         contexts = self._columns(analysis.full_name("contexts"))
         if "recorded_at" not in contexts:
@@ -167,19 +170,19 @@ class WorkspaceViews:
     def origin(self) -> Mapping[str, str]:
         """What the rows are from."""
         return {
-            "view": self._analysis.full_name("answers"),
-            "readings": self._analysis.feedback,
+            "view": self.analysis.full_name("answers"),
+            "readings": self.analysis.feedback,
         }
 
     def extent(self, queries: Queries, as_of: datetime | None) -> Counted:
         """How much there is, and until when. Raises WorkspaceError."""
-        return counted(self._warehouse, queries.extent, queries.of_the_extent(as_of))
+        return counted(self.warehouse, queries.extent, queries.of_the_extent(as_of))
 
     def counts(self, queries: Queries, parameters: Mapping[str, str]) -> dict[str, Counted]:
         """The counts of the cases, by name. Raises WorkspaceError."""
         cases = f"WITH cases AS ({queries.cases}) "
-        units = counted(self._warehouse, cases + queries.units, parameters)
-        counts = counted(self._warehouse, cases + queries.counts, parameters)
+        units = counted(self.warehouse, cases + queries.units, parameters)
+        counts = counted(self.warehouse, cases + queries.counts, parameters)
         return by_name(queries, counts, units)
 
     def logged(self, queries: Queries, ids: Sequence[str]) -> set[str]:
@@ -187,11 +190,11 @@ class WorkspaceViews:
         return {
             str(row["prediction_id"])
             for text in texts(ids)
-            for row in self._warehouse.execute(queries.logged, ids=text)
+            for row in self.warehouse.execute(queries.logged, ids=text)
         }
 
     def _columns(self, table: str) -> tuple[str, ...]:
-        described = self._warehouse.execute(f"DESCRIBE TABLE {table}")
+        described = self.warehouse.execute(f"DESCRIBE TABLE {table}")
         return tuple(str(row["col_name"]).lower() for row in described)
 
 
@@ -228,13 +231,17 @@ def _value(name: str, text: str | None) -> object:
 
 def by_name(queries: Queries, counts: Counted, units: Counted) -> dict[str, Counted]:
     """The result of `counts.sql` and that of `units.sql` as tables with typed columns, in order."""
-    tables = {"units": typed(units)}
-    for table, columns in queries.tables().items():
-        here = np.flatnonzero(counts["counted"] == table)
-        values = typed({name: counts[column][here] for name, column in columns.items()})
+    return _apart(units, queries.tables_of_patients()) | _apart(counts, queries.tables())
+
+
+def _apart(counted: Counted, tables: Mapping[str, Mapping[str, str]]) -> dict[str, Counted]:
+    found: dict[str, Counted] = {}
+    for table, columns in tables.items():
+        here = np.flatnonzero(counted["counted"] == table)
+        values = typed({name: counted[column][here] for name, column in columns.items()})
         order = np.lexsort([*values.values()][::-1])
-        tables[table] = {name: column[order] for name, column in values.items()}
-    return tables
+        found[table] = {name: column[order] for name, column in values.items()}
+    return found
 
 
 def texts(ids: Sequence[str]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from ml.verdict.counting.queries import (
+    FINE,
     Extent,
     Queries,
     Relations,
@@ -19,9 +20,11 @@ from ml.verdict.counting.queries import (
     answers_until,
     filled_in,
     known,
+    known_of,
     listed,
     summary,
 )
+from ml.verdict.counting.rows import of_subgroups
 
 if TYPE_CHECKING:
     from infra.declared.analysis import Analysis
@@ -68,6 +71,7 @@ KEPT: Final[Mapping[str, str]] = {
 MARKS: Final[Mapping[str, str]] = {
     "experiment": "STRING",
     "prediction_id": "STRING",
+    "databricks_request_id": "STRING",
     "digest": "STRING",
 }
 """The further columns of the table."""
@@ -199,28 +203,40 @@ class DayQueries:
 
     def read(self, days: Days) -> str:
         """The predictions of some days that readers have said something of."""
+        within = days.within("request_time")
         return filled_in(
             "days_read",
             slice=of_days("request_time"),
-            answers=answers_until(self.analysis, days.within("request_time")),
+            answers=answers_until(self.analysis, within),
+            readings=known(self.analysis, within),
+            payload=self.analysis.payload,
+            days=within,
             feedback=self.analysis.feedback,
         )
 
     @cached_property
     def kept(self) -> str:
-        """The cells of all days, and of readings that belong to none."""
-        nobody = filled_in(
-            "answered_by_nobody",
-            summary=summary(known(self.analysis), "prediction_id"),
-            days=self.table,
-            subgroups=listed(self.queries.experiment.subgroups, "CAST(NULL AS STRING) AS {}"),
-        )
+        """The cells of all days."""
         return filled_in(
             "days_kept",
             columns=",\n  ".join(name for name in KEPT if name != "mature"),
             days=self.table,
-            orphans=self._cells_of(nobody),
         )
+
+    @property
+    def of_no_day(self) -> str:
+        """The cells of readings whose prediction no day has."""
+        named = filled_in("days_named_requests", days=self.table)
+        readings = known_of(self.analysis, named)
+        nobody = filled_in(
+            "answered_by_nobody",
+            summary=summary(readings, "prediction_id", self.analysis.task),
+            days=self.table,
+            subgroups=listed(
+                of_subgroups(self.queries.experiment.subgroups), "CAST(NULL AS STRING) AS {}"
+            ),
+        )
+        return filled_in("days_orphans", columns=",\n  ".join(KEPT), orphans=self._cells_of(nobody))
 
     @property
     def counts(self) -> str:
@@ -231,12 +247,12 @@ class DayQueries:
             rounded=filled_in("rounded"),
             subgroup_columns="".join(f",\n  subgroup AS subgroup_{number}" for number in numbers),
         )
-        return f"WITH cells AS ({self.kept}) {total}"
+        return f"WITH cells AS ({self.kept} UNION ALL {self.of_no_day}) {total}"
 
     @property
     def units(self) -> str:
         """What `Queries.units` counts, out of the kept days."""
-        units = filled_in("units", kinds=filled_in("kinds_in_days"))
+        units = filled_in("units", kinds=filled_in("kinds_in_days", **FINE), **FINE)
         return f"WITH cells AS ({self.kept}) {units}"
 
     def digest(self, day: int) -> str:
@@ -267,22 +283,27 @@ class DayQueries:
             subgroup_names="".join(
                 f"\n    WHEN GROUPING(of_subgroup_{number}) = 0 THEN 'subgroup {column}'"
                 f"\n    WHEN GROUPING(of_requests_{number}) = 0 THEN 'subgroup_requests {column}'"
+                f"\n    WHEN GROUPING(of_patients_{number}) = 0 THEN 'patients by {column}'"
                 for number, column in enumerate(columns)
             ),
             subgroups="".join(
                 f",\n    CASE WHEN standing = 0 THEN TRUE END AS of_subgroup_{number}"
                 f",\n    CASE WHEN side IS NOT NULL AND image_index = 0 THEN TRUE END "
-                f"AS of_requests_{number},\n    COALESCE(CAST({column} AS STRING), '') "
+                f"AS of_requests_{number},\n    CASE WHEN standing = 0 AND patient_key IS NOT NULL "
+                f"THEN TRUE END AS of_patients_{number},\n    COALESCE(subgroup_{number}, '') "
                 f"AS subgroup_{number}"
-                for number, column in enumerate(columns)
+                for number in numbers
             ),
             subgroup_sets=listed(
                 numbers,
                 "(of_subgroup_{0}, slice, subgroup_{0}, side, propensity, called, truth, sampling, "
-                "mature),\n  (of_requests_{0}, slice, subgroup_{0}, propensity, side)",
+                "keyed, mature),\n  (of_requests_{0}, slice, subgroup_{0}, propensity, side),\n  "
+                "(of_patients_{0}, slice, patient_key, subgroup_{0}, propensity, side, called, "
+                "truth, sampling, mature)",
             ),
             subgroup_marks="".join(
-                f"\n  OR of_subgroup_{number} OR of_requests_{number}" for number in numbers
+                f"\n  OR of_subgroup_{number} OR of_requests_{number} OR of_patients_{number}"
+                for number in numbers
             ),
         )
 

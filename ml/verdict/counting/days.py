@@ -77,7 +77,10 @@ class VerdictDays:
             values = {**self._parameters(as_of), **some.parameters}
             for columns, rows in (
                 (tuple(KEPT), self._sql.cells(some)),
-                (("counted", "slice", "prediction_id"), self._sql.read(some)),
+                (
+                    ("counted", "slice", "prediction_id", "databricks_request_id"),
+                    self._sql.read(some),
+                ),
             ):
                 self._run(
                     filled_in("days_added", days=self.table, columns=", ".join(columns), rows=rows),

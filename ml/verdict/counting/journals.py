@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ml.contract.errors import UserError
-from ml.contract.serving import DECISION_THRESHOLD
+from ml.contract.tables import REPLAY_MARK
 from ml.data.text_file import NotText, sheet_in
 from ml.prediction.journal import Prediction, answered
 from ml.verdict.counting.counts import Rows
-from ml.verdict.counting.queries import REPLAY_PREFIX, Queries
+from ml.verdict.counting.queries import Queries
 
 if TYPE_CHECKING:
     from infra.declared.experiment import Experiment
@@ -35,6 +35,8 @@ class Journaled:
     """The mature answers of an experiment that its clients' journals know."""
 
     target: str
+    threshold: float
+    """From which probability on an arm calls a film positive."""
     known: tuple[Prediction, ...]
     """By their ids."""
     unlogged: tuple[Prediction, ...]
@@ -68,7 +70,7 @@ class Journaled:
     def lost(self, arm: str, *, called: bool) -> int:
         """Unlogged answers of an arm that called so; of an unknown arm, they may be this one's."""
         return sum(
-            (it.probability >= DECISION_THRESHOLD) == called
+            (it.probability >= self.threshold) == called
             for it in self.unlogged
             if it.arm in (arm, "")
         )
@@ -114,6 +116,7 @@ class Journals:
         there = rows.logged(queries, ids)
         return Journaled(
             target=self._target,
+            threshold=experiment.task.threshold,
             known=tuple(known),
             unlogged=tuple(
                 it for it in known if not {it.request_id, it.databricks_request_id} & there
@@ -127,7 +130,7 @@ class Journals:
         for it in self._answers:
             if (
                 it.arm in names
-                and not it.request_id.startswith(REPLAY_PREFIX)
+                and not it.request_id.startswith(REPLAY_MARK)
                 and experiment.start <= it.sent_at <= as_of - experiment.label_maturity
             ):
                 yield it

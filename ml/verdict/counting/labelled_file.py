@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ml.contract.errors import UserError
-from ml.feedback.reading import GROUND_TRUTHS
+from ml.contract.task import PNEUMONIA, Task
 from ml.verdict.counting.counts import Counted, by_name, texts
 from ml.verdict.counting.queries import Queries, of_a_file, used
-from ml.verdict.counting.rows import assumed, missing, projection
+from ml.verdict.counting.rows import assumed, missing, projection, refuse_subgroups
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,11 +33,12 @@ _OFFLINE: Final[dict[str, str | bool | int | float | list[str]]] = {
 }
 """Whatever a file turns out to be, nothing is fetched to read it."""
 
-_TRUTHS: Final = GROUND_TRUTHS
-_UNKNOWN: Final = f"""
+_UNKNOWN: Final = """
 SELECT CAST(ground_truth AS VARCHAR) AS said, count(*) AS rows FROM logged_rows
-WHERE said NOT IN {_TRUTHS} GROUP BY said ORDER BY rows DESC, said
-"""  # noqa: S608 - constants
+WHERE NOT list_contains($verdicts, said) GROUP BY said ORDER BY rows DESC, said
+"""
+_KEYS: Final = "* REPLACE (NULLIF(TRIM(CAST(patient_key AS VARCHAR)), '') AS patient_key)"
+"""A key of spaces alone is none: else all films without one would be one patient's."""
 _NAMED: Final = 5
 
 _OTHERS: Final = (
@@ -67,11 +68,11 @@ _MAGIC: Final = slice(8, 12), b"DUCK"
 """Where a database says that it is one."""
 
 
-def labelled_file(file: Path, subgroups: Sequence[str]) -> "LabelledFile":
+def labelled_file(file: Path, subgroups: Sequence[str], task: Task = PNEUMONIA) -> "LabelledFile":
     """The rows of a file, whichever kind it is. Raises UserError."""
     try:
         if file.is_dir():
-            return ParquetParts(file, subgroups)
+            return ParquetParts(file, subgroups, task)
         with file.open("rb") as stream:
             head = stream.read(64)
     except FileNotFoundError as error:
@@ -86,15 +87,16 @@ def labelled_file(file: Path, subgroups: Sequence[str]) -> "LabelledFile":
             raise UserError(f"{file}: {what}.")
     place, magic = _MAGIC
     is_database = head[place] == magic or file.suffix.lower() in _DATABASES
-    return (DuckDBFile if is_database else ParquetFile)(file, subgroups)
+    return (DuckDBFile if is_database else ParquetFile)(file, subgroups, task)
 
 
 class LabelledFile(ABC):
     """Labelled rows in a file. Raises UserError."""
 
-    def __init__(self, file: Path, subgroups: Sequence[str]) -> None:
+    def __init__(self, file: Path, subgroups: Sequence[str], task: Task = PNEUMONIA) -> None:
         import duckdb
 
+        refuse_subgroups(subgroups)
         self._file = file
         self._connection = duckdb.connect(config=_OFFLINE)
         self._connection.execute("SET TimeZone = 'UTC'")
@@ -112,17 +114,21 @@ class LabelledFile(ABC):
                 + "infra/experiments/README.md says what a row holds."
             )
         with self._explained():
+            if any(name.lower() == "patient_key" for name in logged.columns):
+                logged = logged.project(_KEYS)
             logged.create_view("logged_rows")
-            unknown = self._connection.execute(_UNKNOWN).fetchall()
+            unknown = self._connection.execute(
+                _UNKNOWN, {"verdicts": list(task.verdicts)}
+            ).fetchall()
         if unknown:
             told = ", ".join(f"{said!r} ({rows} rows)" for said, rows in unknown[:_NAMED])
             more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
             raise UserError(
                 f"{file}: ground_truth has unknown values: {told}{more}. Known are "
-                f"{', '.join(_TRUTHS)}, and NULL for an answer that is unread. Write those."
+                f"{', '.join(task.verdicts)}, and NULL for an answer that is unread. Write those."
             )
         columns = projection(logged.columns, subgroups)
-        self.relations = of_a_file(f"SELECT {columns} FROM logged_rows", subgroups)  # noqa: S608 - declared names
+        self.relations = of_a_file(f"SELECT {columns} FROM logged_rows", subgroups, task)  # noqa: S608 - declared names
         self.assumed = assumed(logged.columns)
 
     @abstractmethod

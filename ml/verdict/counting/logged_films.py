@@ -7,7 +7,6 @@ from string import Template
 from typing import TYPE_CHECKING, Final
 
 from ml.contract.errors import UserError
-from ml.contract.serving import DECISION_THRESHOLD, LABELS
 from ml.data.preparation import decode
 
 if TYPE_CHECKING:
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from ml.client import PredictionClient
     from ml.data.films import Images
 
-
-_NEGATIVE, _POSITIVE = LABELS
 
 _KEY: Final = re.compile(r"[0-9a-f]{16,64}")
 """Of a patient, by ingestion or by a context."""
@@ -62,7 +59,12 @@ def pseudonym(patient: str) -> str:
 
 
 def logged_films(
-    experiment: "Experiment", environment: str, warehouse: str | None, client: "PredictionClient"
+    experiment: "Experiment",
+    environment: str,
+    warehouse: str | None,
+    client: "PredictionClient",
+    *,
+    test: str | None = None,
 ) -> list[LabelledFilm]:
     """The films whose readers agree in their majority; an id of a request begins with its film's.
 
@@ -75,7 +77,9 @@ def logged_films(
     from ml.prediction.unlabelled import ingested
     from ml.workspace.warehouse import Warehouse
 
-    loaded = load(environment)
+    loaded = load(environment, test).about_models(
+        experiment.champion.model, experiment.challenger.model
+    )
     analysis = Analysis.of(loaded)
     if analysis is None:
         raise UserError(f"environment {loaded.name}: its endpoint logs nothing to replay.")
@@ -86,8 +90,8 @@ def logged_films(
     # A view that was deployed before there were contexts has no such column.
     has_patients = any(row["col_name"] == "patient_key" for row in described)
     statement = Template(_LABELLED).substitute(
-        positive=_POSITIVE,
-        negative=_NEGATIVE,
+        positive=analysis.task.positive,
+        negative=analysis.task.negative,
         patient_key="patient_key" if has_patients else _UNKNOWN,
     )
     rows = sql.execute(
@@ -106,7 +110,7 @@ def logged_films(
         )
         if not is_image_id(image_id) or 2 * max(pneumonia, normal) <= readers:
             continue
-        called = float(str(row["probability"])) >= DECISION_THRESHOLD
+        called = float(str(row["probability"])) >= analysis.task.threshold
         by_rule = experiment.review_share if called else experiment.audit_share
         logged = row["sampling_probability"]
         truths[image_id] = (pneumonia > normal, float(logged) if logged else by_rule)

@@ -13,19 +13,16 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Final
 
-from ml.contract.serving import DECISION_THRESHOLD, LABELS
-from ml.contract.tables import SIMULATION
+from ml.contract.tables import REPLAY_MARK, SIMULATION
+from ml.contract.task import PNEUMONIA, Task
 from ml.verdict.counting.chosen import chosen
+from ml.verdict.counting.rows import as_subgroups, of_subgroups
 
 if TYPE_CHECKING:
     from infra.declared.analysis import Analysis
     from infra.declared.experiment import Experiment, Split
 
 _SQL: Final = Path(__file__).parent / "queries"
-REPLAY_PREFIX: Final = "replay-"
-"""Of the client's id of a request that names its arm."""
-
-_LABELS: Final = dict(zip(("negative", "positive"), LABELS, strict=True))
 
 
 def _same(*names: str) -> dict[str, str]:
@@ -41,7 +38,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "requests": {**_same("day", "propensity", "side"), "requests": "n", "failures": "failures"},
     "films": _same("day", "propensity", "side", "called", "truth", "sampling", "keyed", "n"),
     "scores": {
-        **_same("side", "propensity", "truth", "sampling"),
+        **_same("side", "propensity", "truth", "sampling", "keyed"),
         "probability": "rounded",
         "n": "n",
     },
@@ -51,9 +48,22 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """What is counted, by name: its columns in order, and what they are called in `counts.sql`."""
 
+PATIENTS: Final[Mapping[str, Mapping[str, str]]] = {
+    "units": _same("day", "films", "n"),
+    "distances": _same("side", "weight", "distance", "n"),
+}
+"""The same of `units.sql`."""
+
 MOST_SCORES: Final = 20_000
 """How many kinds of films AUC, Brier score and calibration are made of, at most: of more readings,
 those of nearly the same probability are counted together."""
+
+FINE: Final[Mapping[str, str]] = {
+    "probability": "ROUND(1e9 * LEAST(GREATEST(probability, 0), 1))",
+    "sampling": "LEAST(GREATEST(sampling, 1e-6), 1)",
+}
+"""Of patients, probabilities are added up as whole numbers, whose sum is the same in any order: of
+all rows, or of days one by one. Rows whose numbers are none from 0 to 1 are refused later."""
 
 _AT_ANY_TIME: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
@@ -87,8 +97,9 @@ class Extent:
         """Of the probabilities, for one logit; 0: each film may keep its own."""
         if self.readings <= MOST_SCORES:
             return 0.0
-        # Arms, truths, and the shares that the rows have or the declaration gives them.
-        kinds = 2 * 2 * (self.samplings + 2) * (self.propensities + splits)
+        # Arms, truths, with a patient or without, and the shares that the rows have or the
+        # declaration gives them.
+        kinds = 2 * 2 * 2 * (self.samplings + 2) * (self.propensities + splits)
         return max(MOST_SCORES // kinds - 1, _LOGITS) / _LOGITS
 
 
@@ -129,7 +140,7 @@ class Queries:
             "cases",
             answered=self.rows.answered,
             splits=whens,
-            subgroups=listed(self.experiment.subgroups, "{}"),
+            subgroups=listed(of_subgroups(self.experiment.subgroups), "{}"),
             further=further,
         )
 
@@ -149,13 +160,13 @@ class Queries:
             subgroups="".join(
                 f",\n    CASE WHEN standing = 0 AND mature THEN TRUE END AS of_subgroup_{number}"
                 f",\n    CASE WHEN side IS NOT NULL AND image_index = 0 THEN TRUE END "
-                f"AS of_requests_{number},\n    COALESCE(CAST({column} AS STRING), '') "
+                f"AS of_requests_{number},\n    COALESCE(subgroup_{number}, '') "
                 f"AS subgroup_{number}"
-                for number, column in enumerate(columns)
+                for number in numbers
             ),
             subgroup_sets=listed(
                 numbers,
-                "(of_subgroup_{0}, subgroup_{0}, side, propensity, called, truth, sampling)"
+                "(of_subgroup_{0}, subgroup_{0}, side, propensity, called, truth, sampling, keyed)"
                 ",\n  (of_requests_{0}, subgroup_{0}, propensity, side)",
             ),
             subgroup_marks="".join(
@@ -167,7 +178,34 @@ class Queries:
     @property
     def units(self) -> str:
         """The patients of `cases`."""
-        return filled_in("units", kinds=filled_in("kinds_in_cases"))
+        columns = self.experiment.subgroups
+        numbers = [str(number) for number in range(len(columns))]
+        names = "".join(
+            f"WHEN GROUPING(subgroup_{number}) = 0 THEN 'patients by {column}' "
+            for number, column in enumerate(columns)
+        )
+        kinds = filled_in(
+            "kinds_in_cases",
+            what=f"CASE {names}ELSE 'units' END" if names else "'units'",
+            values=listed(numbers, "subgroup_{}"),
+            subgroups=listed(numbers, "COALESCE(subgroup_{0}, '') AS subgroup_{0}"),
+            sets=listed(
+                numbers,
+                "(patient_key, subgroup_{}, propensity, side, called, truth, sampling)",
+            ),
+            **FINE,
+        )
+        return filled_in("units", kinds=kinds, **FINE)
+
+    def tables_of_patients(self) -> Mapping[str, Mapping[str, str]]:
+        """The counts of the patients by name, as `tables` has them."""
+        return {
+            **PATIENTS,
+            **{
+                f"patients by {column}": _same("subgroup", "films", "n")
+                for column in self.experiment.subgroups
+            },
+        }
 
     def tables(self) -> Mapping[str, Mapping[str, str]]:
         """The counts by name: their columns, and what those are called in the result."""
@@ -176,7 +214,7 @@ class Queries:
             **{
                 f"subgroup {column}": {
                     "subgroup": f"subgroup_{number}",
-                    **_same("side", "propensity", "called", "truth", "sampling", "n"),
+                    **_same("side", "propensity", "called", "truth", "sampling", "keyed", "n"),
                 }
                 for number, column in enumerate(self.experiment.subgroups)
             },
@@ -199,7 +237,7 @@ class Queries:
             "start": _timestamp(experiment.start),
             "as_of": _timestamp(as_of),
             "mature_until": _timestamp(as_of - experiment.label_maturity),
-            "threshold": str(DECISION_THRESHOLD),
+            "threshold": str(experiment.task.threshold),
             "review_share": str(experiment.review_share),
             "audit_share": str(experiment.audit_share),
             "simulations_count": str(self.simulations_count).lower(),
@@ -227,16 +265,18 @@ class Queries:
         return hashed.hexdigest()
 
 
-def of_a_file(rows: str, subgroups: Sequence[str]) -> Relations:
+def of_a_file(rows: str, subgroups: Sequence[str], task: Task = PNEUMONIA) -> Relations:
     """What is asked of a file's ``rows``, a SELECT of the declared columns."""
     return Relations(
         answered=filled_in(
             "answered_in_rows",
             observations=filled_in("observations", rows=rows, simulation=SIMULATION),
-            summary=summary("SELECT * FROM again WHERE known", "prediction_id, answer_number"),
-            subgroups=listed(subgroups, "{}"),
-            any_subgroups=listed(subgroups, "ANY_VALUE({0}) AS {0}"),
-            **_LABELS,
+            summary=summary(
+                "SELECT * FROM again WHERE known", "prediction_id, answer_number", task
+            ),
+            subgroups=listed(of_subgroups(subgroups), "{}"),
+            any_subgroups=listed(of_subgroups(subgroups), "ANY_VALUE({0}) AS {0}"),
+            **_labels(task),
         ),
         moments=filled_in("moments_in_rows", rows=rows),
         ids=rows,
@@ -252,9 +292,9 @@ def of_a_workspace(analysis: "Analysis", subgroups: Sequence[str]) -> Relations:
             requests=analysis.full_name("requests"),
             feedback=analysis.feedback,
             context=analysis.context,
-            replay=REPLAY_PREFIX,
+            replay=REPLAY_MARK,
         ),
-        ids=filled_in("ids_in_views", answers=analysis.full_name("answers"), replay=REPLAY_PREFIX),
+        ids=filled_in("ids_in_views", answers=analysis.full_name("answers"), replay=REPLAY_MARK),
     )
 
 
@@ -263,17 +303,17 @@ def answered(
 ) -> str:
     """The answers in a workspace, all or those of some ``days``, with their readings; ``FULL
     OUTER``: also with readings that have no answer."""
-    was_chosen, share = chosen(analysis.reading)
+    was_chosen, share = chosen(analysis.reading, analysis.task.threshold)
     return filled_in(
         "answered_in_views",
         answers=answers_until(analysis, days),
-        summary=summary(known(analysis), "prediction_id"),
+        summary=summary(known(analysis, days), "prediction_id", analysis.task),
         with_readings=with_readings,
-        subgroups=listed(subgroups, "{0}"),
+        subgroups=listed(as_subgroups(subgroups), "{}"),
         contexts=analysis.full_name("contexts"),
         chosen=was_chosen,
         share=share,
-        replay=REPLAY_PREFIX,
+        replay=REPLAY_MARK,
     )
 
 
@@ -282,16 +322,27 @@ def answers_until(analysis: "Analysis", days: str = "") -> str:
     return filled_in("answers_until", answers=analysis.full_name("answers"), days=days)
 
 
-def known(analysis: "Analysis") -> str:
-    """The readings until a moment."""
-    return filled_in("known_in_views", readings=analysis.readings)
+def known(analysis: "Analysis", days: str = "") -> str:
+    """The readings until a moment; those by Databricks' ids are of the requests that were logged by
+    then, all or those of some days."""
+    logged = filled_in("logged_until", payload=analysis.payload, days=days)
+    return known_of(analysis, logged)
 
 
-def summary(known: str, key: str) -> str:
+def known_of(analysis: "Analysis", logged: str) -> str:
+    """The readings until a moment, with both ids of the requests from ``logged``, a SELECT."""
+    return filled_in("known_in_views", readings=analysis.readings_with(f"({logged})"))
+
+
+def summary(known: str, key: str, task: Task) -> str:
     """What readers say together, out of the readings that are ``known``."""
     from infra.declared.analysis import standing
 
-    return filled_in("summary", standing=standing(known, key), key=key, **_LABELS)
+    return filled_in("summary", standing=standing(known, key), key=key, **_labels(task))
+
+
+def _labels(task: Task) -> dict[str, str]:
+    return {"negative": task.negative, "positive": task.positive}
 
 
 def used(statement: str, parameters: Mapping[str, str]) -> dict[str, str]:

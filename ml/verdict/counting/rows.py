@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ml.contract.errors import UserError
 from ml.contract.tables import SIMULATION
 
 
@@ -121,11 +122,38 @@ COLUMNS: Final = (
 def projection(there: Sequence[str], subgroups: Sequence[str]) -> str:
     """The declared columns out of those that are there, as the list of a SELECT."""
     known = {name.lower() for name in there}
-    declared = (
-        *COLUMNS,
-        *(RowColumn(name=name, type="STRING", meaning="a subgroup") for name in subgroups),
+    return ",\n  ".join(
+        [
+            *(f"{_expression(column, known)} AS {column.name}" for column in COLUMNS),
+            *as_subgroups(subgroups),
+        ]
     )
-    return ",\n  ".join(f"{_expression(column, known)} AS {column.name}" for column in declared)
+
+
+def of_subgroups(subgroups: Sequence[str]) -> tuple[str, ...]:
+    """What the columns are called while they are counted: whatever their own names are, they are
+    no other column's."""
+    return tuple(f"subgroup_{number}" for number in range(len(subgroups)))
+
+
+def as_subgroups(subgroups: Sequence[str]) -> list[str]:
+    """The columns by these names, as parts of a SELECT."""
+    return [
+        f"CAST(`{column}` AS STRING) AS {name}"
+        for column, name in zip(subgroups, of_subgroups(subgroups), strict=True)
+    ]
+
+
+def refuse_subgroups(subgroups: Sequence[str]) -> None:
+    """Raises UserError where an experiment names a column that says what was answered and read:
+    a subgroup is of films that were alike before."""
+    own = [name for name in subgroups if any(name == column.name for column in COLUMNS)]
+    if own:
+        raise UserError(
+            f"The experiment names {', '.join(own)} in subgroups, which says what was answered or "
+            "read of a film: both arms' would be other films. Name columns of what was known "
+            "before, such as site, device_maker, view, age_band or sex."
+        )
 
 
 def missing(there: Sequence[str], subgroups: Sequence[str]) -> tuple[str, ...]:

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from ml.evaluation.discrimination import Scores
 from ml.verdict.counting.counts import Counted, Counts
 from ml.verdict.counting.journals import Journaled
-from ml.verdict.counting.units import films_alone, films_of_patients
+from ml.verdict.counting.units import films_alone, films_at_one_look, films_of_patients
 from ml.verdict.statistics.betting import Floats
 from ml.verdict.statistics.cells import CHALLENGER, CHAMPION, NORMAL, PNEUMONIA, Cells, overlap
 from ml.verdict.statistics.sample_ratio import SampleRatio, by_patient, sample_ratio
+from ml.verdict.statistics.summaries import Deviations
 
 ARMS = (CHAMPION, CHALLENGER)
 
@@ -92,38 +93,49 @@ class Tally:
             n=scores["n"][chosen].astype(np.float64),
         )
 
+    def deviations(self, arm: int) -> Deviations:
+        """How far one arm's probabilities are from the truths, by patient where that is known."""
+        scores, patients = self._table("scores"), self._table("distances")
+        alone = (scores["side"] == arm) & ~scores["keyed"]
+        weight = overlap(scores["propensity"][alone], arm) / scores["sampling"][alone]
+        here = patients["side"] == arm
+        sick = scores["truth"][alone] == PNEUMONIA
+        return Deviations(
+            u=np.concatenate(
+                [weight * (scores["probability"][alone] - sick), patients["distance"][here]]
+            ),
+            v=np.concatenate([weight, patients["weight"][here]]),
+            n=np.concatenate([scores["n"][alone], patients["n"][here]]).astype(np.float64),
+            films=int(scores["n"][scores["side"] == arm].sum()),
+        )
+
     def subgroup(self, column: str) -> dict[str, Cells]:
-        """The mature films, with a truth or without, by the values of a column."""
-        films = self._table(f"subgroup {column}")
+        """The mature films, with a truth or without, by the values of a column, and by patient
+        where that is known: with those films alone that have the value."""
+        films, patients = self._table(f"subgroup {column}"), self._table(f"patients by {column}")
         return {
-            str(value): Cells(
-                look=np.zeros(here.sum(), np.intp),
-                arm=films["side"][here].astype(np.int8),
-                propensity=films["propensity"][here],
-                called=films["called"][here],
-                truth=films["truth"][here].astype(np.int8),
-                sampling=films["sampling"][here],
-                n=films["n"][here].astype(np.float64),
-            )
+            str(value): films_at_one_look(_with(films, value), _with(patients, value))
             for value in np.unique(films["subgroup"])
-            for here in [films["subgroup"] == value]
         }
 
     def subgroup_sample_ratio(self, column: str) -> dict[str, SampleRatio]:
-        """Whether the requests came as the split had promised, by the values of a column."""
+        """Whether the requests came as the split had promised, by the values of a column, and by
+        patient where that is known."""
         requests = self._table(f"subgroup_requests {column}")
-        n = requests["requests"].astype(np.float64)
-        return {
-            str(value): sample_ratio(
+        n, films = requests["requests"].astype(np.float64), self.subgroup(column)
+        found = {}
+        for value in np.unique(requests["subgroup"]):
+            here = requests["subgroup"] == value
+            ratio = sample_ratio(
                 np.zeros(here.sum(), np.intp),
                 requests["propensity"][here],
                 np.where(requests["side"][here] == CHAMPION, n[here], 0.0),
                 np.where(requests["side"][here] == CHALLENGER, n[here], 0.0),
                 looks=1,
             )
-            for value in np.unique(requests["subgroup"])
-            for here in [requests["subgroup"] == value]
-        }
+            of_patients = self.patients and value in films
+            found[str(value)] = by_patient(ratio, films[str(value)]) if of_patients else ratio
+        return found
 
     def labels(self, arm: int) -> int:
         """Mature films of an arm that have a truth."""
@@ -233,3 +245,8 @@ class Tally:
 
     def _look(self, days: NDArray[np.int64]) -> NDArray[np.intp]:
         return np.searchsorted(np.unique(self._table("requests")["day"]), days)
+
+
+def _with(counted: Counted, value: str) -> Counted:
+    here = counted["subgroup"] == value
+    return {name: values[here] for name, values in counted.items()}

@@ -7,6 +7,17 @@ from ml.verdict.counting.counts import Counted
 from ml.verdict.statistics.cells import Cells
 
 
+def films_at_one_look(films: Counted, patients: Counted) -> Cells:
+    """The films of a count and of one of patients, of whatever days they are."""
+    found = films_alone(
+        {**films, "day": np.zeros(films["n"].size, np.int64)}, np.zeros(1, np.int64)
+    )
+    if not patients["n"].size:
+        return found
+    days = np.zeros(patients["n"].size, np.int64)
+    return found.and_(films_of_patients({**patients, "day": days}, np.zeros(1, np.int64)))
+
+
 def films_alone(films: Counted, days: NDArray[np.int64]) -> Cells:
     """The films whose patient is not known, out of the count `films`; ``days`` are those of the
     looks, ascending."""

@@ -32,7 +32,8 @@ class WorkspaceRows:
     def of(
         cls, environment: "Environment", experiment: "Experiment", warehouse_name: str | None
     ) -> "WorkspaceRows":
-        """Those of an environment; raises UserError where it logs nothing."""
+        """Those of an environment about one test; raises UserError where that logs nothing, or is
+        of another task than the experiment."""
         from infra.declared.analysis import Analysis
         from ml.workspace.connection import connect
         from ml.workspace.unity_catalog import exists
@@ -42,8 +43,15 @@ class WorkspaceRows:
         if analysis is None:
             raise UserError(
                 f"environment {environment.name}: its endpoint logs nothing, so that there is "
-                "nothing to compare. Give it an inference table: [ab_test.inference_table] in "
+                "nothing to compare. Give it an inference table: "
+                f"[{environment.test}.inference_table] in "
                 f"infra/environments/{environment.name}.toml."
+            )
+        if analysis.task != experiment.task:
+            raise UserError(
+                f"the experiment {experiment.name} is of the task {experiment.task.name}, and the "
+                f"test of environment {environment.name} of {analysis.task.name}. Name the same "
+                "task in both files."
             )
         client = connect(environment)
         warehouse = Warehouse.named(client, warehouse_name or environment.warehouse_name)

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from ml.contract.decision import DECISION_FILE, JOURNAL_FILE, Decision, FindingRecord
 from ml.contract.errors import UserError
+from ml.contract.task import PNEUMONIA, Task
 from ml.terminal.tables import table as folding
 from ml.verdict.report.table import Table
 
@@ -36,12 +37,21 @@ def write(
     return [decision] if page is None else [decision, report]
 
 
-def show(console: Console, made: Decision, found: Iterable[Table], *, remark: str = "") -> None:
-    """Prints the tables, the verdict with its reason, and what the next steps take."""
+def show(
+    console: Console,
+    made: Decision,
+    found: Iterable[Table],
+    *,
+    remark: str = "",
+    task: Task = PNEUMONIA,
+) -> None:
+    """Prints the tables, the verdict with its reason, and what the next steps take, in the words
+    of a task."""
+    said = task.said
     for table in found:
-        shown = folding(*table.heads, title=table.title, caption=table.note)
+        shown = folding(*map(said, table.heads), title=said(table.title), caption=said(table.note))
         for row in table.rows:
-            shown.add_row(*row)
+            shown.add_row(*map(said, row))
         console.print(shown)
     if made.mode == "live":
         for finding in made.findings:
@@ -49,7 +59,7 @@ def show(console: Console, made: Decision, found: Iterable[Table], *, remark: st
             console.print(f"  {mark} {finding.condition}: {finding.because}", soft_wrap=True)
     console.print(f"\n{made.verdict}: {made.reason}", style="bold", soft_wrap=True)
     if remark:
-        console.print(remark, soft_wrap=True)
+        console.print(said(remark), soft_wrap=True)
     if made.early_step is not None:
         console.print(on_early_step(made.early_step), soft_wrap=True)
 

@@ -8,10 +8,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from ml.contract.decision import ArmRecord, DataRecord, Decision, ExperimentRecord, FindingRecord
-from ml.contract.serving import LABELS
 from ml.verdict.counting.journals import UNLOGGED, Journaled
 from ml.verdict.judgement import Arm, Judgement
 from ml.verdict.readers import ReaderErrors
+from ml.verdict.rule import Finding
 from ml.verdict.statistics.betting import Interval
 from ml.verdict.subgroups import Subgroup
 
@@ -86,7 +86,7 @@ def decision(
     """The record of a judgement of live traffic."""
     return Decision(
         verdict=judgement.ruling.verdict,
-        reason=judgement.ruling.reason,
+        reason=experiment.task.said(judgement.ruling.reason),
         environment=environment,
         mode="live",
         as_of=as_of,
@@ -95,9 +95,17 @@ def decision(
         data=data,
         method={**method(experiment), "alpha": f"{experiment.alpha:g}"},
         software=software(),
-        findings=tuple(FindingRecord(**asdict(finding)) for finding in judgement.ruling.findings),
-        early_step=FindingRecord(**asdict(judgement.early_step)),
+        findings=tuple(finding_of(experiment, it) for it in judgement.ruling.findings),
+        early_step=finding_of(experiment, judgement.early_step),
         numbers=numbers(judgement),
+    )
+
+
+def finding_of(experiment: "Experiment", found: Finding) -> FindingRecord:
+    """A condition of the rule, in the words of the experiment's task."""
+    said = experiment.task.said
+    return FindingRecord(
+        condition=said(found.condition), holds=found.holds, because=said(found.because)
     )
 
 
@@ -129,7 +137,7 @@ def numbers(judgement: Judgement) -> dict[str, Any]:
             "films": judgement.missing.films,
             "tipping point, odds ratio": judgement.missing.tipping_point,
             "scenarios": [
-                {"assumed": scenario.assumed, "gains": figures(scenario.gains)}
+                {"assumed": judgement.task.said(scenario.assumed), "gains": figures(scenario.gains)}
                 for scenario in judgement.missing.scenarios
             ],
         },
@@ -147,7 +155,7 @@ def numbers(judgement: Judgement) -> dict[str, Any]:
         "verification": [
             {
                 "arm": ("champion", "challenger")[cover.arm],
-                "answer": LABELS[cover.called],
+                "answer": judgement.task.labels[cover.called],
                 "films": cover.films,
                 "resolved": cover.resolved,
                 "unresolved": cover.unresolved,
@@ -170,7 +178,7 @@ def numbers(judgement: Judgement) -> dict[str, Any]:
         **({"journals": _journaled(judgement.journaled)} if judgement.journaled else {}),
         "guardrails": [
             {
-                "name": it.name,
+                "name": judgement.task.said(it.name),
                 "figure": asdict(it.figure) if it.figure else None,
                 "limit": it.limit,
                 "breached": it.breached,

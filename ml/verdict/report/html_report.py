@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ml.contract.decision import Decision
+from ml.contract.task import Task
 from ml.verdict.counting.tally import ARMS, Tally
 from ml.verdict.judgement import Judgement
 from ml.verdict.report.conclusion import on_early_step
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from infra.declared.experiment import Experiment
 
 CALIBRATION: Final = (
-    "Calibration: the share of pneumonia by predicted probability, with its interval; below, how "
+    "Calibration: the share of PNEUMONIA by predicted probability, with its interval; below, how "
     "many films each point has."
 )
 
@@ -73,7 +74,7 @@ def report(experiment: "Experiment", judgement: Judgement, tally: Tally, decisio
         ),
     ]
     coverage = Plot(
-        svg=plots.coverage(judgement.coverage, names),
+        svg=plots.coverage(judgement.coverage, names, experiment.task.labels),
         caption="Mature answers: with a truth (coloured), and without one (grey).",
     )
     traffic = Plot(
@@ -89,6 +90,7 @@ def report(experiment: "Experiment", judgement: Judgement, tally: Tally, decisio
         list(sections(judgement)),
         {GAINS: [paths], EACH_ARM: [of_each], ROWS: [[coverage, traffic]]},
         remark=remark(judgement),
+        task=experiment.task,
     )
 
 
@@ -105,8 +107,10 @@ def page(
     plots: Mapping[str, Sequence[Sequence[Plot]]],
     *,
     remark: str,
+    task: Task,
 ) -> str:
-    """The page around sections; `plots` has rows of plots by the title of their section."""
+    """The page around sections, in the task's words; `plots` has rows of plots by the title of
+    their section."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     templates = Environment(
@@ -115,7 +119,7 @@ def page(
         undefined=StrictUndefined,
     )
     templates.filters |= {"unbroken": _unbroken, "in_page": _in_page}
-    return templates.get_template("report.html").render(
+    written = templates.get_template("report.html").render(
         decision=decision,
         sections=sections,
         plots=plots,
@@ -124,6 +128,7 @@ def page(
         percent=f"{1 - float(decision.method['alpha']):.0%}",
         said={BETTER: "good", WORSE: "bad", BREACHED: "bad"},
     )
+    return task.said(written)
 
 
 def _unbroken(cell: str) -> str:

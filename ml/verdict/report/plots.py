@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ml.contract.serving import LABELS
 from ml.evaluation.discrimination import Scores, curve
 from ml.verdict.gates import Coverage
 from ml.verdict.judgement import Path
@@ -103,7 +102,7 @@ def roc(scores: Sequence[Scores], areas: Sequence[Interval | None], names: Seque
 
 
 def calibration(found: Sequence[Calibration | None], names: Sequence[str]) -> str:
-    """The observed share of pneumonia by predicted probability, with its interval and films."""
+    """The observed share of positives by predicted probability, with its interval and films."""
     figure, (axes, below) = _two(4.2, 4.6, height_ratios=(9, 1))
     below.set_axis_off()
     below.set_ylim(1.5, -0.5)
@@ -156,10 +155,10 @@ def traffic(daily: Sequence[Floats], promised: Floats, days: Sequence[str]) -> s
     return _svg(figure)
 
 
-def coverage(found: Sequence[Coverage], names: Sequence[str]) -> str:
+def coverage(found: Sequence[Coverage], names: Sequence[str], labels: tuple[str, str]) -> str:
     """What readers have resolved of each arm's answers, beside all of them."""
     figure, axes = _axes(*_WIDE)
-    rows = [f"{names[it.arm]}: {LABELS[it.called]}" for it in found]
+    rows = [f"{names[it.arm]}: {labels[it.called]}" for it in found]
     axes.barh(rows, [it.films for it in found], color="0.85", label="mature answers")
     axes.barh(
         rows,

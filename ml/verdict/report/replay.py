@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ml.contract.decision import DataRecord, Decision, FindingRecord
+from ml.contract.decision import DataRecord, Decision
 from ml.verdict.judgement import Path
 from ml.verdict.paired import Answers, PairedJudgement
 from ml.verdict.report.decision_record import (
     arms_and_experiment,
     errors_of_readers,
     figures,
+    finding_of,
     method,
     software,
 )
@@ -36,7 +37,7 @@ def decision(
     """The record of a replay."""
     return Decision(
         verdict=judgement.ruling.verdict,
-        reason=judgement.ruling.reason,
+        reason=experiment.task.said(judgement.ruling.reason),
         environment=environment,
         mode="replay",
         as_of=None,
@@ -57,8 +58,8 @@ def decision(
             "alpha": f"{experiment.alpha:g}",
         },
         software=software(),
-        findings=tuple(FindingRecord(**asdict(it)) for it in judgement.ruling.findings),
-        early_step=FindingRecord(**asdict(judgement.early_step)),
+        findings=tuple(finding_of(experiment, it) for it in judgement.ruling.findings),
+        early_step=finding_of(experiment, judgement.early_step),
         numbers=_numbers(judgement),
     )
 
@@ -181,6 +182,7 @@ def report(
         _sections(experiment, judgement),
         {GAINS: [paths], EACH_ARM: [both]},
         remark=remark(judgement),
+        task=experiment.task,
     )
 
 

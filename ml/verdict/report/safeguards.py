@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ml.verdict.guardrails import Guardrail
+from ml.verdict.numbers import decimal
 from ml.verdict.readers import ReaderErrors
 from ml.verdict.report.table import Table, parts, text
 from ml.verdict.subgroups import Subgroup, SubgroupFigure
@@ -40,7 +41,7 @@ def turned(found: Sequence[Turn]) -> Table:
                 turn.metric,
                 turn.since.isoformat(),
                 *parts(turn.gain, signed=True),
-                f"above {turn.limit:+.3f}",
+                f"above {decimal(turn.limit, signed=True)}",
             )
             for turn in found
         ],

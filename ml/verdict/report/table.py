@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ml.verdict.numbers import decimal, span
 from ml.verdict.statistics.betting import Interval
 
 Rows = Sequence[Sequence[str]]
@@ -56,9 +57,9 @@ def parts(value: Interval | None, *, signed: bool = False) -> tuple[str, str, st
     """A figure, its interval and its n."""
     if value is None:
         return "not defined", "", "0"
-    sign = "+" if signed else ""
     digits = 0 if value.value >= 10 else 3
-    number, low, high = (
-        format(part, f"{sign}.{digits}f") for part in (value.value, value.low, value.high)
+    return (
+        decimal(value.value, signed=signed, digits=digits),
+        span(value.low, value.high, signed=signed, digits=digits),
+        str(value.n),
     )
-    return number, f"{low} to {high}", str(value.n)

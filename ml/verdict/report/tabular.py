@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 
 from ml.contract.decision import NONE_GIVEN
-from ml.contract.serving import LABELS
 from ml.verdict.counting.journals import UNLOGGED
 from ml.verdict.counting.tally import Standing
 from ml.verdict.judgement import Judgement, Needed
 from ml.verdict.missing import MissingTruth
+from ml.verdict.numbers import decimal, span
 from ml.verdict.planning.futility import UNLIKELY
 from ml.verdict.report.safeguards import guardrails, reader_errors, subgroup, turned
 from ml.verdict.report.table import Section, Table, compared, name_of, parts, text
@@ -75,7 +75,7 @@ def gains(values: Mapping[str, Interval | None], judgement: Judgement) -> Table:
                 name_of(name),
                 *parts(value, signed=True),
                 compared(name, value),
-                f"{bounds.low:+.3f} to {bounds.high:+.3f}"
+                span(bounds.low, bounds.high, signed=True)
                 if (bounds := judgement.bounds.get(name))
                 else "",
             )
@@ -125,7 +125,7 @@ def arms(judgement: Judgement) -> Table:
     rows: list[tuple[str, ...]] = [
         ("requests", str(champion.requests), str(challenger.requests)),
         ("mature films with a truth", str(champion.labels), str(challenger.labels)),
-        ("of them PNEUMONIA", str(champion.positives), str(challenger.positives)),
+        (f"of them {judgement.task.positive}", str(champion.positives), str(challenger.positives)),
         ("films too young to be judged", str(champion.pending), str(challenger.pending)),
     ]
     names = list(dict.fromkeys([*champion.figures, *challenger.figures]))
@@ -164,7 +164,7 @@ def verification(judgement: Judgement) -> Table:
         heads=("answers", "mature", "with a truth", "read, not resolved", "of what was promised"),
         rows=[
             (
-                f"{ARMS[cover.arm]}: {LABELS[cover.called]}",
+                f"{ARMS[cover.arm]}: {judgement.task.labels[cover.called]}",
                 str(cover.films),
                 str(cover.resolved),
                 str(cover.unresolved),
@@ -175,7 +175,11 @@ def verification(judgement: Judgement) -> Table:
         note=(
             f"Of {agreement.share.n} films with several readers, all readers agreed on "
             f"{text(agreement.share)}"
-            + (f"; Fleiss' kappa {agreement.kappa:.2f}." if agreement.kappa is not None else ".")
+            + (
+                f"; Fleiss' kappa {decimal(agreement.kappa, digits=2)}."
+                if agreement.kappa is not None
+                else "."
+            )
             if agreement
             else ""
         ),

@@ -1,11 +1,10 @@
-"""Whether a probability of 0.8 is pneumonia in 8 of 10 films."""
+"""Whether a probability of 0.8 is the positive label in 8 of 10 films."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ml.contract.serving import DECISION_THRESHOLD
 from ml.evaluation.calibration import BINS, bins_of, expected_error
 from ml.evaluation.discrimination import Scores
 from ml.verdict.statistics.betting import Interval, Moments, at_one_look
@@ -21,7 +20,7 @@ class Bin:
 
     predicted: float
     observed: Interval
-    """The share that has pneumonia."""
+    """The share that is positive."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +40,7 @@ def calibration(scores: Scores, experiment: "Experiment", alpha: float) -> Calib
     bins, masses, reach = [], [], []
     for number in np.unique(index):
         here = index == number
-        called = scores.probability[here].min() >= DECISION_THRESHOLD
+        called = scores.probability[here].min() >= experiment.task.threshold
         declared = experiment.review_share if called else experiment.smallest_sampling
         # A probability just below the threshold may have been rounded to it.
         sampled = min(declared, 1 / scores.weight[here].max())

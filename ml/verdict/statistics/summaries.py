@@ -1,7 +1,7 @@
 """Figures of one arm that are no shares of films: means of scores, quantiles, frequencies."""
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,28 @@ _USUAL_BRIER = 0.1
 
 Figures = dict[str, Interval | None]
 """Figures by name; None for one that the films cannot give."""
+
+
+_LARGEST_OVERLAP: Final = 2.0
+"""Of an arm's overlap weights: 2 (1 - p), or 2 p."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deviations:
+    """What units [i] say of an arm's mean probability minus the share of PNEUMONIA: u - x v."""
+
+    u: Floats
+    v: Floats
+    n: Floats
+    films: int
+    """With a truth, in all of them."""
+
+
+def deviation(found: Deviations, smallest_sampling: float, alpha: float) -> Interval | None:
+    """Predicted minus observed, on average over the units; None without films."""
+    bound = np.full(found.u.size, 2 * _LARGEST_OVERLAP / smallest_sampling)
+    said = at_one_look(Moments(u=found.u, v=found.v, bound=bound), found.n)
+    return within(said, -1.0, 1.0, alpha, found.films)
 
 
 def brier(

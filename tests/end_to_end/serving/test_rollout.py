@@ -217,6 +217,17 @@ class TestPin:
         assert "no READY version" in refused.stderr
         assert "1 (PENDING_REGISTRATION)" in refused.stderr
 
+    def test_a_version_without_a_model_card_is_not_proposed(self, sandbox: Sandbox) -> None:
+        before = sandbox.file.read_bytes()
+
+        weighed = sandbox.rollout("pin", "--newest", "--unless-worse", "report.md")
+
+        assert weighed.returncode == 0, weighed.stderr
+        assert "local.models.brightness): there is no newer READY version" in weighed.stdout
+        assert "local.models.contrast version 1 has no model_card.json" in weighed.stdout
+        assert sandbox.file.read_bytes() == before
+        assert not (sandbox.root / "report.md").exists()
+
 
 class TestCheck:
     def test_a_first_deployment_that_has_what_it_needs_has_no_finding(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.end_to_end.serving.sandbox import Sandbox
-from tests.plugin.workspaces import BRIGHTNESS, CONTRAST, ENDPOINTS, entity, eventually
+from tests.plugin.workspaces import BRIGHTNESS, CONTRAST, ENDPOINTS, IMAGE, entity, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,6 +113,128 @@ def test_no_request_fails_while_a_change_is_deployed(
     assert traffic.failed == {}
     assert traffic.statuses[200] > 0
     assert "No changes." in deployed.plan()
+
+
+def _awake(document: Any) -> None:
+    document["ab_test"]["champion"]["scale_to_zero"] = False
+
+
+def test_arms_that_stay_awake_go_up_the_ramp_and_change_their_version(deployed: Sandbox) -> None:
+    """Databricks refuses an update that leaves a false out, as the provider does in one of the two
+    names of an arm: the other one is used, and the switch is in place."""
+    before = deployed.live()["id"]
+    for edit in (_awake, _split, _version):
+        with deployed.edited() as document:
+            edit(document)
+        deployed.deploy()
+        assert "No changes." in deployed.plan()
+
+    assert deployed.live()["id"] == before
+    entities = deployed.live()["config"]["served_entities"]
+    assert [it["scale_to_zero_enabled"] for it in entities] == [False, True]
+    assert deployed.routes() == {"brightness-1": 90, "contrast-2": 10}
+
+
+def test_a_second_test_is_deployed_beside_the_first_one(sandbox: Sandbox) -> None:
+    sandbox.deploy()
+    before = sandbox.live()["id"]
+    second = f"{sandbox.endpoint}-2"
+    with sandbox.edited() as document:
+        test = copy.deepcopy(document["ab_test"].unwrap())
+        test |= {
+            "endpoint": second,
+            "inference_table": {"schema": "gold", "prefix": f"{sandbox.table}_2"},
+        }
+        document["second_test"] = test
+        document["triage"] = {
+            "endpoint": f"{sandbox.endpoint}-3",
+            "model": "contrast",
+            "version": 1,
+        }
+    try:
+        sandbox.deploy()
+
+        assert "No changes." in sandbox.plan()
+        assert sandbox.live()["id"] == before
+        assert sandbox.workspace.invoke(second, {"inputs": [IMAGE]}).status_code == 200
+        every = sandbox.rollout("status").stdout
+        assert every.count("as declared: no drift") == 3
+        named = sandbox.rollout("status", "--test", "second_test").stdout
+        assert named.count("as declared: no drift") == 1
+        assert second in named
+        assert sandbox.rollout("wait", "--test", "second_test").returncode == 0
+        assert sandbox.rollout("check", "--stack", "serving").returncode == 0
+        refused = sandbox.rollout("pin", "--newest")
+        assert refused.returncode == 1
+        assert "--test ab_test or --test second_test" in refused.stderr
+    finally:
+        for number in (2, 3):
+            sandbox.workspace.client.delete(f"{ENDPOINTS}/{sandbox.endpoint}-{number}")
+
+
+def _gateway(document: Any) -> None:
+    document["ab_test"]["rate_limits"] = [{"calls": 1000, "key": "user"}]
+    document["ab_test"]["usage_tracking_config"] = {"enabled": True}
+
+
+def _concurrency(document: Any) -> None:
+    document["ab_test"]["champion"] |= {
+        "min_provisioned_concurrency": 4,
+        "max_provisioned_concurrency": 8,
+    }
+
+
+def _name(document: Any) -> None:
+    document["ab_test"]["champion"]["served_entity"] = "the-first"
+
+
+def _place(document: Any) -> None:
+    document["ab_test"]["champion"] |= {"catalog": "local", "schema": "models"}
+
+
+def _profile(document: Any) -> None:
+    arn = "arn:aws:iam::123456789012:instance-profile/serving"
+    document["ab_test"]["champion"]["instance_profile_arn"] = arn
+
+
+def _own_tags(document: Any) -> None:
+    document["ab_test"]["tags"] = {"project": "films", "team": "ml"}
+
+
+@pytest.mark.parametrize("edit", [_gateway, _concurrency, _name, _place, _profile, _own_tags])
+def test_what_an_endpoint_may_have_is_deployed_and_as_declared(
+    deployed: Sandbox, edit: Callable[[Any], None]
+) -> None:
+    with deployed.edited() as document:
+        edit(document)
+
+    deployed.deploy()
+
+    assert "No changes." in deployed.plan()
+    assert "as declared: no drift" in deployed.rollout("status").stdout
+
+
+def test_what_is_sent_once_is_compared_ever_after(sandbox: Sandbox) -> None:
+    with sandbox.edited() as document:
+        document["ab_test"] |= {
+            "description": "films",
+            "budget_policy_id": "policy-1",
+            "email_notifications": {"on_update_failure": ["a@example.com"]},
+            "route_optimized": True,
+        }
+    sandbox.deploy()
+    assert "No changes." in sandbox.plan()
+    assert "as declared: no drift" in sandbox.rollout("status").stdout
+
+    with sandbox.edited() as document:
+        document["ab_test"]["description"] = "others"
+    sandbox.deploy()
+
+    assert sandbox.live()["description"] == "films"
+    found = sandbox.rollout("status")
+    assert found.returncode == 3
+    assert 'description: file "others"' in found.stdout
+    assert "never sends a changed description" in found.stdout
 
 
 def test_another_inference_table_starts_without_a_failed_request(sandbox: Sandbox) -> None:

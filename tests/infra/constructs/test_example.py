@@ -10,7 +10,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "constructs.md"
 
 
 def test_the_example_synthesizes_the_split(tmp_path: Path) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    example, _ = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     # Node.js resolves a relative folder, and may have been started in another one.
     out = tmp_path / "cdktf.out"
     example = example.replace('"cdktf.out"', repr(str(out)))

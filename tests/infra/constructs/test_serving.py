@@ -374,12 +374,25 @@ class TestWarnings:
     def test_there_are_none_by_default(self, warnings: Callable[..., list[str]]) -> None:
         assert warnings() == []
 
-    def test_an_entity_that_stays_awake_is_named(self, warnings: Callable[..., list[str]]) -> None:
+    def test_an_entity_that_stays_awake_needs_none(
+        self, warnings: Callable[..., list[str]]
+    ) -> None:
         awake = ServedModel(model="keras", version=3, scale_to_zero=False)
 
-        (warning,) = warnings(champion=awake)
+        assert warnings(champion=awake) == []
 
-        assert "scale_to_zero = false (keras-3)" in warning
+    def test_what_is_sent_at_the_creation_alone_is_said(
+        self, warnings: Callable[..., list[str]]
+    ) -> None:
+        (warning,) = warnings(description="films", budget_policy_id="b")
+
+        assert warning.startswith("description, budget_policy_id: provider 1.99.0 sends them when")
+        assert "rollout status" in warning
+
+    def test_a_way_of_its_own_says_what_it_costs(self, warnings: Callable[..., list[str]]) -> None:
+        (warning,) = warnings(route_optimized=True)
+
+        assert "destroys the endpoint" in warning
 
     def test_a_table_switched_off_says_how_to_make_sure(
         self, warnings: Callable[..., list[str]]

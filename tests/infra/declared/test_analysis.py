@@ -166,6 +166,26 @@ class TestLabelled:
         assert (row["arm"], row["model_version"]) == ("torch-2", 2)
         assert (row["ground_truth"], row["outcome"]) == (truth, outcome)
 
+    @pytest.mark.parametrize("image", ["", "#1"])
+    def test_a_reading_by_databricks_id_that_came_before_its_request_counts_by_the_clients_id(
+        self, ab_test: ABTestBed, image: str
+    ) -> None:
+        request = ab_test.answer(CHAMPION, 0.9, 0.8, id="film-1")
+        ab_test.judge(f"{request}{image}", "PNEUMONIA", pending="true")
+        ab_test.create_views()
+
+        assert [(it["prediction_id"], it["outcome"]) for it in ab_test.read("labelled")] == [
+            (f"film-1{image}", "TP")
+        ]
+
+    def test_readings_by_either_id_are_of_one_prediction(self, ab_test: ABTestBed) -> None:
+        request = ab_test.answer(CHAMPION, 0.9, id="film-1")
+        ab_test.judge(request, "NORMAL", minutes=60, pending="true")
+        ab_test.judge("film-1", "PNEUMONIA", minutes=61, pending="false")
+        ab_test.create_views()
+
+        assert [it["ground_truth"] for it in ab_test.read("labelled")] == ["PNEUMONIA"]
+
     def test_a_readers_later_verdict_supersedes_the_earlier(self, ab_test: ABTestBed) -> None:
         ab_test.answer(CHAMPION, 0.9, id="film-1")
         ab_test.judge("film-1", "NORMAL", minutes=70)

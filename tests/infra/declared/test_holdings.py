@@ -16,7 +16,7 @@ from infra.declared.holdings import (
     left_alone,
     models,
 )
-from infra.declared.tables import TABLES, VOLUMES
+from infra.declared.tables import TABLES, VOLUMES, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,7 +159,7 @@ class TestWhatTheFileSaysAboutOne:
     def test_each_is_a_key_of_the_file(self, environment: Environment) -> None:
         platform = environment.platform
 
-        assert set(type(platform.tables).model_fields) == {it.name for it in TABLES}
+        assert set(type(platform.tables).model_fields) == {it.name for it in tables(watched=True)}
         assert set(type(platform.volumes).model_fields) == {it.name for it in VOLUMES}
         assert all(held(environment, it).create for it in (*TABLES, *VOLUMES))
         assert {it.key for it in holdings(environment)} >= {self.KEY}

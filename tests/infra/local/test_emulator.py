@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[3]
 PRIVATE = {"_duckdb_pool", "_record_statement", "_resolve", "_uc_connection"}
 STATES = {
     "clusters": "clusters",
+    "grants": "grants",
     "jobs": "jobs",
     "saved_queries": "queries",
     "secrets": "scopes",

@@ -138,7 +138,41 @@ def test_what_the_provider_drops_is_healed_by_a_call(
     assert heal in drift.heal
 
 
-def test_a_false_that_is_not_sent_is_healed_by_the_whole_config(
+def test_a_description_is_compared(found: Any, environment: Write) -> None:
+    declared = environment(20, ("[ab_test]\n", '[ab_test]\ndescription = "films"\n'))
+
+    drift = found(declared)["description"]
+
+    assert drift.live == "-"
+    assert "never sends" in drift.obstacle
+    assert "create the endpoint anew" in drift.heal
+
+
+def test_a_budget_policy_is_compared_where_the_endpoint_shows_it(
+    found: Any, environment: Write
+) -> None:
+    declared = environment(20, ("[ab_test]\n", '[ab_test]\nbudget_policy_id = "b1"\n'))
+
+    assert "budget_policy_id" not in found(declared)
+    drift = found(declared, budget_policy_id="b2")["budget_policy_id"]
+    assert "after the creation" in drift.obstacle
+    assert "the workspace's page" in drift.heal
+
+
+def test_notifications_are_compared_where_the_endpoint_shows_them(
+    found: Any, environment: Write
+) -> None:
+    line = 'email_notifications = { on_update_failure = ["a@b.c"] }'
+    declared = environment(20, ("[ab_test]\n", f"[ab_test]\n{line}\n"))
+
+    shown = found(declared, email_notifications={"on_update_failure": ["d@e.f"]})
+
+    told = '{"email_notifications": {"on_update_failure": ["a@b.c"], "on_update_success": []}}'
+    assert told in shown["email_notifications"].heal
+    assert "email_notifications" not in found(declared)
+
+
+def test_an_arm_that_shall_stay_awake_is_healed_by_a_deployment(
     found: Any, environment: Write
 ) -> None:
     awake = environment(20, ('workload_size = "Small"', "scale_to_zero = false"))
@@ -146,9 +180,8 @@ def test_a_false_that_is_not_sent_is_healed_by_the_whole_config(
     drift = found(awake)["arm keras-1.scale_to_zero"]
 
     assert (drift.file, drift.live) == ("false", "true")
-    assert "leaves a false out" in drift.obstacle
-    assert '"scale_to_zero_enabled": false' in drift.heal
-    assert '"traffic_percentage": 80' in drift.heal
+    assert drift.obstacle == ""
+    assert drift.heal == "cdktf deploy serving-dev"
 
 
 def test_logging_that_the_file_ends_and_the_provider_does_not(

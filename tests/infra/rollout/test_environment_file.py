@@ -7,6 +7,7 @@ import pytest
 
 from infra.declared.environment import ENVIRONMENTS, InvalidEnvironment, available, load
 from infra.rollout.environment_file import CHAMPION, EnvironmentFile
+from ml.contract.task import TASKS
 
 
 def changed_lines(before: str, after: str) -> list[str]:
@@ -146,3 +147,15 @@ def test_an_edit_that_breaks_a_rule_is_refused_and_nothing_is_written(
 def test_a_file_that_is_wrong_already_is_refused(environment: Callable[..., Path]) -> None:
     with pytest.raises(InvalidEnvironment, match="workload_size"):
         EnvironmentFile(environment(20, ('"Medium"', '"Huge"')))
+
+
+def test_a_task_beside_the_file_is_there_for_the_edited_text_too(
+    environment: Callable[..., Path],
+) -> None:
+    path = environment(5, ("[ab_test]\n", '[ab_test]\ntask = "mine.toml"\n'))
+    shipped = (TASKS / "pneumonia.toml").read_text()
+    (path.parent / "mine.toml").write_text(shipped.replace("PNEUMONIA", "TB"))
+    file = EnvironmentFile(path)
+    file.set_traffic(0, 20)
+
+    assert file.edited().ab_test.task.positive == "TB"

@@ -11,6 +11,7 @@ import pytest
 from infra.rollout import history, rollback, settings
 from infra.rollout.environment_file import EnvironmentFile
 from infra.rollout.refusal import Refused
+from ml.contract.task import TASKS
 
 Write = Callable[..., Path]
 
@@ -94,3 +95,13 @@ class TestRollback:
 
         with pytest.raises(Refused, match="--to COMMIT"):
             rollback.target(file, EnvironmentFile(file).environment, None)
+
+
+def test_the_past_knows_the_task_beside_the_file(commit: Callable[..., Path]) -> None:
+    file = commit("Five", 5)
+    text = file.read_text()
+    shipped = (TASKS / "pneumonia.toml").read_text()
+    (file.parent / "mine.toml").write_text(shipped.replace("PNEUMONIA", "TB"))
+    commit("Mine", text=text.replace("[ab_test]\n", '[ab_test]\ntask = "mine.toml"\n', 1))
+
+    assert [it.subject for it in history.commits(file)] == ["Mine", "Five"]

@@ -210,6 +210,15 @@ class TestBits:
 
         np.testing.assert_array_equal(image, read(dicom(signed, bits=12), SIZE))
 
+    @pytest.mark.parametrize("bits", [8, 12, 16])
+    def test_signed_values_may_use_their_whole_range(self, bits: int) -> None:
+        pixels = film(bits)
+        signed = pixels.astype(np.int64) - 2 ** (bits - 1)
+
+        image = read(dicom(signed.astype(np.int8 if bits == 8 else np.int16), bits=bits), SIZE)
+
+        np.testing.assert_allclose(image, expected(pixels / (2**bits - 1), bits), atol=1e-6)
+
     @pytest.mark.parametrize("used", [9, 10, 12, 14, 16])
     def test_16_bits_stored_are_as_many_as_the_values_need(self, used: int) -> None:
         pixels = film(used)

@@ -234,6 +234,20 @@ class TestUnknownRequests:
 
         assert [(it.status, it.pending) for it in outcomes] == [("written", False)] * 2
 
+    def test_a_prediction_may_be_in_the_inference_table_of_any_test(
+        self, readings: Readings
+    ) -> None:
+        readings.log("request-1", 0.7)
+        both = f"{readings.schema}.second_test_payload,{readings.payload_table}"
+
+        known, unknown = readings.book("refuse", payload_table=both).write(
+            [row(), row(prediction_id="request-2")]
+        )
+
+        assert (known.status, known.pending) == ("written", False)
+        assert unknown.status == "refused"
+        assert f"{readings.schema}.second_test_payload or " in str(unknown.reason)
+
     def test_a_reading_by_databricks_id_is_written_by_the_predictions(
         self, readings: Readings
     ) -> None:

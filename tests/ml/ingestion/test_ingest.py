@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ml.data.dicom.header import without_the_patient
+from ml.data.image_id import image_id_of
 from ml.ingest import LEFT_OUT
 from ml.ingestion.store import patient_key
 from tests.ml.ingestion.delivery import Delivery
@@ -231,7 +233,7 @@ def test_the_exit_status_of_refused_files_is_of_its_own() -> None:
     assert LEFT_OUT not in (0, 1, 2, 130)
 
 
-def test_dicom_films_are_taken_as_they_are_with_their_patient_and_any_name(
+def test_dicom_films_are_taken_by_any_name_and_kept_without_their_patient(
     place: Place, delivery: Delivery, ingest: Call, tmp_path: Path
 ) -> None:
     report = tmp_path / "refused.csv"
@@ -250,6 +252,12 @@ def test_dicom_films_are_taken_as_they_are_with_their_patient_and_any_name(
     row = next(it for it in place.rows() if str(it["volume_path"]).endswith(".dcm"))
     assert (row["width"], row["height"]) == ("70", "90")
     assert row["patient_key"] == patient_key("4711", place.catalog)
-    assert place.content(str(row["volume_path"])) == chest
+    kept = place.content(str(row["volume_path"]))
+    assert kept == without_the_patient(chest)
+    assert b"4711" not in kept
+    assert (row["sha256"], row["image_id"]) == (
+        hashlib.sha256(kept).hexdigest(),
+        image_id_of(chest),
+    )
     assert ingest(*arguments, "--any-modality").status == 0
     assert len(place.rows()) == 3

@@ -209,3 +209,14 @@ def test_a_registry_of_three_level_names_lists_its_models(client):
     assert {model.name for model in client.search_registered_models()} == {
         f"{CATALOG}.{model}" for model, *_ in ARMS.values()
     }
+
+
+def test_what_mlflow_writes_here_is_for_its_owner_alone(trained):
+    # The tests' own MLflow leaves a note in what it downloads.
+    written = [
+        path
+        for path in (trained.folder / ".local/mlartifacts").rglob("*")
+        if path.name != "registered_model_meta"
+    ]
+    assert written
+    assert [path for path in written if path.stat().st_mode & 0o077] == []

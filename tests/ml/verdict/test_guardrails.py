@@ -143,6 +143,45 @@ class TestCalibration:
         assert sign * the(decision, "mean probability")["figure"]["value"] > 0.05
         assert decision.verdict == "ROLLBACK"
 
+    def test_counts_a_patient_once_however_many_films_say_the_same(self, judged, log):
+        log.films(CHAMPION, FAIR)
+        log.films(CHALLENGER, BETTER)
+        for number, row in enumerate(log.rows):
+            row["patient_key"] = f"p{number}"
+        once = the(judged("calibration = 0.05"), "mean probability")["figure"]
+        rows = list(log.rows)
+        for again in range(3):
+            log.rows += [row | {"prediction_id": f"{row['prediction_id']}-{again}"} for row in rows]
+
+        repeated = the(judged("calibration = 0.05"), "mean probability")["figure"]
+
+        assert repeated.pop("n") == 4 * once.pop("n")
+        assert repeated == pytest.approx(once, abs=1e-4)
+
+    def test_of_patients_is_that_of_films_where_each_has_one(self, judged, log):
+        log.films(CHAMPION, FAIR)
+        log.films(CHALLENGER, BETTER)
+        films = the(judged("calibration = 0.05"), "mean probability")["figure"]
+        for number, row in enumerate(log.rows):
+            row["patient_key"] = f"p{number}" if number % 3 else None
+
+        patients = the(judged("calibration = 0.05"), "mean probability")["figure"]
+
+        assert patients == pytest.approx(films, abs=1e-4)
+
+    def test_is_judged_at_an_early_step_too_whatever_the_share_of_the_traffic(self, judged, log):
+        """A film of a small arm weighs nearly twice as much as one of an even split."""
+        log.films(CHAMPION, {name: 5 * n for name, n in FAIR.items()})
+        log.films(CHALLENGER, {"TP": 10, "FN": 0, "TN": 40, "FP": 150})
+        for row in log.rows:
+            if row["arm"] == CHALLENGER:
+                row["probability"] = 0.99 if row["probability"] == 0.9 else 0.5
+
+        decision = judged("calibration = 0.05", champion=95, challenger=5)
+
+        assert the(decision, "mean probability")["figure"]["low"] > 0.3
+        assert the(decision, "mean probability")["breached"]
+
     def test_says_nothing_where_readers_did_not_see_what_was_chosen(self, judged, log):
         log.films(CHAMPION, FAIR)
         log.films(CHALLENGER, BETTER)

@@ -144,3 +144,17 @@ class TestAShareThatIsRead:
         decision = compare(declared(audit=0.5))
 
         assert decision.numbers["films without a truth"]["films"] == pytest.approx(92, abs=5)
+
+
+def test_what_is_missing_is_named_when_the_labels_are_spent(compare, declared, log):
+    """The gains are those of a promotion; that they were not shown would be untrue."""
+    for arm, found, unknown in ((CHAMPION, 427, 23), (CHALLENGER, 382, 68)):
+        log.films(arm, {"TP": found, "TN": 945, "FP": 105}, hours=1)
+        for _ in range(unknown):
+            log.film(arm, 0.1, "INDETERMINATE", hours=1)
+    log.end()
+
+    decision = compare(declared(maximum=2900))
+
+    assert decision.verdict == "KEEP"
+    assert "over with 2909 labels. 91 films lack the truth" in decision.reason

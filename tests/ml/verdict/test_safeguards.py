@@ -86,3 +86,29 @@ def test_readers_who_disagree_stop_the_test(judged, log):
     assert not finding(decision, "readers agree").holds
     assert decision.verdict == "INCONCLUSIVE"
     assert "The test stops: all readers agreed on 0%" in decision.reason
+
+
+def read_twice(log, *, films, alike):
+    """So many films get a second reader, who says the same of so many of them."""
+    readings = [row for row in log.rows if row["ground_truth"] == "PNEUMONIA"][::10][:films]
+    for number, row in enumerate(readings):
+        said = "PNEUMONIA" if number < alike else "INDETERMINATE"
+        log.rows.append(row | {"radiologist_id": "reader-2", "ground_truth": said})
+
+
+@pytest.mark.parametrize(
+    ("films", "alike", "verdict"),
+    [(20, 15, "PROMOTE"), (20, 13, "INCONCLUSIVE"), (0, 0, "INCONCLUSIVE")],
+    ids=["enough", "fewer, though not shown to be fewer", "nothing known"],
+)
+def test_a_promotion_needs_as_much_agreement_as_was_asked_for(judged, log, films, alike, verdict):
+    log.films(CHAMPION, ALIKE)
+    log.films(CHALLENGER, ALIKE | {"TP": 940, "FN": 60})
+    read_twice(log, films=films, alike=alike)
+
+    decision = judged("[readers]\nagreement = 0.7\n")
+
+    assert finding(decision, "readers agree").holds
+    assert finding(decision, "agreed on").holds == (verdict == "PROMOTE")
+    assert decision.verdict == verdict
+    assert judged().verdict == "PROMOTE"

@@ -143,3 +143,97 @@ def test_a_column_that_no_row_has_is_refused_with_those_that_there_are(compare, 
     assert "no column sight; it has" in str(refusal.value)
     assert "site" in str(refusal.value)
     assert "The experiment names sight in subgroups" in str(refusal.value)
+
+
+OUTCOMES = {
+    "TP": (0.9, "PNEUMONIA"),
+    "FN": (0.1, "PNEUMONIA"),
+    "TN": (0.1, "NORMAL"),
+    "FP": (0.9, "NORMAL"),
+}
+
+
+def patients(log, arm, outcomes, *, films, **columns):
+    """Patients of each outcome, in the course of ten days, each with so many films alike."""
+    kinds = [OUTCOMES[outcome] for outcome, n in outcomes.items() for _ in range(n)]
+    for number, kind in enumerate(kinds):
+        key = f"{arm}-{columns.get('site')}-{number}"
+        for _ in range(films):
+            hours = 240 * number / len(kinds)
+            log.film(arm, *kind, hours=hours, patient_key=key, **columns)
+
+
+class TestPatients:
+    def test_what_a_patients_films_repeat_says_no_more_than_one_of_them(self, by_site, log):
+        for arm, outcomes in ((CHAMPION, ALIKE), (CHALLENGER, ALIKE | {"TP": 96, "FN": 4})):
+            patients(log, arm, outcomes, films=1, site="one")
+            patients(log, arm, outcomes, films=4, site="four")
+
+        found = by_site()
+        one, four = found["one"], found["four"]
+
+        for metric in ("sensitivity", "specificity"):
+            for figure in ("gain", "champion", "challenger"):
+                alone, repeated = one[metric][figure], four[metric][figure]
+                assert repeated.pop("n") == 4 * alone.pop("n")
+                assert repeated == pytest.approx(alone)
+
+    def test_of_a_broken_split_neither(self, by_site, log):
+        for arm, n in ((CHAMPION, 1), (CHALLENGER, 2)):
+            patients(log, arm, times(ALIKE, n), films=1, site="one")
+            patients(log, arm, times(ALIKE, n), films=4, site="four")
+
+        found = by_site()
+        one, four = (found[site]["sample ratio"] for site in ("one", "four"))
+
+        name = "anytime-valid p, of all subgroups together"
+        assert one[name] == pytest.approx(four[name])
+        assert one[name] < 0.001
+
+    def test_with_films_of_several_values_count_in_each_with_those(self, by_site, log):
+        for arm in (CHAMPION, CHALLENGER):
+            patients(log, arm, ALIKE, films=2, site="north")
+            patients(log, arm, ALIKE, films=1, site="south")
+        alone = by_site()
+        for number, row in enumerate(log.rows):
+            row["patient_key"] = f"{row['arm']}-{number % 200}"
+
+        found = by_site()
+
+        counted = found["north"]["sensitivity"]["films"]
+        assert counted == alone["north"]["sensitivity"]["films"]
+        assert set(found) == {"north", "south"}
+
+    def test_beside_films_of_which_none_is_known_are_all_counted(self, by_site, log):
+        for arm in (CHAMPION, CHALLENGER):
+            patients(log, arm, ALIKE, films=2, site="north")
+            log.films(arm, ALIKE, site="north")
+
+        north = by_site()["north"]
+
+        assert north["sensitivity"]["gain"]["n"] == 2 * (200 + 100)
+        assert north["sensitivity"]["champion"]["value"] == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize("name", ["side", "day", "truth", "mature", "films", "known", "order"])
+def test_a_column_may_be_called_as_the_counting_calls_its_own(compare, experiment, log, name):
+    for value in ("left", "right"):
+        for arm in (CHAMPION, CHALLENGER):
+            log.films(arm, {"TP": 2, "FN": 1, "TN": 2, "FP": 1}, patient_key=value)
+    for row in log.rows:
+        row[name] = row.pop("patient_key")
+
+    found = compare(experiment(maturity=0, subgroups=f'["{name}"]')).numbers["subgroups"][name]
+
+    assert list(found) == ["left", "right"]
+    assert found["left"]["sensitivity"]["films"] == {"champion": 3, "challenger": 3}
+
+
+@pytest.mark.parametrize("name", ["arm", "ground_truth", "probability", "prediction_id"])
+def test_what_was_answered_or_read_of_a_film_is_no_subgroup(compare, experiment, log, name):
+    from ml.contract.errors import UserError
+
+    log.film(CHAMPION, 0.9)
+
+    with pytest.raises(UserError, match=f"names {name} in subgroups.*Name columns of what"):
+        compare(experiment(subgroups=f'["{name}"]'))

@@ -535,3 +535,23 @@ class TestWhatIsCompared:
         assert decision.numbers["champion"]["figures"]["latency p50 ms"]["value"] == 50
         assert decision.numbers["champion"]["figures"]["latency p95 ms"]["value"] == 95
         assert decision.numbers["challenger"]["figures"]["error rate"]["value"] == 0.5
+
+
+@pytest.mark.parametrize("times", [1, 5])
+@pytest.mark.parametrize("benefit", [None, "it answers in half the time"])
+def test_a_loss_within_its_margin_beside_a_large_gain_is_no_harm(
+    compare, experiment, log, times, benefit
+):
+    """A loss of .011 of sensitivity with a margin of .05, however surely it is one."""
+    for arm, outcomes in (
+        (CHAMPION, {"TP": 900, "FN": 100, "TN": 800, "FP": 200}),
+        (CHALLENGER, {"TP": 889, "FN": 111, "TN": 900, "FP": 100}),
+    ):
+        log.films(arm, {name: times * n for name, n in outcomes.items()})
+    log.end()
+
+    decision = compare(experiment(maximum=1_000_000, **({"benefit": benefit} if benefit else {})))
+
+    assert decision.verdict != "ROLLBACK"
+    if benefit and times > 1:
+        assert decision.verdict == "PROMOTE"

@@ -155,7 +155,7 @@ class Provider:
             ("create", behaviour.create) if prior is None else ("update", behaviour.update)
         )
         problem = self._run(behaviour, operation, data, change)
-        if problem is None:
+        if problem is None and behaviour.reads_after_a_change:
             problem = self._run(behaviour, "read", data, behaviour.read)
         if problem is not None:
             # What exists stays in the state. After a failed update that is the plan, as with the
@@ -192,6 +192,8 @@ class Provider:
         """The state of a resource that exists under an id."""
         behaviour = behaviour_of(type_)
         data = Data(state={"id": id_}, prior={}, is_new=True)
+        if not behaviour.reads_after_a_change:
+            return Answer(state=behaviour.block.empty() | data.state)
         problem = self._run(behaviour, "read", data, _forgetting(behaviour))
         if problem is None and not data.id:
             noun = type_.removeprefix("databricks_").replace("_", " ")

@@ -86,9 +86,9 @@ class Rest:
         """The answer to PUT. Raises CallError."""
         return self._call("PUT", path, body=body)
 
-    def patch(self, path: str, body: object) -> Any:
+    def patch(self, path: str, body: object, query: Mapping[str, object] | None = None) -> Any:
         """The answer to PATCH. Raises CallError."""
-        return self._call("PATCH", path, body=body)
+        return self._call("PATCH", path, query=query, body=body)
 
     def delete(self, path: str, query: Mapping[str, object] | None = None) -> Any:
         """The answer to DELETE. Raises CallError."""
@@ -124,7 +124,7 @@ class Rest:
         body: object = None,
     ) -> Any:
         url = "/api/" + urllib.parse.quote(path, safe="/:@!$&'()*+,;=-._~%")
-        if query:
+        if query is not None:  # an empty one leaves its mark, as in the SDK
             url += "?" + urllib.parse.urlencode(query)
         call = Call(method=method, path=url)
         deadline = self._clock.monotonic() + self._retry_seconds

@@ -42,7 +42,7 @@ class Attribute:
 class NestedAttributes:
     """Attributes that are one attribute's value."""
 
-    nesting: Literal["single", "list"]
+    nesting: Literal["single", "list", "set"]
     attributes: Mapping[str, Attribute]
 
 

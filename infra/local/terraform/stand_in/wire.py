@@ -38,7 +38,11 @@ _NESTING = {
     "list": pb.Schema.NestedBlock.LIST,
     "set": pb.Schema.NestedBlock.SET,
 }
-_OBJECT_NESTING = {"single": pb.Schema.Object.SINGLE, "list": pb.Schema.Object.LIST}
+_OBJECT_NESTING = {
+    "single": pb.Schema.Object.SINGLE,
+    "list": pb.Schema.Object.LIST,
+    "set": pb.Schema.Object.SET,
+}
 
 
 class Service:

@@ -1,11 +1,15 @@
 // One reader at the desk: a film, a reading, and then, on request, what the models said.
 
+import { Row } from "./row.js";
 import { toolbar } from "./toolbar.js";
 import { Viewer } from "./viewer.js";
 
 const part = (id) => document.getElementById(id);
 const form = part("reading");
-const viewer = new Viewer(part("film"), part("view"));
+const picture = part("picture"); // the tools of a picture; a row of columns has none
+const viewer = picture ? new Viewer(part("film"), part("view")) : new Row(part("film"));
+const { case: one, cases } = document.body.dataset; // what the task calls them
+const capital = (word) => word[0].toUpperCase() + word.slice(1);
 
 let film = null; // what the server calls the film
 let entryId = null; // of the reading that is being entered; the same when it is sent again
@@ -94,7 +98,7 @@ function count() {
   const waiting = turn.waiting - (counted === film && film !== null ? 1 : 0);
   const unavailable = turn.unavailable ? ` ${turn.unavailable} cannot be shown: please report it.` : "";
   const unsent = turn.unsent ? ` ${turn.unsent} of your readings wait to be sent.` : "";
-  part("waiting").textContent = `Films that wait for you: ${waiting}.${unavailable}${unsent}`;
+  part("waiting").textContent = `${capital(cases)} that wait for you: ${waiting}.${unavailable}${unsent}`;
 }
 
 async function next() {
@@ -105,16 +109,16 @@ async function next() {
   startReading();
   if (film === null) {
     show("empty");
-    say("No film waits for you.");
+    say(`No ${one} waits for you.`);
     part("again").focus();
     return;
   }
   show("desk");
   takeUpDraft();
-  const picture = await fetch(`/films/${film}`).catch(() => null);
-  if (!picture?.ok) throw new Refused("The film cannot be shown. Reload the page to try again.");
-  await viewer.show(await picture.blob());
-  say("The next film is shown.");
+  const content = await fetch(`/films/${film}`).catch(() => null);
+  if (!content?.ok) throw new Refused(`The ${one} cannot be shown. Reload the page to try again.`);
+  await viewer.show(await content.blob());
+  say(`The next ${one} is shown.`);
   part("film").focus();
 }
 
@@ -149,11 +153,11 @@ async function reveal() {
   const several = output.length > 1;
   const lines = output.map(({ probability, label }, number) => {
     const which = several ? `Answer ${number + 1} of ${output.length}. ` : "";
-    return `${which}Probability of PNEUMONIA: ${probability.toFixed(3)}, called ${label}.`;
+    return `${which}Probability of ${part("output").dataset.positive}: ${probability.toFixed(3)}, called ${label}.`;
   });
   const meaning =
-    (several ? `This film was sent ${output.length} times, and each line is the answer to one of them. ` : "") +
-    `A probability of at least ${part("output").dataset.threshold} is called PNEUMONIA. ` +
+    (several ? `This ${one} was sent ${output.length} times, and each line is the answer to one of them. ` : "") +
+    `A probability of at least ${part("output").dataset.threshold} is called ${part("output").dataset.positive}. ` +
     "Which model has answered is not shown while the models are compared. Your reading stays as you saved it.";
   part("output").replaceChildren(
     ...[...lines, meaning].map((text, number) => {
@@ -190,18 +194,18 @@ function chooseByKey(event) {
 }
 
 part("desk").addEventListener("keydown", chooseByKey);
-toolbar(part("picture"));
+if (picture) toolbar(picture);
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   doing("Saving …", save);
 });
 form.addEventListener("input", keepDraft);
-part("next").addEventListener("click", () => doing("Fetching the next film …", next));
-part("again").addEventListener("click", () => doing("Looking for a film …", next));
+part("next").addEventListener("click", () => doing(`Fetching the next ${one} …`, next));
+part("again").addEventListener("click", () => doing(`Looking for a ${one} …`, next));
 part("reveal").addEventListener("click", () => doing("Asking …", reveal));
 part("correct").addEventListener("click", correct);
 for (const button of document.querySelectorAll("[data-view]")) {
   button.addEventListener("click", () => viewer.change(button.dataset.view));
 }
 
-doing("Fetching a film …", next);
+doing(`Fetching a ${one} …`, next);

@@ -6,6 +6,7 @@ SELECT
     PARTITION BY prediction_id, probability IS NULL
     ORDER BY request_time DESC, databricks_request_id DESC
   ) AS answer_number,
+  databricks_request_id,
   client_request_id,
   image_index,
   request_time,

@@ -84,7 +84,7 @@ GROUP BY GROUPING SETS (
   (of_standings, standing, side, mature, truth),
   (of_requests, day, propensity, side),
   (of_films, day, propensity, side, called, truth, sampling, keyed),
-  (of_scores, side, propensity, truth, sampling, rounded),
+  (of_scores, side, propensity, truth, sampling, keyed, rounded),
   (of_latencies, side, milliseconds),
   (of_readings, said_pneumonia, said_normal, said_neither),
   (of_lags, side, hours)$subgroup_sets

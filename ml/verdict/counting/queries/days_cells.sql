@@ -1,6 +1,6 @@
 -- What is counted of the cases of some days, day by day, so that the days can be added up later:
 -- films whether mature or not, the probabilities of those that have a truth as they are, and
--- patients by themselves.
+-- patients by themselves, in all and by the values of the columns.
 SELECT
   CASE
     WHEN GROUPING(of_standings) = 0 THEN 'standings'
@@ -65,7 +65,7 @@ FROM (
     sampling,
     patient_key,
     patient_key IS NOT NULL AS keyed,
-    probability,
+    CASE WHEN truth >= 0 THEN probability END AS probability,
     execution_duration_ms AS milliseconds,
     lag_hours AS hours,
     said_pneumonia,
@@ -89,11 +89,11 @@ GROUP BY GROUPING SETS (
   (of_standings, slice, standing, side, mature, truth),
   (of_requests, slice, day, propensity, side),
   (of_films, slice, day, propensity, side, called, truth, sampling, keyed, mature),
-  (of_scores, slice, side, propensity, truth, sampling, probability, mature),
+  (of_scores, slice, side, propensity, truth, sampling, keyed, probability, mature),
   (of_latencies, slice, side, milliseconds),
   (of_readings, slice, said_pneumonia, said_normal, said_neither),
   (of_lags, slice, side, hours),
-  (of_units, slice, day, patient_key, propensity, side, called, truth, sampling, mature)$subgroup_sets
+  (of_units, slice, day, patient_key, propensity, side, called, truth, sampling, probability, mature)$subgroup_sets
 )
 HAVING of_standings OR of_requests OR of_films OR of_scores OR of_latencies
   OR of_readings OR of_lags OR of_units$subgroup_marks

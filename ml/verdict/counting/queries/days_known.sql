@@ -4,6 +4,6 @@ SELECT counted, slice, n, digest
 FROM $days
 WHERE experiment = :experiment
   AND (
-    counted LIKE 'known %' AND counted <> 'known prediction'
+    counted LIKE 'known %' AND counted NOT IN ('known prediction', 'known request')
     OR counted = 'standings' AND standing = $unknown
   )

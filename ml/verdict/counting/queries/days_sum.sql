@@ -61,7 +61,7 @@ $rounded
     below_audit_share,
     no_propensity
   FROM cells
-  WHERE counted <> 'units'
+  WHERE NOT (counted = 'units' OR counted LIKE 'patients by %')
     AND (mature OR NOT (counted IN ('films', 'scores') OR counted LIKE 'subgroup %'))
 ) AS cell
 GROUP BY counted, day, side, standing, mature, propensity, called, truth, sampling, keyed, rounded,

@@ -82,3 +82,99 @@ def test_the_sdk_grants_and_revokes(shared_workspace: Any) -> None:
         sdk.grants.update("schema", "BASE.s", changes=[one])
         there = held(shared_workspace, f"{UNITY}/permissions/schema/base.s", "clients")
         assert set(there) == left
+
+
+DROPPED = {
+    "catalog": ("catalog/gone", "DELETE catalogs/gone?force=true", "SELECT"),
+    "schema": ("schema/gone.s", "DROP SCHEMA gone.s CASCADE", "SELECT"),
+    "schema_by_rest": ("schema/gone.s", "DELETE schemas/gone.s?force=true", "SELECT"),
+    "schema_of_a_catalog": ("schema/gone.s", "DELETE catalogs/gone?force=true", "SELECT"),
+    "table": ("table/gone.s.t", "DROP TABLE gone.s.t", "SELECT"),
+    "table_by_rest": ("table/gone.s.t", "DELETE tables/gone.s.t", "SELECT"),
+    "table_of_a_schema": ("table/gone.s.t", "DROP SCHEMA gone.s CASCADE", "SELECT"),
+    "table_of_a_catalog": ("table/gone.s.t", "DELETE catalogs/gone?force=true", "SELECT"),
+    "view": ("table/gone.s.v", "DROP VIEW gone.s.v", "SELECT"),
+    "volume": ("volume/gone.s.files", "DELETE volumes/gone.s.files", "READ_VOLUME"),
+    "volume_of_a_schema": ("volume/gone.s.files", "DROP SCHEMA gone.s CASCADE", "READ_VOLUME"),
+    "model": ("function/gone.s.m", "DELETE models/gone.s.m", "EXECUTE"),
+}
+
+
+def given(workspace: Any) -> None:
+    """The catalog `gone` with one of each, where it is missing."""
+    of_schema = {"catalog_name": "gone", "schema_name": "s"}
+    for path, body in (
+        ("catalogs", {"name": "gone"}),
+        ("schemas", {"name": "s", "catalog_name": "gone"}),
+        ("volumes", {**of_schema, "name": "files", "volume_type": "MANAGED"}),
+        ("models", {**of_schema, "name": "m"}),
+    ):
+        answer = workspace.client.post(f"{UNITY}/{path}", json=body)
+        assert answer.status_code in {200, 400, 409}, answer.text
+    workspace.rows("CREATE TABLE IF NOT EXISTS gone.s.t (a INT)")
+    workspace.rows("CREATE VIEW IF NOT EXISTS gone.s.v AS SELECT 1 AS a")
+
+
+def do(workspace: Any, dropping: str) -> None:
+    if dropping.startswith("DELETE"):
+        answer = workspace.client.delete(f"{UNITY}/{dropping.removeprefix('DELETE ')}")
+        assert answer.status_code == 200, answer.text
+    else:
+        workspace.rows(dropping)
+
+
+@pytest.mark.parametrize("case", DROPPED)
+def test_what_is_dropped_takes_its_grants_along(shared_workspace: Any, case: str) -> None:
+    path, dropping, privilege = DROPPED[case]
+    given(shared_workspace)
+    granted = f"{UNITY}/permissions/{path}"
+    change(shared_workspace, granted, add=[privilege]).raise_for_status()
+    do(shared_workspace, dropping)
+    assert shared_workspace.client.get(granted).status_code == 404
+
+    given(shared_workspace)
+
+    assert held(shared_workspace, granted, "analysts") == []
+
+
+def test_nothing_is_inherited_from_what_was_dropped(shared_workspace: Any) -> None:
+    given(shared_workspace)
+    change(shared_workspace, f"{UNITY}/permissions/schema/gone.s", add=["SELECT"])
+    change(shared_workspace, f"{UNITY}/permissions/catalog/gone", add=["SELECT"])
+    do(shared_workspace, "DELETE catalogs/gone?force=true")
+    given(shared_workspace)
+
+    effective = f"{UNITY}/effective-permissions/table/gone.s.t"
+
+    assert shared_workspace.client.get(effective).json().get("privilege_assignments", []) == []
+
+
+def test_a_replaced_table_keeps_its_grants_and_a_replaced_view_does_not(
+    shared_workspace: Any,
+) -> None:
+    given(shared_workspace)
+    for name in ("t", "v"):
+        change(shared_workspace, f"{UNITY}/permissions/table/gone.s.{name}", add=["SELECT"])
+    shared_workspace.rows("CREATE OR REPLACE TABLE gone.s.t (b INT)")
+    shared_workspace.rows("CREATE OR REPLACE VIEW gone.s.v AS SELECT 2 AS b")
+
+    kept = [
+        held(shared_workspace, f"{UNITY}/permissions/table/gone.s.{name}", "analysts")
+        for name in ("t", "v")
+    ]
+
+    assert kept == [["SELECT"], []]
+
+
+def test_a_renamed_table_keeps_its_grants_and_another_of_its_name_has_none(
+    shared_workspace: Any,
+) -> None:
+    given(shared_workspace)
+    old, new = (f"{UNITY}/permissions/table/gone.s.{name}" for name in ("before", "after"))
+    shared_workspace.rows("CREATE TABLE gone.s.before (a INT)")
+    change(shared_workspace, old, add=["SELECT"])
+    shared_workspace.rows("ALTER TABLE gone.s.before RENAME TO gone.s.after")
+    shared_workspace.rows("CREATE TABLE gone.s.before (a INT)")
+
+    assert held(shared_workspace, old, "analysts") == []
+    assert held(shared_workspace, new, "analysts") == ["SELECT"]

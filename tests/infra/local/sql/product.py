@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from infra.declared.analysis import VIEWS
 from infra.declared.reading import AuditStratum, ReadingPlan
-from ml.contract.tables import FILMS
+from infra.declared.watching import WATCHED
+from ml.contract.tables import (
+    FILMS,
+    INPUT_MEASURES,
+    REFERENCE_DISTRIBUTIONS,
+    SHADOW_ANSWERS,
+    SHADOW_MARK,
+)
 from tests.infra.local.sql.product_rows import (
     ANALYSIS,
     AS_OF,
@@ -24,8 +31,11 @@ from tests.infra.local.sql.product_rows import (
     ENTITIES,
     EXPERIMENT,
     LOGGED,
+    NOW,
     START,
     SUBGROUPS,
+    USAGE,
+    WATCH,
 )
 from tests.infra.local.sql.questions import FOLDER
 
@@ -83,19 +93,29 @@ class _Warehouse:
 
 def views() -> Iterator[tuple[str, str]]:
     """The name of each view and its query."""
-    for view in VIEWS:
-        query = ANALYSIS.query(view.name)
-        yield (
-            ANALYSIS.full_name(view.name),
-            query.replace("system.serving.served_entities", ENTITIES),
-        )
+    queries = [(view, ANALYSIS.query(view.name)) for view in VIEWS]
+    queries += [(view, WATCH.query(view.name)) for view in WATCHED]
+    for view, query in queries:
+        yield ANALYSIS.full_name(view.name), _here_and_now(query)
+
+
+def _here_and_now(query: str) -> str:
+    for theirs, ours in (
+        ("system.serving.served_entities", ENTITIES),
+        ("system.serving.endpoint_usage", USAGE),
+        ("current_timestamp()", NOW),
+    ):
+        query = query.replace(theirs, ours)
+    return query
 
 
 def ask_everything(execute: Execute) -> list[Asked]:
     """Runs the product's statements by `execute`, over the tables and views."""
     warehouse: Any = _Warehouse(execute)
-    for view in VIEWS:
+    for view in (*VIEWS, *WATCHED):
         warehouse.execute(f"SELECT * FROM {ANALYSIS.full_name(view.name)}")
+    for alert in WATCH.alerts:
+        warehouse.execute(alert.query)
     for file in sorted(_DASHBOARDS.glob("*.sql")):
         warehouse.execute(ANALYSIS.filled_in(file.read_text(encoding="utf-8")))
     _ask_for_a_verdict(warehouse)
@@ -256,8 +276,69 @@ def _ask_as_writers_do(warehouse: Any) -> None:
     warehouse.execute(_source(book._WRITE), readings=json.dumps([reading, {"feedback_id": "y"}]))
     context = {"prediction_id": "x", "site": "north", "recorded_at": "2026-01-02T03:04:05+00:00"}
     warehouse.execute(_source(context_table._WRITE), rows=json.dumps([context]))
+    _ask_as_monitoring_does(warehouse)
+    _ask_as_the_shadow_does(warehouse)
     film = {"image_id": "x", "label": "NORMAL", "file_size_bytes": 2**40, "width": 28}
     warehouse.execute(_source(store._RECORD), films=json.dumps([film]))
+
+
+def _ask_as_monitoring_does(warehouse: Any) -> None:
+    from ml.monitoring import tables
+
+    measures = INPUT_MEASURES.full_name(CATALOG)
+    warehouse.execute(tables._KNOWN_VERSIONS, table=REFERENCE_DISTRIBUTIONS.full_name(CATALOG))
+    for since in (START.isoformat(), (START + datetime.timedelta(days=2)).isoformat()):
+        warehouse.execute(
+            tables._UNMEASURED, payload=ANALYSIS.payload, measures=measures, since=since
+        )
+    warehouse.execute(
+        tables._BODIES, payload=ANALYSIS.payload, wanted=json.dumps(["request-2", "nothing"])
+    )
+    first = {"model_name": "m", "model_version": 1, "measure": "mean", "bin": 0, "share": 0.5}
+    rows = [{**first, "upper_bound": 0.25}, {**first, "bin": 1, "lower_bound": 0.25}]
+    warehouse.execute(_source(tables._ADD_REFERENCE), rows=tables._texts(rows))
+    measure = {"databricks_request_id": "x", "image_index": 0, "measure": "mean", "value": 0.125}
+    measured = [{**measure, "request_time": "2026-01-02T03:04:05.678Z"}]
+    warehouse.execute(_source(tables._ADD_MEASURES), rows=tables._texts(measured))
+    verdict = {"endpoint_name": "pneumonia", "verdict": "KEEP", "labels": 12}
+    warehouse.execute(_source(tables._ADD_VERDICT), rows=tables._texts([verdict]))
+
+
+def _ask_as_the_shadow_does(warehouse: Any) -> None:
+    from ml.prediction import shadow
+    from ml.verdict.counting import shadow_pairs
+
+    names = {"predictions": ANALYSIS.full_name("predictions"), "payload": ANALYSIS.payload}
+    table = SHADOW_ANSWERS.full_name(CATALOG)
+    arms = [EXPERIMENT.champion.served_entity_name, EXPERIMENT.challenger.served_entity_name]
+    warehouse.execute(
+        shadow._UNASKED,
+        predictions=names["predictions"],
+        shadow=table,
+        champion=arms[0],
+        challenger=arms[1],
+        since=START.isoformat(),
+    )
+    wanted = ["request-1", "request-3", "request-6", "nothing"]
+    warehouse.execute(
+        shadow._ANSWERED,
+        **names,
+        wanted=json.dumps(wanted),
+        marked=json.dumps([f"{SHADOW_MARK}{it}" for it in wanted]),
+        mark=SHADOW_MARK,
+    )
+    row = {"prediction_id": "x", "image_index": "0", "champion_probability": "0.25"}
+    warehouse.execute(_source(shadow._WRITE), rows=json.dumps([row]))
+    warehouse.execute(
+        Template(shadow_pairs._PAIRS).substitute(
+            positive=ANALYSIS.task.positive, negative=ANALYSIS.task.negative
+        ),
+        shadow=table,
+        labelled=ANALYSIS.full_name("labelled"),
+        champion=arms[0],
+        challenger=arms[1],
+        start=EXPERIMENT.start.isoformat(sep=" "),
+    )
 
 
 def _source(merge: str) -> str:

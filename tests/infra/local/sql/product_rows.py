@@ -7,9 +7,22 @@ import datetime
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from infra.declared import environment
 from infra.declared.analysis import Analysis
 from infra.declared.experiment import load
-from ml.contract.tables import FILMS, PREDICTION_CONTEXT, PREDICTION_FEEDBACK, SIMULATION, Table
+from infra.declared.monitoring import Limits, Monitoring
+from infra.declared.watching import Watch
+from ml.contract.tables import (
+    FILMS,
+    INPUT_MEASURES,
+    PREDICTION_CONTEXT,
+    PREDICTION_FEEDBACK,
+    REFERENCE_DISTRIBUTIONS,
+    SHADOW_ANSWERS,
+    SIMULATION,
+    VERDICTS,
+    Table,
+)
 from ml.verdict.counting.day_queries import KEPT, MARKS
 from ml.verdict.counting.rows import COLUMNS
 
@@ -26,12 +39,29 @@ ANALYSIS: Final = Analysis(
 )
 ENTITIES: Final = f"{CATALOG}.gold.served_entities"
 """Stands for the system table, which nobody but Databricks writes."""
+USAGE: Final = f"{CATALOG}.gold.endpoint_usage"
+"""Stands for the other one."""
 LOGGED: Final = f"{CATALOG}.gold.logged"
 """Stands for a file of labelled rows."""
 SUBGROUPS: Final = ("site", "sex")
 EXPERIMENT: Final = load("pneumonia_ab").model_copy(update={"subgroups": SUBGROUPS})
 START: Final = EXPERIMENT.start + datetime.timedelta(hours=1)
 AS_OF: Final = START + datetime.timedelta(days=60)
+
+WATCH: Final = Watch(
+    analysis=ANALYSIS,
+    test=environment.load("local").ab_test.model_copy(update={"endpoint": "pneumonia"}),
+    monitoring=Monitoring(
+        window_minutes=120,
+        muted_minutes=1,
+        minimum_requests=1,
+        minimum_films=1,
+        limits=Limits(positive_share=0.9),
+    ),
+    catalog=CATALOG,
+)
+NOW: Final = f"TIMESTAMP '{START + datetime.timedelta(minutes=73):%Y-%m-%d %H:%M:%S}'"
+"""When the watch looks, in the place of `current_timestamp()`."""
 
 _ARMS: Final = {
     "c" * 32: EXPERIMENT.champion.served_entity_name,
@@ -48,6 +78,14 @@ def tables() -> Iterator[tuple[str, str]]:
     yield ANALYSIS.context, _rows(_columns(PREDICTION_CONTEXT), _contexts())
     yield FILMS.full_name(CATALOG), _rows(_columns(FILMS), _films())
     yield ANALYSIS.full_name("verdict_days"), _rows({**MARKS, **KEPT}, list(_kept()))
+    yield USAGE, _rows(_USED, _used())
+    yield (
+        REFERENCE_DISTRIBUTIONS.full_name(CATALOG),
+        _rows(_columns(REFERENCE_DISTRIBUTIONS), _seen_in_validation()),
+    )
+    yield INPUT_MEASURES.full_name(CATALOG), _rows(_columns(INPUT_MEASURES), _measured())
+    yield SHADOW_ANSWERS.full_name(CATALOG), _rows(_columns(SHADOW_ANSWERS), _shadowed())
+    yield VERDICTS.full_name(CATALOG), _rows(_columns(VERDICTS), _verdicts())
     declared = {column.name: column.type for column in COLUMNS}
     yield LOGGED, _rows({**declared, **dict.fromkeys(SUBGROUPS, "STRING")}, list(_logged()))
 
@@ -86,6 +124,12 @@ _PAYLOAD: Final = {
     "served_entity_id": "STRING",
     "requester": "STRING",
 }
+_USED: Final = {
+    "databricks_request_id": "STRING",
+    "request_time": "TIMESTAMP",
+    "status_code": "INT",
+    "served_entity_id": "STRING",
+}
 _SERVED: Final = {
     "served_entity_id": "STRING",
     "endpoint_name": "STRING",
@@ -120,6 +164,7 @@ _ANSWERS: Final = (
     ("film-17", "c", _DAY * 2 + 3, 200, '{"predictions": [[0.7]]}'),
     ("film-18", "c", _DAY * 2 + 4, 404, None),
     ("film-19", "d", _DAY * 2 + 5, 200, '{"predictions": [[0.0]]}'),
+    ("shadow-request-1", "d", _DAY * 2 + 6, 200, '{"predictions": [[0.75]]}'),
 )
 
 
@@ -198,6 +243,10 @@ def _readings() -> list[dict[str, Any]]:
         ("film-19", "NORMAL", "reader-3", _DAY * 2 + 68, {"feedback_source": SIMULATION}),
         ("film-13", "NORMAL", "reader-2", 135, {"feedback_source": "reading room"}),
         ("film-13", "PNEUMONIA", "reader-2", 134, {"supersedes": "reading-25"}),
+        # By Databricks' ids, which the readers had before the requests were logged.
+        ("request-9", "PNEUMONIA", "reader-2", 136, {"pending": True}),
+        ("request-2#2", "NORMAL", "reader-2", 137, {"pending": None}),
+        ("request-13", "NORMAL", "reader-2", 138, {"pending": False}),
     )
     return [
         {
@@ -244,6 +293,86 @@ def _contexts() -> list[dict[str, Any]]:
     ]
 
 
+def _used() -> list[dict[str, Any]]:
+    """What was answered; of two requests the inference table knows nothing."""
+    lost = [{"databricks_request_id": f"lost-{it}", "request_time": _time(it)} for it in (5, 60)]
+    known = [{name: row[name] for name in _USED if name in row} for row in _requests()]
+    return [{"served_entity_id": "c" * 32, "status_code": 200, **row} for row in (*lost, *known)]
+
+
+def _seen_in_validation() -> list[dict[str, Any]]:
+    bins = ((None, 0.25, 0.5), (0.25, 0.5, 0.25), (0.5, 0.75, 0.25), (0.75, None, 0.0))
+    return [
+        {
+            "model_name": "lake.models.pneumonia",
+            "model_version": version,
+            "measure": measure,
+            "bin": bin_number,
+            "lower_bound": lower,
+            "upper_bound": upper,
+            "share": share,
+        }
+        for version in (1, 2)
+        for measure in ("probability", "mean")
+        for bin_number, (lower, upper, share) in enumerate(bins)
+    ]
+
+
+def _measured() -> list[dict[str, Any]]:
+    return [
+        {
+            "databricks_request_id": row["databricks_request_id"],
+            "image_index": 0,
+            "request_time": row["request_time"],
+            "measure": "mean",
+            "value": number / 20,
+        }
+        for number, row in enumerate(_requests()[:-3])
+    ]
+
+
+def _shadowed() -> list[dict[str, Any]]:
+    return [
+        {
+            "prediction_id": prediction,
+            "databricks_request_id": request,
+            "image_index": 0,
+            "request_time": _time(minutes),
+            "champion": EXPERIMENT.champion.served_entity_name,
+            "challenger": EXPERIMENT.challenger.served_entity_name,
+            "champion_probability": champion,
+            "challenger_probability": challenger,
+        }
+        for prediction, request, minutes, champion, challenger in (
+            ("film-1", "request-1", 0, 0.9, 0.8),
+            ("film-10", "request-13", 70, 0.50000005, 0.25),
+            ("film-14", "request-17", _DAY * 2, 0.0004321, 0.5),
+        )
+    ]
+
+
+def _verdicts() -> list[dict[str, Any]]:
+    (challenger,) = WATCH.test.challengers
+    return [
+        {
+            "endpoint_name": "pneumonia",
+            "experiment": experiment,
+            "experiment_hash": experiment,
+            "challenger": challenger.served_entity_name,
+            "as_of": _time(minutes),
+            "verdict": verdict,
+            "labels": 100,
+            "recorded_at": _time(minutes),
+        }
+        for experiment, minutes, verdict in (
+            ("first", 1, "ROLLBACK"),
+            ("first", 2, "INCONCLUSIVE"),
+            ("second", 1, "INCONCLUSIVE"),
+            ("second", 3, "ROLLBACK"),
+        )
+    ]
+
+
 def _films() -> list[dict[str, Any]]:
     return [
         {"image_id": "a", "label": "NORMAL", "dataset_split": "train", "width": 28},
@@ -263,8 +392,10 @@ def _kept() -> Iterator[dict[str, Any]]:
             cell = {**zeros, "slice": slice_, "side": side, "n": n, "mature": mature}
             yield {**cell, "counted": "standings", "standing": 6 if n == 1 else 0, "truth": 1}
             yield {**cell, **film, "counted": "films", "day": slice_, "keyed": n > 1}
-            yield {**cell, **film, "counted": "units", "day": slice_, "patient_key": "f" * n}
-            yield {**cell, **film, "counted": "units", "day": slice_, "patient_key": "e"}
+            for patient in ("f" * n, "e"):
+                known = {**cell, **film, "day": slice_, "patient_key": patient}
+                yield {**known, "counted": "units", "probability": 0.9 - n / 7}
+                yield {**known, "counted": "patients by site", "subgroup": "north"[: 5 * (n % 2)]}
             yield {**cell, **film, "counted": "subgroup site", "subgroup": "north"}
             for probability in (0.00001234567, 0.0043219876, 0.87654321):
                 yield {**cell, **film, "counted": "scores", "probability": probability}
@@ -279,6 +410,8 @@ def _kept() -> Iterator[dict[str, Any]]:
     for name in ("film-1", "film-4", "film-10"):
         known = {"experiment": EXPERIMENT.name, "slice": day, "counted": "known prediction"}
         yield {**known, "prediction_id": name}
+    named = {"prediction_id": "film-4", "databricks_request_id": "request-4"}
+    yield {**known, **named, "counted": "known request"}
     yield {"experiment": EXPERIMENT.name, "counted": "known until", "n": 1_770_000_000}
     yield {"experiment": "another", "counted": "known until", "n": 1}
 

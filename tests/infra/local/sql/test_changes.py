@@ -172,3 +172,44 @@ def test_a_reader_sees_a_merge_whole_or_not_at_all(shared_workspace: Any, table:
         done.result()
     assert len(seen) > 1
     assert {rows[0][0] for rows in seen} == {"1"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "INSERT INTO {0} SELECT 7/2",
+        "INSERT INTO {0} VALUES (3.9)",
+        "INSERT INTO {0} BY NAME SELECT 7/2 AS n",
+        "INSERT INTO {0} (n) SELECT 7/2",
+        "INSERT OVERWRITE {0} SELECT 7/2",
+        "UPDATE {0} SET n = 7/2",
+        "UPDATE {0} AS t SET t.n = t.n + 1.9",
+        "MERGE INTO {0} AS t USING (SELECT 2 AS n) AS s ON t.n = s.n "
+        "WHEN MATCHED THEN UPDATE SET n = s.n * 1.9",
+        "MERGE INTO {0} AS t USING (SELECT 3.9 AS n) AS s ON t.n = s.n "
+        "WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT (n) VALUES (s.n)",
+        "MERGE INTO {0} AS t USING (SELECT 3.9 AS n) AS s ON FALSE WHEN NOT MATCHED THEN INSERT *",
+    ],
+)
+def test_a_fraction_is_cut_on_its_way_into_an_integer(shared_workspace: Any, change: str) -> None:
+    name = f"base.s.c{next(_NUMBERS)}"
+    shared_workspace.rows(f"CREATE TABLE {name} (n INT)")
+    shared_workspace.rows(f"INSERT INTO {name} VALUES (2)")
+
+    shared_workspace.rows(change.format(name))
+
+    assert shared_workspace.rows(f"SELECT max(n) FROM {name}") == [["3"]]
+
+
+def test_a_text_that_is_no_number_is_not_written(shared_workspace: Any) -> None:
+    name = f"base.s.c{next(_NUMBERS)}"
+    shared_workspace.rows(f"CREATE TABLE {name} (n INT)")
+    for change in (f"INSERT INTO {name} SELECT '1.5'", f"INSERT INTO {name} VALUES ('x')"):
+        assert "CAST_INVALID_INPUT" in shared_workspace.error(change)
+    assert shared_workspace.rows(f"SELECT * FROM {name}") == []
+
+
+def test_a_truth_value_is_no_number(shared_workspace: Any) -> None:
+    name = f"base.s.c{next(_NUMBERS)}"
+    shared_workspace.rows(f"CREATE TABLE {name} (n INT)")
+    assert "UNSUPPORTED_FEATURE" in shared_workspace.error(f"INSERT INTO {name} SELECT true")

@@ -318,6 +318,45 @@ def secret(value: str) -> Resources:
     return one("databricks_secret", scope="fx", key="k1", string_value=value)
 
 
+def alert(limit: float, pause_status: str) -> Resources:
+    destination = "${databricks_notification_destination.this.id}"
+    return {
+        "databricks_notification_destination": {
+            "this": {
+                "display_name": "oncall",
+                "config": [{"generic_webhook": [{"url": "https://hooks.example/x"}]}],
+            }
+        },
+        "databricks_alert_v2": {
+            "this": {
+                "display_name": "error rate",
+                "custom_summary": "Error rate {{QUERY_RESULT_VALUE}}",
+                "query_text": "SELECT 1 AS error_rate",
+                "warehouse_id": WAREHOUSE,
+                "evaluation": {
+                    "source": {"name": "error_rate", "aggregation": "MAX"},
+                    "comparison_operator": "GREATER_THAN",
+                    "threshold": {"value": {"double_value": limit}},
+                    "empty_result_state": "OK",
+                    "notification": {
+                        "notify_on_ok": True,
+                        "retrigger_seconds": 3600,
+                        "subscriptions": [
+                            {"destination_id": destination},
+                            {"user_email": "oncall@clinic.example"},
+                        ],
+                    },
+                },
+                "schedule": {
+                    "quartz_cron_schedule": "0 0/5 * * * ?",
+                    "timezone_id": "UTC",
+                    "pause_status": pause_status,
+                },
+            }
+        },
+    }
+
+
 ENDPOINT = "0123456789abcdef0123456789abcdef"
 NEW_TAGS = {"team": "ds", "owner": "x"}
 SERVING_IMPORT = ("databricks_model_serving.this", "ep1")
@@ -530,6 +569,11 @@ CASES = {
             ),
         },
         complete=complete_permissions,
+    ),
+    "alert_v2": Case(
+        file="alert_v2",
+        phases={"create": alert(0.05, "UNPAUSED"), "update": alert(0.1, "PAUSED")},
+        imports=("databricks_alert_v2.this", "12abc29b-660b-425d-adf5-d16b085a37d7"),
     ),
     "secret": Case(file="secret", phases={"create": secret("one"), "update": secret("two")}),
     "secret_scope": Case(

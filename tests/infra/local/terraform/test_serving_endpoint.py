@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 Settings = dict[str, Any]
+CALLS = Path(__file__).parent / "recorded"
 EP = "/api/2.0/serving-endpoints/ep"
 GATEWAY = [{"inference_table_config": [{"catalog_name": "c", "schema_name": "s", "enabled": True}]}]
 
@@ -297,3 +300,38 @@ def test_served_models_and_served_entities_exclude_each_other(deployed: Any) -> 
     deployed.write(databricks_model_serving={"this": endpoint(config=config)})
 
     assert "conflicts with config.served_entities" in deployed.apply(check=False)
+
+
+def test_arms_that_stay_awake_are_sent_as_the_real_provider_sent_them(
+    deployed: Any, server: Any
+) -> None:
+    """A creation and a step of the ramp: `false` is sent in served_models, and only there."""
+    for line in (CALLS / "served_models.jsonl").read_text().splitlines()[:2]:
+        sent = json.loads(line.replace("healthcare_catalog_local", "c"))["request"]
+        config = sent.get("config", sent)
+        routes = [
+            {key: it[key] for key in ("served_model_name", "traffic_percentage")}
+            for it in config["traffic_config"]["routes"]
+        ]
+        declared = {**config, "traffic_config": [{"routes": routes}]}
+        deployed.write(databricks_model_serving={"this": {"name": "ep", "config": [declared]}})
+        server.take()
+        deployed.apply()
+
+        bodies = [it.body for it in server.take() if it.method in ("POST", "PUT")]
+        assert [body.get("config", body) for body in bodies] == [config]
+        assert deployed.plan() == ""
+
+
+def test_an_arm_that_wakes_up_is_an_update_in_place(deployed: Any, server: Any) -> None:
+    routes = [{"served_model_name": "champion", "traffic_percentage": 100}]
+    traffic = {"traffic_config": [{"routes": routes}]}
+    asleep = {"served_entities": [entity("champion", scale_to_zero_enabled=True)], **traffic}
+    model = {"name": "champion", "model_name": "c.s.m", "model_version": "1"}
+    awake = {"served_models": [model | {"scale_to_zero_enabled": False}], **traffic}
+    for config in (asleep, awake, asleep):
+        deployed.write(databricks_model_serving={"this": endpoint(config=[config])})
+        deployed.apply()
+        assert deployed.plan() == ""
+
+    assert [it.split()[0] for it in changes(server)] == ["POST", "PUT", "PUT"]

@@ -31,7 +31,7 @@ def test_sql_chooses_what_the_room_shows(seed, audit_share, strata) -> None:
         audit_share=audit_share, seed=seed, strata=tuple((it.start, it.share) for it in strata)
     )
     answers = [(f"film-ä-{n}", PROBABILITIES[n % len(PROBABILITIES)]) for n in range(400)]
-    was_chosen, share = chosen(plan)
+    was_chosen, share = chosen(plan, 0.5)
     values = ", ".join(f"('{name}', {probability}, 1)" for name, probability in answers)
     statement = (
         f"SELECT answer.prediction_id, {was_chosen}, {share} "

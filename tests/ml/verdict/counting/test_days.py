@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlglot
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from ml.verdict.counting.counts import WorkspaceViews, count
@@ -45,6 +46,8 @@ class Reading:
     blind: bool
     corrects: bool
     sampling: float | None
+    by_request: bool
+    """Whether it names the film's first request by Databricks' id, if that is logged."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ READINGS = st.builds(
     blind=st.sampled_from((True, True, False)),
     corrects=st.booleans(),
     sampling=st.sampled_from((None, 1.0)),
+    by_request=st.booleans(),
 )
 CONTEXTS = st.builds(
     Context,
@@ -156,19 +160,29 @@ def new_bench(bed: ABTestBed, experiment: Any, **declared: Any) -> Bench:
     return Bench(bed, load(experiment(**declared)), warehouse_of(bed))
 
 
-def write(bed: ABTestBed, number: int, it: Request | Reading | Context, last: dict) -> None:
+def write(
+    bed: ABTestBed,
+    number: int,
+    it: Request | Reading | Context,
+    last: dict[tuple[int, str], str],
+    requests: dict[int, str],
+) -> None:
     match it:
         case Request():
             answer = () if it.probability is None else (it.probability,)
             status = 500 if it.probability is None else 200
-            bed.answer(it.arm, *answer, id=f"film-{it.film}", minutes=it.minute, status=status)
+            request = bed.answer(
+                it.arm, *answer, id=f"film-{it.film}", minutes=it.minute, status=status
+            )
+            requests.setdefault(it.film, request)
         case Reading():
             further = {"sampling_probability": str(it.sampling)} if it.sampling else {}
             before = last.get((it.film, it.reader))
             if it.corrects and before:
                 further["supersedes"] = before
+            named = requests.get(it.film) if it.by_request else None
             last[it.film, it.reader] = bed.judge(
-                f"film-{it.film}",
+                named or f"film-{it.film}",
                 it.truth,
                 reader=it.reader,
                 minutes=it.minute,
@@ -190,11 +204,11 @@ def the_same(bench: Bench, history: list[tuple[list[Any], int]]) -> None:
     bed.workspace.rows(f"DELETE FROM {bench.days.table}")
     for arm in (CHAMPION, CHALLENGER):
         bed.answer(arm, 0.9, id=f"first-{arm}", minutes=1)
-    number, last = 0, {}
+    number, last, requests = 0, {}, {}
     for rows, midnights in history:
         for it in rows:
             number += 1
-            write(bed, number, it, last)
+            write(bed, number, it, last, requests)
         as_of = MIDNIGHT + datetime.timedelta(days=midnights - 1)
         bench.days.count(as_of)
         assert bench.from_the_days() == bench.from_the_log(as_of)
@@ -205,6 +219,8 @@ _SETTINGS: Any = {
     "derandomize": True,
     "database": None,
     "suppress_health_check": list(HealthCheck),
+    # A failing history is short, and each step of making it shorter takes seconds.
+    "phases": (Phase.explicit, Phase.generate),
 }
 
 
@@ -222,6 +238,47 @@ def test_whatever_came_late_the_days_give_what_the_log_gives(
     shared_bed, experiment, maturity, history
 ) -> None:
     the_same(new_bench(shared_bed, experiment, maturity=maturity), history)
+
+
+@pytest.mark.parametrize("words", ["of pneumonia", "of another task"])
+def test_patients_subgroups_and_both_ids_of_a_request_add_up(
+    ab_test: ABTestBed, experiment, words
+) -> None:
+    """Patients whose films are of several days, arms and sites; a reading that came before its
+    request was logged, and named it by Databricks' id; one of a replay, which no day has."""
+    positive, negative, task = "PNEUMONIA", "NORMAL", ab_test.analysis.task
+    if words == "of another task":
+        positive, negative = "malignant", "benign"
+        task = dataclasses.replace(task, name="t", labels=(negative, positive), threshold=0.25)
+        ab_test.analysis = dataclasses.replace(ab_test.analysis, task=task)
+    declared = new_bench(ab_test, experiment, subgroups='["site", "age_band"]')
+    bench = dataclasses.replace(declared, trial=declared.trial.model_copy(update={"task": task}))
+    midnights = [MIDNIGHT + datetime.timedelta(days=day) for day in (2, 4)]
+    requests = []
+    for number in range(24):
+        arm, film = (CHAMPION, CHALLENGER)[number % 2], f"film-{number}"
+        probability = (number * 37 % 101) / 101
+        requests.append(ab_test.answer(arm, probability, id=film, minutes=number * 150))
+        ab_test.describe(
+            film,
+            site=("north", "south")[number // 2 % 2],
+            **({"patient_key": f"{number % 5:064x}"} if number % 4 else {}),
+            **({"age_band": f"{number % 3}0-{number % 3}9"} if number % 3 else {}),
+        )
+        truth = (positive, negative, "INDETERMINATE")[number * 7 % 11 % 3]
+        named = requests[number] if number % 3 == 0 else film
+        ab_test.judge(named, truth, minutes=number * 150 + 300 * (number % 7))
+    replayed = ab_test.answer(CHAMPION, 0.9, id="replay-1", minutes=60)
+    ab_test.judge(replayed, positive)
+    ab_test.judge("replay-1", positive, reader="reader-2")
+    ab_test.create_views()
+
+    for as_of in midnights:
+        bench.days.count(as_of)
+        from_the_days = bench.from_the_days()
+        assert from_the_days == bench.from_the_log(as_of)
+        for name in ("distances.weight", "patients by site.films", "patients by age_band.films"):
+            assert len(from_the_days[name]) > 2, name
 
 
 def test_of_days_that_are_counted_a_verdict_reads_nothing_but_the_logs_times(
@@ -265,10 +322,10 @@ def test_a_run_reads_the_answers_of_the_days_that_have_changed_alone(bench: Benc
     assert again == ()
     assert late == (day + 1,)
     with_answers = [it for it in bench.warehouse.statements if "_answers" in it]
-    assert len(with_answers) == 2
-    for statement in with_answers:
-        assert passes(sqlglot.parse_one(statement, read="databricks"), bench.bed.analysis) == 1
-        assert "request_time > CAST(:after_0 AS TIMESTAMP)" in statement
+    # The answers, and the ids of requests that readers named by Databricks' id, of one day.
+    for statement, times in zip(with_answers, (2, 3), strict=True):
+        assert passes(sqlglot.parse_one(statement, read="databricks"), bench.bed.analysis) == times
+        assert statement.count("request_time > CAST(:after_0 AS TIMESTAMP)") == times
 
 
 @pytest.mark.parametrize(

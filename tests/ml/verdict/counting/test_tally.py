@@ -84,6 +84,12 @@ class TestUnits:
         assert counted.films().unit is None
         assert counted.films().n.sum() == 5
 
+    def test_are_single_films_where_the_key_is_an_empty_text(self, log, tally):
+        log.films(CHAMPION, {"TP": 2}, patient_key="")
+        log.films(CHAMPION, {"TP": 2}, patient_key=" ")
+
+        assert tally().patients == 0
+
     def test_are_patients_with_all_their_mature_films_read_or_not(self, log, tally):
         log.film(CHAMPION, 0.9, "PNEUMONIA", hours=30, patient_key="a")
         log.film(CHALLENGER, 0.1, "PNEUMONIA", hours=50, patient_key="a")

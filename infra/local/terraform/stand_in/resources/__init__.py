@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from infra.local.terraform.stand_in.resources.resource import Resource
 
 _MODULES = {
+    "databricks_alert_v2": ("alerts", "AlertV2"),
     "databricks_catalog": ("unity_catalog", "Catalog"),
     "databricks_cluster": ("compute", "Cluster"),
     "databricks_cluster_policy": ("compute", "ClusterPolicy"),
@@ -20,6 +21,7 @@ _MODULES = {
     "databricks_grants": ("grants", "Grants"),
     "databricks_job": ("compute", "Job"),
     "databricks_model_serving": ("model_serving", "ModelServing"),
+    "databricks_notification_destination": ("alerts", "NotificationDestination"),
     "databricks_permissions": ("permissions", "Permissions"),
     "databricks_query": ("sql", "Query"),
     "databricks_registered_model": ("unity_catalog", "RegisteredModel"),

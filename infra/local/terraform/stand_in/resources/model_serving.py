@@ -11,6 +11,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from infra.local.terraform.stand_in.calls import Call, CallError, WaitError
+from infra.local.terraform.stand_in.conversion import Conversion
 from infra.local.terraform.stand_in.resources.resource import Data, ProviderPanic, Resource, seconds
 from infra.local.terraform.stand_in.values import is_zero
 
@@ -42,6 +43,8 @@ class ModelServing(Resource):
     """databricks_model_serving, which is waited for until its config is live."""
 
     type = "databricks_model_serving"
+    # Alone of all: in served_entities the same `false` is left out.
+    conversion = Conversion(always_sent=frozenset({"config.served_models.scale_to_zero_enabled"}))
     suppress = {  # noqa: RUF012 - never written
         "config.traffic_config.routes.served_model_name": _one_name_is_enough("served_entity_name"),
         "config.traffic_config.routes.served_entity_name": _one_name_is_enough("served_model_name"),

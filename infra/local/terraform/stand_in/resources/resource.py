@@ -86,6 +86,9 @@ class Resource(abc.ABC):
     type: ClassVar[str]
     conversion: ClassVar[Conversion] = Conversion()
     suppress: ClassVar[Mapping[str, Suppress]] = {}
+    reads_after_a_change: ClassVar[bool] = True
+    """False for the provider's newer framework: the answer to a change is the state, and what is
+    imported is read when Terraform asks for it."""
 
     def __init__(self, block: Block) -> None:
         self.block = block

@@ -1,0 +1,3 @@
+SELECT arm, requests, failures, error_rate, latency_p95_ms, share, declared_share, positive_share
+FROM $health
+ORDER BY arm

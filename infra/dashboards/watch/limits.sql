@@ -1,0 +1,5 @@
+SELECT name, what, limit_value
+FROM (
+  $limits
+) AS declared
+ORDER BY name

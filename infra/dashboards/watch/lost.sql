@@ -1,0 +1,2 @@
+SELECT answered, unlogged, unlogged_share
+FROM $unlogged

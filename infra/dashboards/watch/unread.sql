@@ -1,0 +1,3 @@
+SELECT arm, waiting, oldest
+FROM $waiting
+ORDER BY arm

@@ -1,0 +1,1 @@
+"""Alerts of SQL: kept, looked at on their schedule, and told to whom they name."""

@@ -1,0 +1,1 @@
+"""Jobs: their definitions, and runs that do what they say, or are refused."""

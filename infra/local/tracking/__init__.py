@@ -1,0 +1,1 @@
+"""MLflow's own APIs, as Databricks hosts them: runs, and the registry of Unity Catalog."""

@@ -1,0 +1,3 @@
+SELECT arm, latency_p95_ms, requests
+FROM $health
+WHERE requests >= $minimum_requests

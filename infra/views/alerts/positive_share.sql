@@ -1,0 +1,3 @@
+SELECT arm, positive_share, requests
+FROM $health
+WHERE requests >= $minimum_requests

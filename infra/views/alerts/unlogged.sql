@@ -1,0 +1,3 @@
+SELECT unlogged_share, unlogged, answered
+FROM $unlogged
+WHERE answered >= $minimum_requests

@@ -1,0 +1,2 @@
+SELECT arm, waiting, oldest
+FROM $waiting

@@ -1,0 +1,179 @@
+"""A model that was logged elsewhere: fetched, asked as serving asks it, described."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from ml.contract.errors import InvalidData, UserError
+from ml.contract.task import ImageInput, TableInput, Task
+from ml.data.film_file import UnreadableFilm
+from ml.prediction.asking import Asking, OfImages, OfRows
+
+if TYPE_CHECKING:
+    from mlflow.pyfunc import PyFuncModel
+
+_JSON = "application/json"
+_GREY = 0.5
+_LONGEST = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foreign:
+    """One model in a folder of its own, loaded."""
+
+    source: str
+    folder: Path
+    model: "PyFuncModel"
+
+    @classmethod
+    def fetched(cls, source: str, into: Path) -> Self:
+        """The model behind ``runs:/``, ``models:/`` or a path. Raises UserError."""
+        import mlflow
+
+        is_path = ":/" not in source
+        if is_path and not (Path(source) / "MLmodel").is_file():
+            raise UserError(
+                f"--from {source}: there is no folder of a model of MLflow, which has a file "
+                "MLmodel. Save the model with mlflow.<framework>.save_model, or name "
+                "runs:/RUN/NAME or models:/NAME/VERSION."
+            )
+        try:
+            uri = str(Path(source).resolve()) if is_path else source
+            folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(into / "model")))
+            model = mlflow.pyfunc.load_model(str(folder))
+        except Exception as error:  # whatever the model's own code raises when it is loaded
+            raise UserError(
+                f"--from {source}: cannot be loaded: {_first_line(error)}. What the model needs "
+                "must be installed here, and MLFLOW_TRACKING_URI name where it is."
+            ) from error
+        if _metadata(model).signature is None:
+            raise UserError(
+                f"--from {source}: the model has no signature, and Unity Catalog takes none "
+                "without. Log it with signature=mlflow.models.infer_signature(inputs, outputs)."
+            )
+        return cls(source=source, folder=folder, model=model)
+
+    @property
+    def framework(self) -> str:
+        """For people: the flavour that MLflow knows the model by."""
+        flavours = _metadata(self.model).flavors
+        return next((str(it) for it in flavours if it != "python_function"), "python")
+
+    def asked(self, task: Task, sample: Path | None) -> float:
+        """The probability that it gives on a sample, through MLflow's own scoring server.
+
+        Raises UserError where it does not keep to the task.
+        """
+        from mlflow.exceptions import MlflowException
+        from mlflow.pyfunc import scoring_server
+
+        try:
+            document = json.loads(self._document(task, sample))
+        except (UnreadableFilm, InvalidData) as error:
+            raise UserError(f"--sample {sample or 'of the model'}: {error}") from error
+        del document["client_request_id"]
+        schema = _metadata(self.model).get_input_schema()
+        invocations: Any = scoring_server.invocations  # untyped in MLflow
+        try:
+            result = invocations(document, _JSON, self.model, schema)
+            answer = json.loads(result.response)["predictions"]
+        except MlflowException as error:
+            raise UserError(
+                f"--from {self.source}: does not take what the task {task.name} sends: "
+                f"{_first_line(error)}. Its signature takes {str(schema)[:_LONGEST]}."
+            ) from error
+        except (KeyError, TypeError, ValueError) as error:
+            said = str(result.response)[:_LONGEST]
+            raise UserError(f"--from {self.source}: answered {said}.") from error
+        found = task.in_answer(answer[0]) if isinstance(answer, list) and len(answer) == 1 else None
+        if found is None:
+            raise UserError(
+                f"--from {self.source}: answered {str(answer)[:_LONGEST]}, in which the task "
+                f"{task.name} finds no probability of {task.positive}: it looks at "
+                f"{list(task.probability) or 'the answer itself'} of each answer"
+                + (f", a list of {task.values}. " if task.probability else ". ")
+                + "Log the model so that it gives one (of scikit-learn: "
+                'pyfunc_predict_fn="predict_proba"), or say in the task where it stands.'
+            )
+        return found
+
+    def tags(self, task: Task) -> dict[str, str]:
+        """What is kept with the version."""
+        flavour = _metadata(self.model).flavors.get(self.framework, {})
+        versions = [str(it) for key, it in flavour.items() if key.endswith("_version")]
+        return {
+            "source": self.source,
+            "task": task.name,
+            "positive": task.positive,
+            "framework": self.framework,
+            "framework_version": versions[0] if versions else "unknown",
+        }
+
+    def write_card(self, name: str, task: Task, tags: dict[str, str], description: str) -> None:
+        """model_card.md and model_card.json, which travel with the version."""
+        facts = {"name": name, "description": description, "tags": tags, "task": asdict(task)}
+        (self.folder / "model_card.json").write_text(json.dumps(facts, indent=2) + "\n")
+        lines = [
+            f"# {name}",
+            "",
+            description or "Registered from elsewhere; whoever trained it knows the data.",
+            "",
+            f"Takes {_taken(task)}; gives the probability of {task.positive}, which from "
+            f"{task.threshold:g} on is called so, and {task.negative} below it.",
+            "",
+            *(f"- {key}: `{value}`" for key, value in tags.items()),
+            "",
+            "Research and education only: not a medical device.",
+            "",
+        ]
+        (self.folder / "model_card.md").write_text("\n".join(lines))
+
+    def _document(self, task: Task, sample: Path | None) -> bytes:
+        if isinstance(task.input, TableInput):
+            asking: Asking = OfRows(input=task.input)
+            return asking.document(self._row(task.input, sample), "sample")
+        asking = OfImages(size=self._image_size(task.input), any_modality=True)
+        if sample is not None:
+            return asking.document(asking.prepared(sample.read_bytes()), "sample")
+        grey = np.full((asking.size, asking.size, 1), _GREY, np.float32)
+        return asking.document(grey, "sample")
+
+    def _image_size(self, declared: ImageInput) -> int:
+        schema = _metadata(self.model).get_input_schema()
+        match [tuple(it.shape) for it in schema.inputs if hasattr(it, "shape")]:
+            case [(_, int(height), int(width), 1)] if height == width and height > 0:
+                return height
+        return declared.height
+
+    def _row(self, columns: TableInput, sample: Path | None) -> Any:
+        if sample is not None:
+            from ml.prediction.rows import rows_in
+
+            return rows_in(sample, columns)[0].row
+        try:
+            example = _metadata(self.model).load_input_example(str(self.folder))
+            row = example.to_dict("records")[0]
+        except (AttributeError, IndexError, OSError, TypeError):
+            raise UserError(
+                f"--from {self.source}: was logged without an example of its input. Give "
+                "--sample FILE, rows with the task's columns."
+            ) from None
+        return {name: row.get(name) for name in columns.columns}
+
+
+def _taken(task: Task) -> str:
+    if isinstance(task.input, TableInput):
+        return f"rows of {', '.join(task.input.columns)}"
+    return f"pictures of {task.input.height} x {task.input.width} x 1 in [0, 1], or its signature's"
+
+
+def _metadata(model: "PyFuncModel") -> Any:
+    """Untyped in MLflow."""
+    return model.metadata
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:_LONGEST].rstrip(".")
