@@ -15,7 +15,13 @@ from infra.constructs.backends import keep_state
 from infra.constructs.catalog import UnityCatalog
 from infra.constructs.compute import create_warehouse, find_warehouse
 from infra.constructs.dashboard import ABTestDashboard
-from infra.constructs.jobs import IngestionJob, MonitoringJob, RetrainingJob, VerdictDaysJob
+from infra.constructs.jobs import (
+    IngestionJob,
+    MonitoringJob,
+    RetrainingJob,
+    ShadowJob,
+    VerdictDaysJob,
+)
 from infra.constructs.serving import ModelServingEndpoint
 from infra.declared.analysis import VIEWS, Analysis, analyses
 from infra.declared.endpoint import ABTest, Feedback, SingleModel
@@ -123,12 +129,16 @@ class PlatformStack(_EnvironmentStack):
         return warehouse.id
 
     def _jobs(self, jobs: Jobs) -> None:
-        created: dict[str, IngestionJob | MonitoringJob | RetrainingJob | VerdictDaysJob] = {
+        created: dict[
+            str, IngestionJob | MonitoringJob | RetrainingJob | ShadowJob | VerdictDaysJob
+        ] = {
             "ingestion": IngestionJob(self, "ingestion", self._environment, jobs),
             "retraining": RetrainingJob(self, "retraining", self._environment, jobs),
         }
         if self._environment.monitoring:
             created["monitoring"] = MonitoringJob(self, "monitoring", self._environment, jobs)
+        if jobs.shadow:
+            created["shadow"] = ShadowJob(self, "shadow", self._environment, jobs, jobs.shadow)
         if jobs.verdict_days:
             created["verdict-days"] = VerdictDaysJob(
                 self, "verdict-days", self._environment, jobs, jobs.verdict_days

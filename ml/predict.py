@@ -265,9 +265,9 @@ def _context(
                     f"--{option.replace('_', '-')}: no context is written. Add --context."
                 )
         return None, {}
-    keys = PatientKeys.found(given.patient_secret)
     plan = load(given.environment).context
-    return keys, {it: stated_in(Path(it[1:]), plan) for it in lists}
+    sheets = {it: stated_in(Path(it[1:]), plan) for it in lists}
+    return PatientKeys.found(given.patient_secret), sheets
 
 
 def _named(arguments: Sequence[str], sheets: "Mapping[str, Mapping[str, Stated]]") -> Iterator[str]:

@@ -1,5 +1,5 @@
-"""The jobs: ingestion, retraining, days of a verdict: Python tasks of this repository at a Git
-reference."""
+"""The jobs: ingestion, retraining, monitoring, the shadow and the days of a verdict, as Python
+tasks of this repository at a Git reference."""
 
 import functools
 from collections.abc import Sequence
@@ -30,6 +30,9 @@ _ENTRY = "infra/tasks/run_module.py"
 _CLUSTER = "single-node"
 _MINUTE_SECONDS = 60
 _MINUTE_MILLISECONDS = 60_000
+
+# As many as the command takes: what was not asked in time is asked in the next run.
+_MOST_IN_THE_SHADOW = "10000"
 
 # What `infra.declared.environment` needs to be read, and what the SDK and the commands need.
 _EVERY_TASK = ("databricks-sdk", "pydantic", "rich")
@@ -145,6 +148,44 @@ class MonitoringJob(Construct):
                     "--registry",
                     "databricks-uc",
                     packages=requirements.pinned((*_EVERY_TASK, "mlflow")),
+                )
+            ],
+        )
+
+
+class ShadowJob(Construct):
+    """`python -m ml.shadow`: a challenger answers what its champion was asked. Adds rows, moves no
+    traffic."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - named as in every construct
+        environment: Environment,
+        jobs: platform.Jobs,
+        shadow: platform.ShadowJob,
+    ) -> None:
+        super().__init__(scope, id)
+        self.resource = _job(
+            self,
+            environment,
+            jobs,
+            shadow,
+            name=f"Ask the challenger in the shadow ({environment.name})",
+            parameters={"environment": environment.name, "experiment": shadow.experiment},
+            tasks=[
+                _task(
+                    "shadow",
+                    shadow,
+                    "ml.shadow",
+                    "{{job.parameters.experiment}}",
+                    "--environment",
+                    "{{job.parameters.environment}}",
+                    "--per-minute",
+                    str(shadow.per_minute),
+                    "--most",
+                    _MOST_IN_THE_SHADOW,
+                    packages=requirements.pinned(_EVERY_TASK),
                 )
             ],
         )

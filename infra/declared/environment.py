@@ -151,6 +151,7 @@ class Environment(WithEndpoints):
         """Names and tables are one endpoint's each, and what one key needs another gives."""
         yield from super().disagreements(table)
         yield from _job_without_a_role(read(table, "platform"), read(table, "roles"))
+        yield from _shadow_without_a_table(read(table, "platform"), read(table, "monitoring"))
 
 
 def _job_without_a_role(platform: object, roles: object) -> Iterator[InitErrorDetails]:
@@ -166,6 +167,16 @@ def _job_without_a_role(platform: object, roles: object) -> Iterator[InitErrorDe
             run_as,
             "the jobs run as a trainer: nobody else may write films and model versions",
             f'add {{ service_principal = "{run_as}" }} to trainers under [roles]',
+        )
+
+
+def _shadow_without_a_table(platform: object, monitoring: object) -> Iterator[InitErrorDetails]:
+    if read(read(platform, "jobs"), "shadow") is not None and monitoring is None:
+        yield problem(
+            ("platform", "jobs", "shadow"),
+            None,
+            "the answers in the shadow are kept in a table of an environment that is watched",
+            "write [monitoring] into the file",
         )
 
 

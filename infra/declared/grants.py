@@ -89,6 +89,10 @@ def endpoint_permissions(
     takes_readings = isinstance(endpoint, Feedback)
     room = (roles.reading_room,) if roles.reading_room else ()
     asking = (*roles.readers, *room) if takes_readings else roles.callers
+    jobs = environment.platform.jobs
+    # The job in the shadow runs as a trainer, and asks.
+    asks_itself = not takes_readings and jobs is not None and jobs.shadow is not None
+    asking = (*asking, *roles.trainers) if asks_itself else asking
     watching = () if takes_readings else (*roles.trainers, *roles.analysts)
     by_role: list[tuple[Principal, Level]] = [
         *((principal, "CAN_QUERY") for principal in asking),

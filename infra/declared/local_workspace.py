@@ -53,7 +53,10 @@ def tokens(variables: Mapping[str, str], folder: Path = FOLDER) -> list[str]:
     return [*dict.fromkeys(found)]
 
 
-_OF_OTHER_WORKSPACES: Final = re.compile("(DATABRICKS|MLFLOW|AWS|ARM|AZURE|GOOGLE)_.*")
+_OF_OTHER_WORKSPACES: Final = re.compile(
+    "(DATABRICKS|MLFLOW|AWS|ARM|AZURE|GOOGLE|TF_VAR)_.*|TF_WORKSPACE|TF_CLI_ARGS.*"
+)
+"""Terraform's are among them: another state, and what somebody adds to their own commands."""
 
 
 def without_other_workspaces(variables: Mapping[str, str]) -> dict[str, str]:

@@ -133,13 +133,20 @@ class Monitoring(Declaration):
 
     window_minutes: Minutes = 60
     """What one look sees."""
+    drift_hours: Hours = 168
+    """What one look at a drift sees: a clinic needs days for the films that an index takes."""
     every_minutes: Annotated[
         int,
         whole_number(
             1, 60, "whole minutes from 1 to 60: how often the limits are looked at", "write 5"
         ),
     ] = 5
-    muted_minutes: Minutes = 10
+    muted_minutes: Annotated[
+        int,
+        whole_number(
+            0, _DAY_MINUTES, "whole minutes, from 0 to a day's 1440", "write it without quotes: 10"
+        ),
+    ] = 10
     """After a change of the endpoint; until then nothing is looked at but what came before."""
     minimum_requests: Count = 100
     """Of an arm in the window, below which no rate is judged."""

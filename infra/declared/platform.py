@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import InitErrorDetails
 
 from infra.declared.declaration import Declaration, Table, broken_rule, problem, read
+from infra.declared.experiment import available
 from infra.declared.naming import Identifier
 from infra.declared.rules import one_of, whole_number
 
@@ -79,6 +80,18 @@ def _cron(expression: str) -> str:
         )
     return expression
 
+
+def _experiment(name: str) -> str:
+    if name not in available():
+        raise broken_rule(
+            "an experiment of the repository, by its name", f"write one of {', '.join(available())}"
+        )
+    return name
+
+
+Requests = Annotated[
+    int, whole_number(1, 60_000, "whole requests a minute, 1 to 60000", "write it without quotes")
+]
 
 Minutes = Annotated[
     int,
@@ -242,6 +255,18 @@ class MonitoringJob(Job):
     schedule: Annotated[str, AfterValidator(_cron)] | None = "0 15 * * * ?"
 
 
+class ShadowJob(Job):
+    """`python -m ml.shadow`, of an environment with a `[monitoring]`; only where a file has it."""
+
+    experiment: Annotated[str, AfterValidator(_experiment)] = Field(
+        examples=['experiment = "pneumonia_ab"']
+    )
+    """A file in infra/experiments, by its name: whose challenger is asked."""
+    per_minute: Requests = 300
+    """Requests at most, so that the endpoint keeps answering others."""
+    schedule: Annotated[str, AfterValidator(_cron)] | None = "0 45 * * * ?"
+
+
 class Jobs(Declaration):
     """The jobs, and the repository and the machine they run on."""
 
@@ -267,6 +292,8 @@ class Jobs(Declaration):
     verdict_days: VerdictDaysJob | None = None
     """Without it a verdict counts all rows each time."""
     monitoring: MonitoringJob = MonitoringJob()
+    shadow: ShadowJob | None = None
+    """None: no challenger is asked in the shadow of its champion by itself."""
 
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:

@@ -1,8 +1,6 @@
 """What is wrong with a file that people write, and how it is said: every problem at once."""
 
-import codecs
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import Any, Final
 
 from infra.declared.declaration import Location, nearest
 from infra.declared.secret import HIDDEN, looks_secret
+from ml.contract.toml_file import NotToml, table_in
 
 _LONGEST_VALUE: Final = 80
 
@@ -66,18 +65,12 @@ def names_in(folder: Path) -> tuple[str, ...]:
 
 def parse(file: Path, invalid: type[InvalidFile]) -> dict[str, Any]:
     """The table that a TOML file holds. Raises `invalid` where it holds none."""
-    found, way_out = "", "correct the file there"
     try:
-        content = file.read_bytes()
-        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            found, way_out = "it is text in UTF-16", "save it again as UTF-8"
-        else:
-            # Tools of Windows write a byte-order mark, which TOML does not know.
-            return tomllib.loads(content.decode("utf-8-sig"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        found = str(error)
-    rule = f"a readable file of TOML in UTF-8: {found}"
-    raise invalid([Problem(file=file, key="", value="", rule=rule, way_out=way_out)])
+        return table_in(file)
+    except NotToml as error:
+        raise invalid(
+            [Problem(file=file, key="", value="", rule=error.rule, way_out=error.way_out)]
+        ) from error
 
 
 def as_problem(file: Path, details: Any) -> Problem:

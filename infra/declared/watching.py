@@ -163,8 +163,9 @@ class Watch:
     def _names(self) -> Mapping[str, str]:
         watch = self.monitoring
         split = self.test.split
-        numbers = {
+        names = {
             "window_minutes": str(watch.window_minutes),
+            "drift_hours": str(watch.drift_hours),
             "muted_minutes": str(watch.muted_minutes),
             "slow_ms": str(watch.guard.latency_p95_ms),
             "late_minutes": str(watch.late_minutes),
@@ -172,16 +173,21 @@ class Watch:
             "minimum_requests": str(watch.minimum_requests),
             "minimum_films": str(watch.minimum_films),
             "endpoint": self.test.endpoint,
+            "champion": self.test.champion.served_entity_name,
+            "challengers": ", ".join(f"'{it.served_entity_name}'" for it in self.test.challengers)
+            or "''",
+            "verdicts": VERDICTS.full_name(self.catalog),
         }
         return {
-            **numbers,
-            "since": self.analysis.filled_in(text_of("watch/since"), numbers),
+            **names,
+            **{
+                part: self.analysis.filled_in(text_of(f"watch/{part}"), names)
+                for part in ("since", "rollbacks")
+            },
             "declared_shares": "\n  UNION ALL ".join(
                 f"SELECT '{route.served_entity}' AS arm, {route.percent / 100:.2f}D AS share"
                 for route in split.routes
             ),
-            "challengers": ", ".join(f"'{it.served_entity_name}'" for it in self.test.challengers)
-            or "''",
             "limits": "\n  UNION ALL ".join(
                 f"SELECT '{name}' AS name, '{what}' AS what, {float(limit)}D AS limit_value"
                 for name, what, limit in self._limits()
@@ -189,6 +195,5 @@ class Watch:
             or "SELECT 'none' AS name, 'no limit is declared' AS what, 0.0D AS limit_value",
             "reference": REFERENCE_DISTRIBUTIONS.full_name(self.catalog),
             "input_measures": INPUT_MEASURES.full_name(self.catalog),
-            "verdicts": VERDICTS.full_name(self.catalog),
             **{view.name: self.analysis.full_name(view.name) for view in WATCHED},
         }

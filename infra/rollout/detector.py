@@ -8,11 +8,12 @@ Source: Shin, Ramdas, Rinaldo, "E-detectors", 2022, arXiv 2203.03532.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import beta
 
 _YEAR_MINUTES: Final = 525_600
@@ -57,15 +58,39 @@ class Rise:
 
 
 def rise(minutes: Iterable[Minute], limit: float) -> Rise | None:
-    """The first rise above ``limit``, a rate between 0 and 1; None while there is none. Minutes
-    ascend; those without a request say nothing and may be left out."""
+    """The first of the rises; None while there is none."""
+    return next(rises(minutes, limit), None)
+
+
+def rises(minutes: Iterable[Minute], limit: float) -> Iterator[Rise]:
+    """The rises above ``limit``, a rate between 0 and 1, one after the other: each is looked for
+    from where the one before was seen. Minutes ascend; those without a request say nothing and may
+    be left out."""
     risen = np.array([min(limit * it, _ALMOST_ALL) for it in _TIMES if limit < _ALMOST_ALL])
     risen = risen if risen.size else np.array([(1 + limit) / 2])
     event, none = np.log(risen / limit), np.log((1 - risen) / (1 - limit))
-    detector = np.full(len(risen), -np.inf)
+    left = iter(minutes)
+    while found := _next_rise(left, event, none):
+        yield found
+
+
+def interval(events: int, requests: int) -> tuple[float, float]:
+    """Of the rate, of 95 % (Clopper and Pearson)."""
+    tail = (1 - _CONFIDENCE) / 2
+    low = float(beta.ppf(tail, events, requests - events + 1)) if events else 0.0
+    high = float(beta.ppf(1 - tail, events + 1, requests - events)) if events < requests else 1.0
+    return low, high
+
+
+def _next_rise(
+    minutes: Iterator[Minute], event: NDArray[np.float64], none: NDArray[np.float64]
+) -> Rise | None:
+    """``event`` and ``none``, of shape (rates that are thought of,): the log of the evidence of a
+    request."""
+    detector = np.full(len(event), -np.inf)
     # Beside it, for the moment at which it began: the largest sum that ends now (CUSUM).
-    cumulated = np.zeros(len(risen))
-    since = np.zeros(len(risen), int)
+    cumulated = np.zeros(len(event))
+    since = np.zeros(len(event), int)
     seen: list[Minute] = []
     for minute in minutes:
         seen.append(minute)
@@ -73,7 +98,7 @@ def rise(minutes: Iterable[Minute], limit: float) -> Rise | None:
         detector = np.logaddexp(detector, 0) + factor
         since = np.where(cumulated <= 0, len(seen) - 1, since)
         cumulated = np.maximum(cumulated, 0) + factor
-        mean = float(np.logaddexp.reduce(detector)) - math.log(len(risen))
+        mean = float(np.logaddexp.reduce(detector)) - math.log(len(event))
         if mean >= math.log(THRESHOLD):
             begun = int(since[int(np.argmax(cumulated))])
             return _rise(seen[begun:], mean)
@@ -83,13 +108,13 @@ def rise(minutes: Iterable[Minute], limit: float) -> Rise | None:
 def _rise(minutes: list[Minute], evidence: float) -> Rise:
     requests = sum(it.requests for it in minutes)
     events = sum(it.events for it in minutes)
-    tail = (1 - _CONFIDENCE) / 2
+    low, high = interval(events, requests)
     return Rise(
         since=minutes[0].at,
         seen_at=minutes[-1].at,
         requests=requests,
         events=events,
-        low=float(beta.ppf(tail, events, requests - events + 1)) if events else 0.0,
-        high=float(beta.ppf(1 - tail, events + 1, requests - events)) if events < requests else 1.0,
+        low=low,
+        high=high,
         evidence=math.exp(min(evidence - math.log(THRESHOLD), 700.0)),
     )

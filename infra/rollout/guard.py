@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from infra.declared.environment import Environment
 from infra.declared.watching import Watch
-from infra.rollout.detector import Minute, Rise, rise
+from infra.rollout.detector import Minute, Rise, interval, rises
 from infra.rollout.environment_file import EnvironmentFile, replace
 from infra.rollout.evidence import Evidence, decisions_of
 from infra.rollout.refusal import Refused
@@ -28,6 +28,7 @@ _SLOW_SHARE: Final = 0.05
 """Of the answers that may take longer than the limit of the 95th percentile."""
 
 _LONGEST_NAME: Final = 200
+_MISSING: Final = "TABLE_OR_VIEW_NOT_FOUND"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +41,43 @@ class Breach:
     """For people: what was seen, since when, n, interval."""
     seen: Mapping[str, Any]
     """The same for machines."""
+    at: datetime
+    """When it was seen: the same breach, looked at again, has the same moment."""
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """What is kept beside the file."""
+        return {"measure": self.measure, "said": self.said, "seen": self.seen}
 
 
-def counts(client: "WorkspaceClient", environment: Environment, watch: Watch) -> "list[Row]":
-    """The requests of each arm by minute. Raises WorkspaceError."""
-    from ml.workspace.warehouse import Warehouse
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """What is known of the arms."""
+
+    minutes: "Sequence[Row]"
+    """Requests, failures and slow answers of each arm by minute."""
+    rollbacks: "Sequence[Row]"
+    """The verdicts ROLLBACK that stand."""
+
+
+def look(client: "WorkspaceClient", environment: Environment, watch: Watch) -> Looked:
+    """Asks the workspace. Raises WorkspaceError, and Refused where a view or table is missing."""
+    from ml.workspace.warehouse import StatementError, Warehouse
 
     warehouse = Warehouse.named(client, environment.warehouse_name)
-    return warehouse.execute(watch.query("minutes"))
+    try:
+        return Looked(
+            minutes=warehouse.execute(watch.query("minutes")),
+            rollbacks=warehouse.execute(watch.query("rollbacks")),
+        )
+    except StatementError as error:
+        if _MISSING not in str(error):
+            raise
+        raise Refused(
+            f"{environment.name}: the guard reads {watch.analysis.full_name('requests')} and "
+            f"{watch.filled_in('$verdicts')}, and not both are there. Deploy "
+            f"{environment.platform_stack} and {environment.analysis_stack}, which create them."
+        ) from error
 
 
 def watch_of(environment: Environment) -> Watch:
@@ -61,13 +91,11 @@ def watch_of(environment: Environment) -> Watch:
     return watch
 
 
-def breaches(watch: Watch, rows: "Sequence[Row]") -> tuple[Breach, ...]:
-    """What the requests say of each challenger. What happens to the champion as well is not the
-    challenger's: stepping back would not help."""
+def breaches(watch: Watch, looked: Looked) -> tuple[Breach, ...]:
+    """What the workspace says of each challenger."""
     limits = watch.monitoring.guard
-    champion = watch.test.champion.served_entity_name
-    found = []
-    for measure, column, limit, name in (
+    found = list(map(_of_a_verdict, looked.rollbacks))
+    for measure, column, limit, said in (
         ("error rate", "failures", limits.error_rate, f"{limits.error_rate:.1%} may fail"),
         (
             "latency",
@@ -76,22 +104,56 @@ def breaches(watch: Watch, rows: "Sequence[Row]") -> tuple[Breach, ...]:
             f"{_SLOW_SHARE:.0%} may take longer than {limits.latency_p95_ms} ms",
         ),
     ):
-        minutes = _minutes(rows, column)
-        if rise(minutes.get(champion, ()), limit):
-            continue
+        minutes = _minutes(looked.minutes, column)
+        champions = minutes.get(watch.test.champion.served_entity_name, [])
         for arm in (it.served_entity_name for it in watch.test.challengers):
-            risen = rise(minutes.get(arm, ()), limit)
-            if risen:
-                found.append(_breach(arm, measure, name, limit, risen))
+            for risen in rises(minutes.get(arm, ()), limit):
+                if not _is_shared(risen, champions, limit):
+                    found.append(_breach(arm, measure, said, limit, risen))
+                    break
     return tuple(found)
 
 
-def of_a_decision(watch: Watch, evidence: Evidence) -> Iterator[Breach]:
+def _is_shared(risen: Rise, champions: Sequence[Minute], limit: float) -> bool:
+    """Whether the champion fares as badly meanwhile: stepping back would not help then."""
+    meanwhile = [it for it in champions if risen.since <= it.at <= risen.seen_at]
+    requests, events = sum(it.requests for it in meanwhile), sum(it.events for it in meanwhile)
+    if events <= limit * requests:
+        return False
+    _, high = interval(events, requests)
+    return risen.low <= high
+
+
+def _of_a_verdict(row: "Row") -> Breach:
+    as_of = datetime.fromisoformat(str(row["as_of"]))
+    return Breach(
+        arm=str(row["challenger"]),
+        measure="verdict",
+        said=f"ROLLBACK as of {as_of:%Y-%m-%dT%H:%MZ}, by {row['labels']} films of the experiment "
+        f"{row['experiment']}",
+        seen={
+            "experiment": row["experiment"],
+            "experiment_hash": row["experiment_hash"],
+            "labels": int(row["labels"] or 0),
+            "as_of": as_of.isoformat(),
+        },
+        at=as_of,
+    )
+
+
+def of_a_decision(environment: Environment, watch: Watch, evidence: Evidence) -> Iterator[Breach]:
     """The breach that a verdict ROLLBACK is: guardrails and harm, both valid under daily looks.
 
-    Raises Refused for a decision on other arms than those that the file declares.
+    Raises Refused for a decision of another environment, or on other arms than those that the file
+    declares.
     """
     decision = evidence.decision
+    if decision.environment and Path(decision.environment).stem != environment.name:
+        raise Refused(
+            f"{evidence.file}: environment = {decision.environment!r}, and the file is "
+            f"{environment.name}.toml. Decide with python -m ml.compare --environment "
+            f"{environment.name}."
+        )
     arm = decision.challenger.served_entity
     declared = [it.served_entity_name for it in watch.test.challengers]
     if arm not in declared:
@@ -111,15 +173,17 @@ def of_a_decision(watch: Watch, evidence: Evidence) -> Iterator[Breach]:
                 "as_of": decision.as_of.isoformat() if decision.as_of else None,
                 "sha256": evidence.digest,
             },
+            at=decision.as_of or datetime.now(UTC),
         )
 
 
-def step_back(file: EnvironmentFile, arm: str, record: Mapping[str, Any], *, now: datetime) -> Path:
-    """Takes the traffic of a challenger away in the file, and writes why beside it."""
+def step_back(file: EnvironmentFile, arm: str, record: Mapping[str, Any], *, at: datetime) -> Path:
+    """Takes the traffic of a challenger away in the file, and writes why beside it, under the
+    moment that is meant."""
     file.set_traffic(challenger_in(file.environment, arm), 0)
     file.edited()
     kept = decisions_of(file.path, file.environment.test) / (
-        f"{arm[:_LONGEST_NAME]}-0-{now:%Y%m%dT%H%M%SZ}.json"
+        f"{arm[:_LONGEST_NAME]}-0-{at:%Y%m%dT%H%M%SZ}.json"
     )
     content = {"environment": file.environment.name, "arm": arm, **record}
     replace(kept, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
@@ -168,4 +232,5 @@ def _breach(arm: str, measure: str, limit_said: str, limit: float, risen: Rise) 
             "seen_at": seen_at.isoformat(),
             "evidence": float(f"{risen.evidence:.3g}"),
         },
+        at=seen_at,
     )

@@ -1,6 +1,5 @@
 """The command `guard`: looks, or stops; what it does it says, and keeps beside the file."""
 
-import dataclasses
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,25 +18,28 @@ def guard_now(environment: str | Path, test: str | None, decision: Path | None) 
     watch = guard.watch_of(file.environment)
     found: list[guard.Breach] = []
     if decision:
-        found += guard.of_a_decision(watch, Evidence.read(decision))
+        found += guard.of_a_decision(file.environment, watch, Evidence.read(decision))
     with workspace(file.environment) as client, progress("Counting requests by minute"):
-        rows = guard.counts(client, file.environment, watch)
-    found += guard.breaches(watch, rows)
+        found += guard.breaches(watch, guard.look(client, file.environment, watch))
     for breach in found:
         print(f"{breach.arm}: {breach.said}")
     now = datetime.now(UTC)
     traffic = {it.served_entity_name: it.traffic for it in watch.test.challengers}
     arms = [arm for arm in dict.fromkeys(it.arm for it in found) if traffic[arm]]
     for arm in arms:
-        reasons = [dataclasses.asdict(it) for it in found if it.arm == arm]
-        record = {"at": now.isoformat(), "had_percent": traffic[arm], "reasons": reasons}
-        kept = guard.step_back(file, arm, record, now=now)
+        breaches = [it for it in found if it.arm == arm]
+        record = {
+            "at": now.isoformat(),
+            "had_percent": traffic[arm],
+            "reasons": [it.record for it in breaches],
+        }
+        kept = guard.step_back(file, arm, record, at=max(it.at for it in breaches))
         print(f"{arm} steps back from {traffic[arm]} percent; the evidence is in {kept}.")
     if arms:
         print(file.difference, end="")
         print(
             "Nothing is deployed: commit both for a review. Not to wait for it: "
-            f"python -m infra.rollout guard --stop --environment {file.environment.name}"
+            f"python -m infra.rollout guard --stop --environment {file.environment.name} --why TEXT"
         )
     elif found:
         print("It has no traffic already: nothing is to change.")
@@ -73,7 +75,7 @@ def brake_now(
         "why": str(why).strip(),
     }
     try:
-        kept = guard.step_back(file, done.arm, record, now=now)
+        kept = guard.step_back(file, done.arm, record, at=now)
     except Refused as problem:
         print(f"The file is as it was, and the next deployment would undo this: {problem}")
         return 3

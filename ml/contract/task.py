@@ -6,7 +6,6 @@ whom it is of. Everything else takes its words from here. Standard library only.
 """
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeGuard
 
 from ml.contract.errors import UserError
+from ml.contract.toml_file import NotToml, table_in
 
 TASKS: Final = Path(__file__).parent / "tasks"
 INDETERMINATE: Final = "INDETERMINATE"
@@ -180,10 +180,9 @@ def load(name_or_path: str | Path, beside: Path | None = None) -> Task:
             "write a path that ends in .toml, relative to the file that names it",
         )
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        rule = f"a readable file of TOML in UTF-8: {error}"
-        raise InvalidTask(file, "task", None, rule, "correct the file there") from error
+        table = table_in(file)
+    except NotToml as error:
+        raise InvalidTask(file, "task", None, error.rule, error.way_out) from error
     return _File(file, table).task()
 
 

@@ -23,6 +23,8 @@ _NAMES: Final = (
     re.compile(r"(?P<patient>(?P<finding>BACTERIA|VIRUS|NORMAL)-\d+)-\d+"),
 )
 
+_LEFT_BEHIND: Final = "__MACOSX"
+
 _NORMAL, _PNEUMONIA = LABELS
 _FINDINGS: Final = {
     _NORMAL: _NORMAL,
@@ -70,6 +72,7 @@ class Unplaced:
 
 def files(root: Path) -> Iterator[Placed | Unplaced]:
     """Every file of every part, in the order of their names. Raises InvalidData where none is."""
+    _refuse_other_parts(root)
     found = False
     for part in PARTS:
         for file in sorted((root / part).rglob("*")):
@@ -79,6 +82,18 @@ def files(root: Path) -> Iterator[Placed | Unplaced]:
                 yield _placed(file, place)
     if not found:
         raise InvalidData(_not_the_layout(root))
+
+
+def _refuse_other_parts(root: Path) -> None:
+    """Raises InvalidData for `Train` or `validation`, whose films would be left out in silence."""
+    for folder in sorted(root.iterdir()):
+        if folder.name in PARTS or is_left_behind(folder.relative_to(root)) or not folder.is_dir():
+            continue
+        if any(it.name.upper() in LABELS and it.is_dir() for it in folder.iterdir()):
+            raise InvalidData(
+                f"{printable(folder)}: has folders of the classes, and is none of the parts "
+                f"{', '.join(PARTS)}. Rename it to the part that it is, or move it away."
+            )
 
 
 def patient_of(name: str) -> str | None:
@@ -142,6 +157,20 @@ def _unplaced(name: str, misfit: Misfit, reason: str) -> Unplaced:
 
 def _not_the_layout(root: Path) -> str:
     """What to say of a folder without films where the layout has them."""
+    inside = next((it for it in (root, *root.parents) if it.name == _LEFT_BEHIND), None)
+    if inside is not None:
+        return (
+            f"{printable(root)}: {inside.name} is what an archive of macOS leaves behind, without "
+            f"films. {LAYOUT}, beside {printable(inside)}."
+        )
+    whole = root.absolute()
+    while whole.name in PARTS or whole.name.upper() in LABELS:
+        whole = whole.parent
+        if any((whole / part).is_dir() for part in PARTS):
+            return (
+                f"{printable(root)}: is a folder of the layout, not all of it. Did you mean "
+                f"{printable(whole)}?"
+            )
     for child in sorted(root.rglob("train")):
         if child.is_dir() and not is_left_behind(child.relative_to(root)):
             return f"{root}: no folder 'train', 'val' or 'test' in it. Did you mean {child.parent}?"

@@ -25,6 +25,12 @@ _LAYOUT = (
 _KEYS = frozenset(f"{part}_{what}" for part in PARTS for what in ("images", "labels"))
 _LISTED = 8
 
+_NUMPYS = (b"PK", b"\x93NUMPY")
+_PACKED = (b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"\xfd7zXZ", b"BZh", b"\x28\xb5\x2f\xfd")
+_TAR = slice(257, 262), b"ustar"
+_POINTER = b"version https://git-lfs"
+_HEAD = 512
+
 
 def read(path: Path, image_size: int | None) -> DataSet:
     """Reads every part of the file; ``image_size`` None keeps the size of the films.
@@ -63,8 +69,12 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         # NumPy leaves a file open that it has opened and cannot read.
         with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
+            strange = _of_another_kind(path, file.read(_HEAD))
+            file.seek(0)
+            archive = None if strange else np.load(file, allow_pickle=False)
+            if archive is None:
+                problem = f"not readable as an .npz file: {strange}."
+            elif not isinstance(archive, np.lib.npyio.NpzFile):
                 problem = (
                     f"one array without a key, of {archive.dtype} {list(archive.shape)}. "
                     f"{_LAYOUT}; np.savez_compressed writes such a file."
@@ -81,6 +91,23 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
             "folder of the Kaggle layout."
         )
     raise InvalidData(f"{printable(path)}: {problem}")
+
+
+def _of_another_kind(path: Path, head: bytes) -> str | None:
+    """What a file is that NumPy has not written, and what to do; it would take it for a pickle."""
+    place, tar = _TAR
+    if not head or head.startswith(_NUMPYS):
+        return None
+    if head.startswith(_PACKED) or head[place] == tar:
+        return "it is a packed archive; unpack it, and give the folder that holds 'train'"
+    if head.startswith(_POINTER):
+        return "it is a pointer of Git LFS; git lfs pull gets the file itself"
+    if path.suffix.lower() in SUFFIXES:
+        return "it is one film, which python -m ml.predict takes; data are many"
+    return (
+        "its content is of another kind. Download or copy it again, or name a folder of the Kaggle "
+        "layout"
+    )
 
 
 def _other_archive(names: list[str]) -> str:

@@ -8,8 +8,15 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ml.contract.tables import INPUT_MEASURES, REFERENCE_DISTRIBUTIONS, VERDICTS, Table
+from ml.contract.tables import (
+    INPUT_MEASURES,
+    REFERENCE_DISTRIBUTIONS,
+    REPLAY_MARK,
+    SHADOW_MARK,
+    VERDICTS,
+)
 from ml.monitoring.reference import Reference
+from ml.workspace.additions import addition, as_texts
 from ml.workspace.connection import WorkspaceError
 from ml.workspace.unity_catalog import exists
 from ml.workspace.warehouse import Warehouse
@@ -30,6 +37,13 @@ WHERE measured.databricks_request_id IS NULL
   AND payload.status_code = 200
   AND payload.request IS NOT NULL
   AND payload.request_time >= CAST(:since AS TIMESTAMP)
+  AND (
+    payload.client_request_id IS NULL
+    OR NOT (
+      startswith(payload.client_request_id, :replay)
+      OR startswith(payload.client_request_id, :shadow)
+    )
+  )
 ORDER BY payload.request_time DESC, payload.databricks_request_id
 LIMIT 10000
 """
@@ -41,39 +55,11 @@ WHERE databricks_request_id IN (SELECT explode(from_json(:wanted, 'ARRAY<STRING>
 """
 
 
-def _merge(table: Table, *key: str) -> str:
-    """Adds rows whose key is not there yet."""
-    names = [it.name for it in table.columns]
-    fields = ", ".join(f"{name}: STRING" for name in names)
-    values = ", ".join(f"CAST(given.{it.name} AS {it.type}) AS {it.name}" for it in table.columns)
-    same = " AND ".join(f"known.{name} = arriving.{name}" for name in key)
-    return f"""
-MERGE INTO IDENTIFIER(:table) AS known
-USING (
-  SELECT {values}
-  FROM (SELECT explode(from_json(:rows, 'ARRAY<STRUCT<{fields}>>')) AS given)
-) AS arriving
-ON {same}
-WHEN NOT MATCHED THEN INSERT ({", ".join(names)})
-VALUES ({", ".join(f"arriving.{name}" for name in names)})
-"""  # noqa: S608 - the columns are constants, the values parameters
-
-
-def _texts(rows: Sequence[Mapping[str, object]]) -> str:
-    """The rows in JSON, each value as the text that the statement casts."""
-    return json.dumps(
-        [
-            {name: None if value is None else str(value) for name, value in row.items()}
-            for row in rows
-        ]
-    )
-
-
-_ADD_REFERENCE: Final = _merge(
+_ADD_REFERENCE: Final = addition(
     REFERENCE_DISTRIBUTIONS, "model_name", "model_version", "measure", "bin"
 )
-_ADD_MEASURES: Final = _merge(INPUT_MEASURES, "databricks_request_id", "image_index", "measure")
-_ADD_VERDICT: Final = _merge(VERDICTS, "experiment_hash", "endpoint_name", "as_of")
+_ADD_MEASURES: Final = addition(INPUT_MEASURES, "databricks_request_id", "image_index", "measure")
+_ADD_VERDICT: Final = addition(VERDICTS, "experiment_hash", "endpoint_name", "as_of")
 
 
 class MonitoringTables:
@@ -121,13 +107,18 @@ class MonitoringTables:
             for measure, bins in reference.items()
             for place, one in enumerate(bins)
         ]
-        self._warehouse.execute(_ADD_REFERENCE, table=self._reference, rows=_texts(rows))
+        self._warehouse.execute(_ADD_REFERENCE, table=self._reference, rows=as_texts(rows))
 
     def unmeasured(self, payload: str, since: datetime.datetime) -> list[str]:
         """The ids of answered requests of which nothing is measured, the newest first; at most
-        10,000."""
+        10,000. What was asked to compare arms is no traffic, and is measured nowhere."""
         rows = self._warehouse.execute(
-            _UNMEASURED, payload=payload, measures=self._measures, since=since.isoformat()
+            _UNMEASURED,
+            payload=payload,
+            measures=self._measures,
+            since=since.isoformat(),
+            replay=REPLAY_MARK,
+            shadow=SHADOW_MARK,
         )
         return [str(it["databricks_request_id"]) for it in rows]
 
@@ -150,9 +141,9 @@ class MonitoringTables:
             for measure, value in figures.items()
         ]
         if rows:
-            self._warehouse.execute(_ADD_MEASURES, table=self._measures, rows=_texts(rows))
+            self._warehouse.execute(_ADD_MEASURES, table=self._measures, rows=as_texts(rows))
 
     def add_verdict(self, **verdict: object) -> None:
         """Adds what `ml.compare` has found."""
         row = {**verdict, "recorded_at": datetime.datetime.now(datetime.UTC).isoformat()}
-        self._warehouse.execute(_ADD_VERDICT, table=self._verdicts, rows=_texts([row]))
+        self._warehouse.execute(_ADD_VERDICT, table=self._verdicts, rows=as_texts([row]))

@@ -1,12 +1,12 @@
 """The table of contexts: rows are added to it once, and none is ever changed."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final, Self
 
 from ml.contract.tables import PREDICTION_CONTEXT
 from ml.prediction.context import Described
+from ml.workspace.additions import addition, as_texts
 from ml.workspace.connection import WorkspaceError
 from ml.workspace.unity_catalog import exists
 from ml.workspace.warehouse import Warehouse
@@ -16,22 +16,7 @@ if TYPE_CHECKING:
 
     from infra.declared.environment import Environment
 
-_COLUMNS: Final = tuple(column.name for column in PREDICTION_CONTEXT.columns)
-_FIELDS: Final = ", ".join(f"{name}: STRING" for name in _COLUMNS)
-_VALUES: Final = ", ".join(
-    f"CAST(given.{it.name} AS {it.type}) AS {it.name}" for it in PREDICTION_CONTEXT.columns
-)
-
-_WRITE: Final = f"""
-MERGE INTO IDENTIFIER(:table) AS known
-USING (
-  SELECT {_VALUES}
-  FROM (SELECT explode(from_json(:rows, 'ARRAY<STRUCT<{_FIELDS}>>')) AS given)
-) AS arriving
-ON known.prediction_id = arriving.prediction_id
-WHEN NOT MATCHED THEN INSERT ({", ".join(_COLUMNS)})
-VALUES ({", ".join(f"arriving.{name}" for name in _COLUMNS)})
-"""  # noqa: S608 - the columns are constants, the values parameters
+_WRITE: Final = addition(PREDICTION_CONTEXT, "prediction_id")
 
 
 class ContextTable:
@@ -65,4 +50,4 @@ class ContextTable:
             }
             for it in described
         ]
-        self._warehouse.execute(_WRITE, table=self._name, rows=json.dumps(rows))
+        self._warehouse.execute(_WRITE, table=self._name, rows=as_texts(rows))

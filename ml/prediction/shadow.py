@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ml.contract.tables import SHADOW_ANSWERS, SHADOW_MARK
 from ml.contract.task import Task
+from ml.workspace.additions import addition, as_texts
 from ml.workspace.endpoint import Endpoint, RequestRefused
 from ml.workspace.warehouse import Warehouse
 
@@ -29,7 +30,10 @@ LEFT JOIN (
   SELECT DISTINCT databricks_request_id FROM IDENTIFIER(:shadow) WHERE challenger = :challenger
 ) AS asked
   ON asked.databricks_request_id = prediction.databricks_request_id
+JOIN IDENTIFIER(:payload) AS payload
+  ON payload.databricks_request_id = prediction.databricks_request_id
 WHERE asked.databricks_request_id IS NULL
+  AND payload.request IS NOT NULL
   AND prediction.arm = :champion
   AND prediction.answer_number = 1
   AND prediction.request_time >= CAST(:since AS TIMESTAMP)
@@ -65,21 +69,7 @@ LEFT JOIN (
 ORDER BY prediction.request_time, prediction.databricks_request_id, prediction.image_index
 """
 
-_COLUMNS: Final = tuple(column.name for column in SHADOW_ANSWERS.columns)
-_FIELDS: Final = ", ".join(f"{name}: STRING" for name in _COLUMNS)
-_VALUES: Final = ", ".join(
-    f"CAST(given.{it.name} AS {it.type}) AS {it.name}" for it in SHADOW_ANSWERS.columns
-)
-_WRITE: Final = f"""
-MERGE INTO IDENTIFIER(:table) AS known
-USING (
-  SELECT {_VALUES}
-  FROM (SELECT explode(from_json(:rows, 'ARRAY<STRUCT<{_FIELDS}>>')) AS given)
-) AS arriving
-ON known.prediction_id = arriving.prediction_id AND known.challenger = arriving.challenger
-WHEN NOT MATCHED THEN INSERT ({", ".join(_COLUMNS)})
-VALUES ({", ".join(f"arriving.{name}" for name in _COLUMNS)})
-"""  # noqa: S608 - the columns are constants, the values parameters
+_WRITE: Final = addition(SHADOW_ANSWERS, "prediction_id", "challenger")
 
 
 @dataclass
@@ -135,10 +125,10 @@ class Shadow:
 
     def unasked(self, since: datetime) -> list[str]:
         """The champion's requests that the challenger has no answer to, the oldest first; at most
-        10,000. Raises WorkspaceError."""
+        10,000. One that was too large for the log can not be asked. Raises WorkspaceError."""
         rows = self._warehouse.execute(
             _UNASKED,
-            predictions=self._tables["predictions"],
+            **self._tables,
             shadow=self._table,
             champion=self._champion,
             challenger=self._challenger,
@@ -153,7 +143,8 @@ class Shadow:
             yield from self._ask(requests[first : first + REQUESTS_A_STATEMENT], pace)
 
     def _ask(self, requests: Sequence[str], pace: Pace) -> Iterator[Shadowed]:
-        predictions: dict[str, list[Mapping[str, Any]]] = {}
+        # By their ids: the log may have a request twice.
+        predictions: dict[str, dict[str, Mapping[str, Any]]] = {}
         for row in self._warehouse.execute(
             _ANSWERED,
             **self._tables,
@@ -161,16 +152,17 @@ class Shadow:
             marked=json.dumps([f"{SHADOW_MARK}{it}" for it in requests]),
             mark=SHADOW_MARK,
         ):
-            predictions.setdefault(str(row["databricks_request_id"]), []).append(row)
+            inputs = predictions.setdefault(str(row["databricks_request_id"]), {})
+            inputs[str(row["prediction_id"])] = row
         outcomes, written = [], []
         try:
             for request, inputs in predictions.items():
-                outcome, rows = self._one(request, inputs, pace)
+                outcome, rows = self._one(request, [*inputs.values()], pace)
                 outcomes.append(outcome)
                 written += rows
         finally:
             if written:
-                self._warehouse.execute(_WRITE, table=self._table, rows=json.dumps(written))
+                self._warehouse.execute(_WRITE, table=self._table, rows=as_texts(written))
         yield from outcomes
 
     def _one(

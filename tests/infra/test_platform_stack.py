@@ -1,7 +1,9 @@
 """What every environment's platform and analysis deploy: the snapshots are for reviewers."""
 
 import functools
+import importlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -346,6 +348,32 @@ class TestJobs:
         }
         assert all(f'"{package}"' in pyproject for package in packages)
 
+    def test_the_shadow_is_asked_only_where_the_file_says_so(
+        self, jobs: Any, platform: Synthesized, write: Write
+    ) -> None:
+        watched = f"{JOBS}[monitoring]\n"
+        shadow = '[platform.jobs.shadow]\nexperiment = "pneumonia_ab"\nper_minute = 60\n'
+        of_watched = platform(write(add=watched))["resource"]["databricks_job"]
+        with_shadow = platform(write(add=watched + shadow))["resource"]["databricks_job"]
+
+        assert set(with_shadow) - set(of_watched) == {"shadow"}
+        assert set(of_watched) - set(jobs) == {"monitoring"}
+        (parameters,) = (
+            it["spark_python_task"]["parameters"] for it in with_shadow["shadow"]["task"]
+        )
+        assert [it["default"] for it in with_shadow["shadow"]["parameter"]] == [
+            "dev",
+            "pneumonia_ab",
+        ]
+        given = [
+            it.replace("{{job.parameters.environment}}", "dev").replace(
+                "{{job.parameters.experiment}}", "pneumonia_ab"
+            )
+            for it in parameters[1:]
+        ]
+        parsed = importlib.import_module(parameters[0]).options().parse_args(given)
+        assert (parsed.experiment, parsed.per_minute, parsed.most) == ("pneumonia_ab", 60, 10_000)
+
     def test_without_a_repository_there_are_none(self, platform: Synthesized, write: Write) -> None:
         assert "databricks_job" not in platform(write())["resource"]
 
@@ -354,7 +382,7 @@ class TestProtection:
     def test_a_protected_environment_keeps_what_holds_data(self, platform: Synthesized) -> None:
         protected = dict(each(platform("prod"), *DATA))
 
-        assert len(protected) == 13
+        assert len(protected) == 17
         for address, resource in protected.items():
             assert resource["lifecycle"] == {"prevent_destroy": True}, address
             assert resource.get("force_destroy") is not True, address
@@ -403,7 +431,7 @@ class TestAnalysis:
 
     def test_nothing_is_left_for_terraform_to_fill_in(self, analysis: Synthesized) -> None:
         for address, view in each(analysis("dev"), "databricks_sql_table"):
-            assert "$" not in view["view_definition"], address
+            assert not re.search(r"\$\{|\$[a-z]", view["view_definition"]), address
             assert view["view_definition"].startswith("SELECT"), address
 
     def test_an_environment_that_logs_nothing_has_no_views(

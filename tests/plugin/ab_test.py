@@ -19,12 +19,42 @@ from ml.contract.tables import PREDICTION_CONTEXT, PREDICTION_FEEDBACK
 from tests.plugin.ingestion import create_table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.plugin.served import Served
 
 CHAMPION, CHALLENGER = "keras-1", "torch-2"
 _IDS = {CHAMPION: "c" * 32, CHALLENGER: "d" * 32}
 _NOON = datetime.datetime(2026, 3, 2, 12, 0, tzinfo=datetime.UTC)
 _catalogs = itertools.count()
+
+_WATCHED = """\
+catalog = "{catalog}"
+
+[workspace]
+host = "{host}"
+
+[platform.warehouse]
+name = "fx"
+
+[monitoring]
+
+[ab_test]
+endpoint = "ab-test"
+
+[ab_test.champion]
+model = "keras"
+version = 1
+
+[[ab_test.challengers]]
+model = "torch"
+version = 2
+traffic = 50
+
+[ab_test.inference_table]
+schema = "gold"
+prefix = "pneumonia_classifier"
+"""
 
 Row = dict[str, Any]
 
@@ -112,6 +142,23 @@ class ABTestBed:
         )
         return request_id
 
+    def use(self, arm: str, request_id: str, *, status: int = 200, minutes: float = 0) -> None:
+        """A request in the table of the usage, `minutes` after noon."""
+        from infra.local.serving.payload import UsageRow
+
+        self.workspace.lake.payload_sink.deliver_usage(
+            [
+                UsageRow(
+                    databricks_request_id=request_id,
+                    client_request_id=None,
+                    requester="clinic",
+                    status_code=status,
+                    request_time=_NOON + datetime.timedelta(minutes=minutes),
+                    served_entity_id=self._entity_id(arm),
+                )
+            ]
+        )
+
     def judge(
         self,
         prediction: str,
@@ -177,6 +224,22 @@ class ABTestBed:
             for row in answer["result"].get("data_array", [])
         ]
 
+    def write_environment(self, folder: Path) -> Path:
+        """An environment file of this test, which is watched; with the tables of the watch."""
+        from infra.declared.tables import WATCH_TABLES
+
+        for table in WATCH_TABLES:
+            self.workspace.rows(create_table(table, self.analysis.catalog))
+        file = folder / "clinic.toml"
+        file.write_text(
+            _WATCHED.format(
+                catalog=self.analysis.catalog,
+                host=str(self.workspace.client.base_url).rstrip("/"),
+            ),
+            encoding="utf-8",
+        )
+        return file
+
     def _entity_id(self, arm: str) -> str:
         # The workspace of a file is shared, and so is its system table.
         return f"{_IDS[arm][: -len(self.analysis.catalog)]}{self.analysis.catalog}"
@@ -221,3 +284,10 @@ def new_bed(workspace: Served) -> ABTestBed:
 def ab_test(shared_workspace: Served) -> ABTestBed:
     """Both arms are served; the views are created when there are rows, as on Databricks."""
     return new_bed(shared_workspace)
+
+
+@pytest.fixture
+def watched(ab_test: ABTestBed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An environment file of the test, which leads to its workspace."""
+    monkeypatch.setenv("DATABRICKS_TOKEN", "any")
+    return ab_test.write_environment(tmp_path)

@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 ROOT: Final = Path(__file__).parents[2]
 AXE: Final = ROOT / "node_modules" / "axe-core" / "axe.min.js"
@@ -70,3 +70,18 @@ def browser() -> Iterator[Browser]:
             pytest.skip(f"PAGES ARE NOT TESTED, no Chromium starts here: {error}")
         yield started
         started.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A tab of its own; what it complains of on its console fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 860})
+    tab = context.new_page()
+    tab.set_default_timeout(120_000)
+    complaints: list[str] = []
+    tab.on("console", lambda it: complaints.append(it.text) if it.type == "error" else None)
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    yield tab
+    context.close()
+    # A request that is refused is one of the things that are tested.
+    assert [it for it in complaints if not it.startswith("Failed to load resource")] == []

@@ -292,6 +292,140 @@ class TestTheProposal:
         assert "contents/infra/environments/pilot.toml?ref=propose/pilot" in calls
 
 
+class TestTheGuard:
+    """`look` and `open` of guard.yml, with a `python` and a `gh` that note what they are asked."""
+
+    FILE = "infra/environments/pilot.toml"
+    EVIDENCE = "infra/environments/decisions/pilot/torch-2-0-20260302T120000Z.json"
+
+    @pytest.fixture
+    def program(self, tmp_path: Path) -> Any:
+        """Writes a program of that name in front of the others."""
+        (folder := tmp_path / "bin").mkdir()
+
+        def write(name: str, script: str) -> None:
+            file = folder / name
+            file.write_text(f"#!/usr/bin/env bash\n{script}")
+            file.chmod(0o755)
+
+        return write
+
+    @pytest.fixture
+    def looked(self, tmp_path: Path, program: Any) -> Any:
+        """Runs the look in a repository, with a guard that says and does something."""
+        (repository := tmp_path / "repository").mkdir()
+        file = repository / self.FILE
+        file.parent.mkdir(parents=True)
+        file.write_text("traffic = 20\n")
+        for command in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "first")):
+            subprocess.run(["git", *command], cwd=repository, check=True)
+
+        def look(script: str) -> Path:
+            program("python", script)
+            (_, _, step, _) = by_name(GITHUB / "workflows" / "guard.yml")["jobs"]["look"]["steps"]
+            _run(
+                step,
+                repository,
+                PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+                ENVIRONMENT="pilot",
+                GITHUB_STEP_SUMMARY=str(tmp_path / "summary"),
+            )
+            return repository / "change"
+
+        return look
+
+    @pytest.fixture
+    def breach(self, looked: Any, tmp_path: Path) -> Path:
+        """What the look hands over: the file, the evidence, the report, the base."""
+        evidence = shlex.quote(self.EVIDENCE)
+        change: Path = looked(
+            f"echo 'traffic = 0' > {self.FILE}; mkdir -p $(dirname {evidence})\n"
+            f"echo '{{}}' > {evidence}; echo 'torch-2 steps back'; exit 4"
+        )
+        target = tmp_path / "changes" / "change-pilot"
+        target.parent.mkdir()
+        change.rename(target)
+        return target
+
+    @pytest.fixture
+    def opened(self, tmp_path: Path, program: Any) -> Any:
+        """Runs the opening; returns what GitHub was asked."""
+        program(
+            "gh",
+            'printf "%s\\n" "$*" >> asked\n'
+            'case "$*" in\n'
+            "  *'--state open'*) cat open 2> /dev/null || true ;;\n"
+            "  *'--state closed'*) cat closed 2> /dev/null || true ;;\n"
+            "  *contents/*) [ -f closed-with-it ] ;;\n"
+            "  *git/refs/heads/*) false ;;\n"
+            '  *--jq*) basename "$2" ;;\n'
+            "esac\n",
+        )
+
+        def open_it() -> str:
+            (step,) = by_name(GITHUB / "workflows" / "guard.yml")["jobs"]["open"]["steps"][1:]
+            path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+            _run(step, tmp_path, PATH=path, GH_REPO="team/project")
+            file = tmp_path / "asked"
+            return file.read_text() if file.exists() else ""
+
+        return open_it
+
+    def test_nothing_is_handed_over_where_no_challenger_has_to_step_back(
+        self, looked: Any, opened: Any, tmp_path: Path
+    ) -> None:
+        change = looked("echo 'no challenger has to step back'")
+
+        assert list(change.iterdir()) == []
+        assert "no challenger" in (tmp_path / "summary").read_text()
+        assert opened() == ""
+
+    def test_a_guard_that_can_not_look_fails_with_its_words_in_the_summary(
+        self, looked: Any, tmp_path: Path
+    ) -> None:
+        with pytest.raises(subprocess.CalledProcessError) as failed:
+            looked("echo 'infra.rollout: no workspace' >&2; exit 1")
+
+        assert failed.value.returncode == 1
+        assert "no workspace" in (tmp_path / "summary").read_text()
+
+    def test_one_commit_has_the_file_and_the_evidence(
+        self, breach: Path, opened: Any, tmp_path: Path
+    ) -> None:
+        base = (breach / "base").read_text().strip()
+
+        calls = opened()
+
+        assert f"base_tree={base} -f tree[][path]={self.EVIDENCE}" in calls
+        assert f"base_tree=trees -f tree[][path]={self.FILE}" in calls
+        assert f"-f tree=trees -f parents[]={base}" in calls
+        assert "git/refs -f ref=refs/heads/guard/pilot -f sha=commits" in calls
+        assert "pr create --base main --head guard/pilot" in calls
+        assert "prod" not in calls
+        body = (tmp_path / "body.txt").read_text()
+        assert "torch-2 steps back" in body
+        assert body.endswith("and `plan` runs.\n")
+
+    @pytest.mark.usefixtures("breach")
+    def test_an_open_one_is_left_to_its_reviewers(self, opened: Any, tmp_path: Path) -> None:
+        (tmp_path / "open").write_text("7\n")
+
+        assert len(opened().splitlines()) == 1
+
+    @pytest.mark.usefixtures("breach")
+    def test_one_that_people_closed_stays_closed_and_another_breach_is_another(
+        self, opened: Any, tmp_path: Path
+    ) -> None:
+        (tmp_path / "closed").write_text("c0ffee\n")
+        (tmp_path / "closed-with-it").touch()
+        asked = opened()
+        assert f"contents/{self.EVIDENCE}?ref=c0ffee" in asked
+        assert "pr create" not in asked
+
+        (tmp_path / "closed-with-it").unlink()
+        assert "pr create" in opened()
+
+
 def _run(step: Any, folder: Path, **environment: str) -> None:
     subprocess.run(
         ["bash", "-eo", "pipefail", "-c", step["run"]],
@@ -312,7 +446,9 @@ def test_the_environments_are_those_with_a_shared_state(job: Any) -> None:
 def test_every_command_is_one_that_there_is() -> None:
     scripts = [step["run"] for file in FILES for step in steps(by_name(file)) if "run" in step]
     text = "\n".join(scripts).replace("\\\n", " ")
-    calls = re.findall(r"python -m infra\.rollout ([^|>\n]+)", text)
+    # In quotes, for people to read, a command ends with them.
+    pattern = r"(?:([\"'`])python -m infra\.rollout (.+?)\1|python -m infra\.rollout ([^|>\n]+))"
+    calls = [quoted or plain for _, quoted, plain in re.findall(pattern, text)]
 
     assert len(calls) >= 6
     for call in calls:

@@ -4,7 +4,8 @@ In a project of its own (`infra.local.demo.project`): what is local stays as it 
 
 Workspace, platform, ingestion, training, the endpoint, real X-rays to it, its payload table by SQL,
 the views of the analysis, readings through the feedback endpoint, a change of the traffic
-split while requests keep flowing, and a promotion by the decision of a replay.
+split while requests keep flowing, a promotion by the decision of a replay, and a challenger that
+has to step back.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from databricks.sdk import WorkspaceClient
 
 from infra.declared.environment import Environment, load
 from infra.declared.local_workspace import forget_other_workspaces, token_file
-from infra.local.demo import experiment, readers, requests
+from infra.local.demo import experiment, readers, requests, watched
 from infra.local.demo.commands import (
     DEPLOY,
     DemoFailed,
@@ -141,7 +142,8 @@ def _demonstrate(client: WorkspaceClient, *, films: int, epochs: int | None) -> 
     step(f"Shift the traffic to {100 - SHIFTED_TRAFFIC}/{SHIFTED_TRAFFIC} under load")
     _declare(versions, traffic=SHIFTED_TRAFFIC)
     with requests.connect(client, environment.ab_test.endpoint) as asked:
-        during, after = requests.deploy_under_load(asked, films)
+        during = requests.under_load(asked, films, lambda: deploy("serving"))
+        after = requests.ask_all(asked, films)
     console.print(f"  {len(during)} requests during the deployment, 0 failed")
     requests.show_answers(after)
     experiment.record_split()
@@ -152,6 +154,23 @@ def _demonstrate(client: WorkspaceClient, *, films: int, epochs: int | None) -> 
         deploy("serving")
         experiment.record_split()
     experiment.status()
+
+    step("Register a challenger that answers slowly and wrongly")
+    watched.register()
+    version = _newest_version(client, environment.full_model_name(watched.MODEL))
+    environment = watched.declare(version)
+
+    step(f"Deploy it at {watched.PERCENT} % under load, until an alert fires, and stop it")
+    with requests.connect(client, environment.ab_test.endpoint) as asked:
+        during = requests.under_load(
+            asked, films, lambda: watched.deploy_and_stop(client, environment)
+        )
+        after = requests.ask_all(asked, films)
+    console.print(f"  {len(during)} requests until then, 0 failed; and {len(after)} behind it:")
+    requests.show_answers(during)
+    requests.show_answers(after)
+    experiment.record_split()
+    watched.show_page(client)
     _show_how_to_go_on(environment)
 
 
@@ -223,6 +242,7 @@ def _newest_version(client: WorkspaceClient, name: str) -> int:
 def _declare(versions: Mapping[str, int] | None = None, traffic: int | None = None) -> Environment:
     """Writes the demo's environment file, with these versions and this traffic."""
     document = demos_environment()
+    document["monitoring"] = watched.monitoring()
     test = document["ab_test"]
     if versions:
         for arm in (test["champion"], *test["challengers"]):

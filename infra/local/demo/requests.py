@@ -15,7 +15,7 @@ import numpy as np
 from rich.progress import track
 from rich.table import Column, Table
 
-from infra.local.demo.commands import console, deploy
+from infra.local.demo.commands import console
 from ml.client import PredictionClient
 from ml.contract.serving import DECISION_THRESHOLD
 from ml.data.image_id import image_id_of
@@ -25,7 +25,7 @@ from ml.prediction.journal import Journal
 from ml.workspace.endpoint import Endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
 
     from databricks.sdk import WorkspaceClient
@@ -81,14 +81,13 @@ def ask_all(client: PredictionClient, films: int) -> list[Answer]:
         )
 
 
-def deploy_under_load(client: PredictionClient, films: int) -> tuple[list[Answer], list[Answer]]:
-    """Deploys while requests keep flowing; the answers during that, and those after it."""
+def under_load(client: PredictionClient, films: int, work: Callable[[], None]) -> list[Answer]:
+    """Works while requests keep flowing; the answers until it is done."""
     with ThreadPoolExecutor(CLIENTS + 1) as pool:
-        deployment = pool.submit(deploy, "serving")
-        asking = [pool.submit(_ask_until, deployment, client, films) for _ in range(CLIENTS)]
-        deployment.result()
-        during = [answer for answers in asking for answer in answers.result()]
-    return during, ask_all(client, films)
+        working = pool.submit(work)
+        asking = [pool.submit(_ask_until, working, client, films) for _ in range(CLIENTS)]
+        working.result()
+        return [answer for answers in asking for answer in answers.result()]
 
 
 def _ask_until(done: Future[None], client: PredictionClient, films: int) -> list[Answer]:

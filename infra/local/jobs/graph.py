@@ -13,6 +13,13 @@ _SUCCEEDED: Final = ("SUCCESS", "EXCLUDED")
 """An excluded task counts as one that succeeded."""
 
 
+NOT_RUN: Final = {
+    "EXCLUDED": "The task was not run: the condition of its dependencies was not met.",
+    "UPSTREAM_FAILED": "The task was not run: tasks that it depends on failed.",
+}
+"""What is said of a task that was not run, by its result."""
+
+
 def instead_of_running(task: Mapping[str, Any], ended: Mapping[str, Mapping[str, Any]]) -> str:
     """The result of a task that does not run; "" of one that does.
 

@@ -1,54 +1,28 @@
-"""The runs of jobs: their records, one at a time or as many as a job allows, until they end.
-
-Source: https://docs.databricks.com/api/workspace/jobs/getrun.
-"""
+"""The runs of jobs: one at a time or as many as a job allows, until they end."""
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import itertools
 import logging
 import shutil
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
 from infra.local.emulator import state_of
-from infra.local.jobs import graph, repository, values
+from infra.local.jobs import graph, orders, repository, values
 from infra.local.jobs.definition import Settings, kind_of
+from infra.local.jobs.orders import Order, settings_of
+from infra.local.jobs.record import end, end_all, is_active, now, of_order, state
 from infra.local.jobs.tasks import Around, Ended, Script
 from infra.local.jobs.tasks import run as run_task
 from infra.local.refusal import Refusal, invalid, missing
 
-_ENDED: Final = ("TERMINATED", "SKIPPED", "INTERNAL_ERROR")
 _DEEPEST: Final = 3
 """Jobs that run jobs: https://docs.databricks.com/jobs/run-job.html."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Caller:
-    """Whose run it is: the address and the token by which its tasks reach this workspace."""
-
-    user: str
-    host: str
-    token: str
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Order:
-    """What is to be run."""
-
-    settings: Settings
-    caller: Caller
-    job_id: int | None = None
-    parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    python_parameters: list[str] | None = None
-    inside: tuple[int, ...] = ()
-    """The jobs whose task this run is, the outermost first."""
 
 
 class Runs:
@@ -76,40 +50,17 @@ class Runs:
 
     def start(self, order: Order, *, token: str | None = None) -> Settings:
         """The record of a run that has begun, waits for its turn, or was skipped."""
-        settings = order.settings
-        now = _now()
-        run_id = self.next_id()
-        run: Settings = {
-            "run_id": run_id,
-            "number_in_job": run_id,
-            "original_attempt_run_id": run_id,
-            "run_name": settings.get("name") or "Untitled",
-            "creator_user_name": order.caller.user,
-            "state": _state("PENDING"),
-            "start_time": now,
-            "end_time": 0,
-            "setup_duration": 0,
-            "execution_duration": 0,
-            "cleanup_duration": 0,
-            "trigger": "ONE_TIME",
-            "run_type": "SUBMIT_RUN" if order.job_id is None else "JOB_RUN",
-            "format": "MULTI_TASK",
-            "job_parameters": _parameters(settings, order.parameters),
-            "tasks": [self._record(task) for task in settings.get("tasks", ())],
-        }
+        run = of_order(order, self.next_id)
+        run_id: int = run["run_id"]
         if token:
             run["idempotency_token"] = token
-        if order.job_id is not None:
-            run["job_id"] = order.job_id
-        if git := settings.get("git_source"):
-            run["git_source"] = git
         self.records[str(run_id)] = run
         if self._is_full(order, run):
-            if not settings.get("queue", {}).get("enabled"):
+            if not order.settings.get("queue", {}).get("enabled"):
                 message = "The job has as many active runs as max_concurrent_runs allows."
-                _end(run, "SKIPPED", "MAXIMUM_CONCURRENT_RUNS_REACHED", message)
+                end(run, "SKIPPED", "MAXIMUM_CONCURRENT_RUNS_REACHED", message)
                 return run
-            run["state"] = _state("QUEUED")
+            run["state"] = state("QUEUED")
         live = asyncio.create_task(self._live_run(run, order))
         self._live[run_id] = live
         return run
@@ -144,14 +95,14 @@ class Runs:
         run = self.get(run_id)
         if live := self._live.get(run_id):
             self._reasons.setdefault(run_id, "CANCELED")
-            if run["state"]["life_cycle_state"] not in _ENDED:
-                run["state"] = _state("TERMINATING")
+            if is_active(run):
+                run["state"] = state("TERMINATING")
             live.cancel()
 
     def delete(self, run_id: int) -> None:
         """Forget a run that has ended."""
         run = self.get(run_id)
-        if run["state"]["life_cycle_state"] not in _ENDED:
+        if is_active(run):
             raise Refusal(400, "INVALID_STATE", f"Run {run_id} is still active: cancel it first.")
         for task in run["tasks"]:
             self.log(task["run_id"]).unlink(missing_ok=True)
@@ -160,10 +111,6 @@ class Runs:
     def log(self, task_run_id: int) -> Path:
         """Where the output of a task's process is."""
         return self._folder / "logs" / f"{task_run_id}.log"
-
-    def is_active(self, run: Settings) -> bool:
-        """Whether a run has not ended."""
-        return run["state"]["life_cycle_state"] not in _ENDED
 
     async def close(self) -> None:
         """End every run, and its processes."""
@@ -174,25 +121,8 @@ class Runs:
 
     def _end_all(self, message: str) -> None:
         for run in self.records.values():
-            if self.is_active(run):
-                for task in run["tasks"]:
-                    if self.is_active(task):
-                        _end(task, "INTERNAL_ERROR", "FAILED", message)
-                _end(run, "INTERNAL_ERROR", "FAILED", message)
-
-    def _record(self, task: Settings) -> Settings:
-        kind = kind_of(task)
-        shown = ("task_key", "run_if", "depends_on", "description", kind, "libraries")
-        return {
-            **{name: task[name] for name in shown if name in task},
-            kind: dict(task[kind]),
-            "run_id": self.next_id(),
-            "attempt_number": 0,
-            "state": _state("BLOCKED" if task.get("depends_on") else "PENDING"),
-            "start_time": 0,
-            "end_time": 0,
-            "execution_duration": 0,
-        }
+            if is_active(run):
+                end_all(run, "INTERNAL_ERROR", "FAILED", message)
 
     def _is_full(self, order: Order, run: Settings) -> bool:
         if order.job_id is None:
@@ -202,7 +132,7 @@ class Runs:
             for it in self.records.values()
             if it is not run
             and it.get("job_id") == order.job_id
-            and self.is_active(it)
+            and is_active(it)
             and it["state"]["life_cycle_state"] != "QUEUED"
         )
         return len([*active]) >= (order.settings.get("max_concurrent_runs") or 1)
@@ -212,7 +142,7 @@ class Runs:
         try:
             async with self._freed:
                 await self._freed.wait_for(lambda: not self._is_full(order, run))
-                run["state"] = _state("RUNNING")
+                run["state"] = state("RUNNING")
             async with asyncio.timeout(order.settings.get("timeout_seconds") or None) as limit:
                 try:
                     await self._run_tasks(run, order)
@@ -221,16 +151,16 @@ class Runs:
                         self._reasons.setdefault(run_id, "TIMEDOUT")
                     raise
         except TimeoutError:
-            self._interrupt(run, "TIMEDOUT", "The run took longer than its timeout_seconds.")
+            end_all(run, "TERMINATED", "TIMEDOUT", "The run took longer than its timeout_seconds.")
         except asyncio.CancelledError:
             if run_id in self._reasons:
-                self._interrupt(run, "CANCELED", "Run cancelled.")
+                end_all(run, "TERMINATED", "CANCELED", "Run cancelled.")
             else:
                 self._end_all("The workspace ended while it ran.")
         except Exception as error:  # a run must never seem to go on
             if not isinstance(error, Refusal):
                 _log.exception("Run %s failed", run_id)
-            self._interrupt(run, "FAILED", str(error))
+            end_all(run, "TERMINATED", "FAILED", str(error))
         finally:
             self._live.pop(run_id, None)
             self._reasons.pop(run_id, None)
@@ -244,12 +174,6 @@ class Runs:
             self._save()
         except Refusal as refusal:
             _log.error("A run's state is not on disk: %s", refusal.message)
-
-    def _interrupt(self, run: Settings, result: str, message: str) -> None:
-        for task in run["tasks"]:
-            if self.is_active(task):
-                _end(task, "TERMINATED", result, message)
-        _end(run, "TERMINATED", result, message)
 
     def _repository(self, run: Settings) -> Path:
         return self._folder / "repositories" / str(run["run_id"])
@@ -268,7 +192,7 @@ class Runs:
             for needed in task.get("depends_on", ()):
                 await done[needed["task_key"]].wait()
             if result := graph.instead_of_running(task, records):
-                _end(record, "TERMINATED", result, _NOT_RUN[result])
+                end(record, "TERMINATED", result, graph.NOT_RUN[result])
             else:
                 await self._run_attempts(task, record, run, order)
             done[task["task_key"]].set()
@@ -285,41 +209,41 @@ class Runs:
         if failed is not None:
             said = failed["state"]["state_message"]
             message = f"Task {failed['task_key']} failed with message: {said}"
-        _end(run, "TERMINATED", result, message)
+        end(run, "TERMINATED", result, message)
 
     async def _run_attempts(
         self, task: Settings, record: Settings, run: Settings, order: Order
     ) -> None:
         most = task.get("max_retries") or 0
         while True:
-            record["start_time"] = _now()
-            record["state"] = _state("RUNNING")
+            record["start_time"] = now()
+            record["state"] = state("RUNNING")
             ended = await self._attempt(task, record, run, order)
             again = ended.result == "FAILED" or (
                 ended.result == "TIMEDOUT" and task.get("retry_on_timeout", False)
             )
             if not again or (most >= 0 and record["attempt_number"] >= most):
                 break
-            record["state"] = _state("WAITING_FOR_RETRY", ended.message)
+            record["state"] = state("WAITING_FOR_RETRY", ended.message)
             await asyncio.sleep((task.get("min_retry_interval_millis") or 0) / 1000)
             record["attempt_number"] += 1
             record["run_id"] = self.next_id()
         record[kind_of(task)] |= ended.seen
         record["output"] = ended.output
-        _end(record, "TERMINATED", ended.result, ended.message)
+        end(record, "TERMINATED", ended.result, ended.message)
 
     async def _attempt(
         self, task: Settings, record: Settings, run: Settings, order: Order
     ) -> Ended:
         known = values.of_run(run) | values.of_task(record)
         for other in run["tasks"]:
-            if not self.is_active(other):
+            if not is_active(other):
                 known |= values.of_ended(other)
         around = Around(
             known=known,
             python_parameters=order.python_parameters,
             repository=self._repository(run) if order.settings.get("git_source") else None,
-            cluster=_cluster(task, order.settings),
+            cluster=orders.cluster(task, order.settings),
             log=self.log(record["run_id"]),
             host=order.caller.host,
             token=order.caller.token,
@@ -358,59 +282,3 @@ class Runs:
                 self.cancel(run["run_id"])
                 raise
         return run
-
-
-def settings_of(job_id: int) -> Settings:
-    """What a job says. Raises Refusal where there is none."""
-    job = state_of("jobs", "jobs").get(job_id)
-    if job is None:
-        raise missing(f"Job {job_id} does not exist.")
-    settings: Settings = job["settings"]
-    return settings
-
-
-_NOT_RUN: Final = {
-    "EXCLUDED": "The task was not run: the condition of its dependencies was not met.",
-    "UPSTREAM_FAILED": "The task was not run: tasks that it depends on failed.",
-}
-
-
-def _parameters(settings: Settings, given: Mapping[str, str]) -> list[Settings]:
-    defaults = {it["name"]: it["default"] for it in settings.get("parameters", ())}
-    return [
-        {
-            "name": name,
-            **({"default": defaults[name]} if name in defaults else {}),
-            "value": str(given.get(name, defaults.get(name))),
-        }
-        for name in sorted({*defaults, *given})
-    ]
-
-
-def _cluster(task: Settings, settings: Settings) -> Mapping[str, Any]:
-    if key := task.get("job_cluster_key"):
-        for cluster in settings.get("job_clusters", ()):
-            if cluster["job_cluster_key"] == key:
-                found: Mapping[str, Any] = cluster.get("new_cluster", {})
-                return found
-    own: Mapping[str, Any] = task.get("new_cluster", {})
-    return own
-
-
-def _state(life_cycle: str, message: str = "") -> Settings:
-    return {"life_cycle_state": life_cycle, "state_message": message}
-
-
-def _end(record: Settings, life_cycle: str, result: str, message: str = "") -> None:
-    record["end_time"] = _now()
-    begun = record["start_time"] or record["end_time"]
-    record["execution_duration"] = record["run_duration"] = record["end_time"] - begun
-    record["state"] = {
-        **_state(life_cycle, message),
-        "result_state": result,
-        "user_cancelled_or_timedout": result in {"CANCELED", "TIMEDOUT"},
-    }
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

@@ -13,8 +13,10 @@ from starlette.routing import Route
 
 from infra.local.http import json_object
 from infra.local.jobs import definition, python_task, repository
+from infra.local.jobs.orders import Caller, Order, settings_of
+from infra.local.jobs.record import is_active
 from infra.local.jobs.requests import id_in, paged
-from infra.local.jobs.runs import Caller, Order, Runs, settings_of
+from infra.local.jobs.runs import Runs
 from infra.local.refusal import invalid, not_emulated
 
 if TYPE_CHECKING:
@@ -103,7 +105,7 @@ class _Runs:
             runs = [it for it in runs if it["run_type"] == kind]
         for name, active in (("active_only", True), ("completed_only", False)):
             if asked.get(name) == "true":
-                runs = [it for it in runs if self._runs.is_active(it) is active]
+                runs = [it for it in runs if is_active(it) is active]
         tasks = asked.get("expand_tasks") == "true"
         page, further = paged(runs, request, usual=_LISTED, most=_MOST_LISTED)
         return JSONResponse({"runs": [_shown(it, request, tasks=tasks) for it in page], **further})

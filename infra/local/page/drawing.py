@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from infra.local.sql.statements import Statements
 
 _TYPES: Final = {"categorical": "nominal", "quantitative": "quantitative", "temporal": "temporal"}
+_CHARTS: Final = ("bar", "line", "area", "scatter")
 _MOST_ROWS: Final = 1000
 _KEPT_CHARTS: Final = 64
 _GREY: Final = "#767676"
 """Of text and lines: 4.5 to 1 on white, and readable on a dark ground."""
 _COLOURS: Final = ("#3b78c4", "#c8641e", "#5a9e4b", "#a0579e", "#b0902a", "#4b9aa3")
+
+_Results = dict[str, list[dict[str, str | None]] | str]
+"""Of each data set its rows, or why there are none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +48,7 @@ class Widget:
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[Cell, ...], ...] = ()
     chart: str = ""
-    """The name under which it is drawn."""
+    """The name under which it is drawn, of the rows that stand below it."""
     remark: str = ""
     width: int = 12
     """Of twelve."""
@@ -68,8 +72,14 @@ class Drawings:
     def pages(self, serialized: str) -> tuple[Page, ...]:
         """Every page of a dashboard, each statement run once; takes seconds, so not on the event
         loop."""
-        definition = json.loads(serialized)
-        results: dict[str, list[dict[str, str | None]] | str] = {}
+        try:
+            return self._pages(json.loads(serialized))
+        except (AttributeError, KeyError, TypeError, ValueError) as problem:
+            said = f"Its JSON is not that of a dashboard: {type(problem).__name__}: {problem}"
+            return (Page(title="", widgets=(Widget(remark=said),)),)
+
+    def _pages(self, definition: dict[str, Any]) -> tuple[Page, ...]:
+        results: _Results = {}
         for dataset in definition.get("datasets") or ():
             query = "".join(dataset.get("queryLines") or [dataset.get("query") or ""])
             try:
@@ -82,8 +92,7 @@ class Drawings:
             Page(
                 title=str(page.get("displayName") or page.get("name") or ""),
                 widgets=tuple(
-                    self._widget(item["widget"], item.get("position") or {}, results)
-                    for item in page.get("layout") or ()
+                    self._widget_or_remark(item, results) for item in page.get("layout") or ()
                 ),
             )
             for page in definition.get("pages") or ()
@@ -99,11 +108,17 @@ class Drawings:
         drawn: str = vl_convert.vegalite_to_svg(spec)
         return drawn.encode()
 
+    def _widget_or_remark(self, item: dict[str, Any], results: _Results) -> Widget:
+        """One widget that is written wrongly hides no other."""
+        try:
+            return self._widget(item["widget"], item.get("position") or {}, results)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as problem:
+            name = (item.get("widget") or {}).get("name") or ""
+            said = f"{type(problem).__name__}: {problem}"
+            return Widget(title=str(name), remark=f"Its JSON is not that of a widget: {said}")
+
     def _widget(
-        self,
-        widget: dict[str, Any],
-        position: dict[str, Any],
-        results: dict[str, list[dict[str, str | None]] | str],
+        self, widget: dict[str, Any], position: dict[str, Any], results: _Results
     ) -> Widget:
         width = int(position.get("width") or 12)
         if "multilineTextboxSpec" in widget or "textbox_spec" in widget:
@@ -118,22 +133,28 @@ class Drawings:
         if isinstance(rows, str):
             return Widget(title=title, remark=rows, width=width)
         kind, encodings = spec.get("widgetType"), spec.get("encodings") or {}
-        if kind == "table":
-            columns = encodings.get("columns") or ()
-            return Widget(
-                title=title,
-                columns=tuple(str(it.get("displayName") or it["fieldName"]) for it in columns),
-                rows=tuple(
-                    tuple(_cell(row.get(it["fieldName"]), it.get("format") or {}) for it in columns)
-                    for row in rows[:_MOST_ROWS]
-                ),
-                width=width,
+        if kind not in ("table", *_CHARTS):
+            remark = f"A widget of the type {kind} is not drawn here."
+            return Widget(title=title, remark=remark, width=width)
+        columns = encodings.get("columns") if kind == "table" else _of_a_chart(encodings)
+        columns, cut = columns or (), rows[:_MOST_ROWS]
+        unknown = [it["fieldName"] for it in columns if rows and it["fieldName"] not in rows[0]]
+        if unknown:
+            remark = (
+                f"The data set {dataset} has no {', '.join(unknown)}: it has {', '.join(rows[0])}."
             )
-        if kind in ("bar", "line", "area", "scatter"):
-            if not rows:
-                return Widget(title=title, remark="There are no rows yet.", width=width)
-            return Widget(title=title, chart=self._keep(kind, spec, rows), width=width)
-        return Widget(title=title, remark=f"A widget of the type {kind} is not drawn here.")
+            return Widget(title=title, remark=remark, width=width)
+        return Widget(
+            title=title,
+            columns=tuple(str(it.get("displayName") or it["fieldName"]) for it in columns),
+            rows=tuple(
+                tuple(_cell(row.get(it["fieldName"]), it.get("format") or {}) for it in columns)
+                for row in cut
+            ),
+            chart=self._keep(kind, spec, cut) if rows and kind != "table" else "",
+            remark=f"The first {len(cut)} of {len(rows)} rows." if len(cut) < len(rows) else "",
+            width=width,
+        )
 
     def _keep(self, kind: str, spec: dict[str, Any], rows: list[dict[str, str | None]]) -> str:
         drawn = json.dumps(vega(kind, spec, rows))
@@ -148,26 +169,22 @@ class Drawings:
 def vega(kind: str, spec: dict[str, Any], rows: list[dict[str, str | None]]) -> dict[str, Any]:
     """A chart of Lakeview in Vega-Lite."""
     encoding: dict[str, Any] = {}
-    fields = []
-    for channel, said in (spec.get("encodings") or {}).items():
-        if channel not in ("x", "y", "color") or "fieldName" not in said:
-            continue
-        scale = _TYPES.get((said.get("scale") or {}).get("type") or "", "nominal")
-        field = said["fieldName"]
-        fields.append((field, scale))
+    channels = _channels(spec.get("encodings") or {})
+    for channel, said in channels:
+        # Fields are named by their channel: a column's own name may mean a path to Vega-Lite.
         encoding[channel] = {
-            "field": field,
-            "type": scale,
-            "title": str(said.get("displayName") or field),
+            "field": channel,
+            "type": _TYPES.get((said.get("scale") or {}).get("type") or "", "nominal"),
+            "title": str(said.get("displayName") or said["fieldName"]),
         }
         if channel == "color":
             encoding[channel]["scale"] = {"range": list(_COLOURS)}
             encoding[channel]["legend"] = {"orient": "bottom", "labelLimit": 400}
-        if _percents(said.get("format") or {}):
+        elif _percents(said.get("format") or {}):
             encoding[channel]["axis"] = {"format": ".0%"}
     grouped = (spec.get("mark") or {}).get("layout") == "group"
     if kind == "bar" and grouped and "color" in encoding and "x" in encoding:
-        encoding["xOffset"] = {"field": encoding["color"]["field"]}
+        encoding["xOffset"] = {"field": "color"}
     mark: dict[str, Any] = {"type": {"scatter": "point"}.get(kind, kind)}
     if kind == "line":
         mark["point"] = True
@@ -179,12 +196,10 @@ def vega(kind: str, spec: dict[str, Any], rows: list[dict[str, str | None]]) -> 
         "data": {
             "values": [
                 {
-                    field: float(value)
-                    if scale == "quantitative" and (value := row.get(field))
-                    else row.get(field)
-                    for field, scale in fields
+                    channel: _plotted(row.get(said["fieldName"]), encoding[channel]["type"])
+                    for channel, said in channels
                 }
-                for row in rows[:_MOST_ROWS]
+                for row in rows
             ]
         },
         "mark": mark,
@@ -199,6 +214,20 @@ def vega(kind: str, spec: dict[str, Any], rows: list[dict[str, str | None]]) -> 
             "legend": {"labelColor": _GREY, "titleColor": _GREY},
         },
     }
+
+
+def _plotted(value: str | None, scale: str) -> str | float | None:
+    return float(value) if value is not None and scale == "quantitative" else value
+
+
+def _channels(encodings: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """What stands on the axes and tells the marks apart."""
+    named = ((it, encodings.get(it) or {}) for it in ("x", "y", "color"))
+    return [(channel, said) for channel, said in named if "fieldName" in said]
+
+
+def _of_a_chart(encodings: dict[str, Any]) -> list[dict[str, Any]]:
+    return [said for _, said in _channels(encodings)]
 
 
 def _percents(form: dict[str, Any]) -> bool:

@@ -85,7 +85,7 @@ class WorkspacePage:
         return PlainTextResponse("There is no such page.\n", 404)
 
     async def _rendered(self, template: str) -> Response:
-        seen = await asyncio.to_thread(glance, self._lake, self._endpoints)
+        seen = await glance(self._lake, self._endpoints)
         return self._html(template, glance=seen, minutes=MINUTES)
 
     async def _dashboard(self, draft: dict[str, Any]) -> Response:

@@ -39,7 +39,7 @@ class Session:
     def refusal(self, request: Request) -> Response | None:
         """What is answered in the place of the page; None for who may see it."""
         # Browsers keep cookies by host: two workspaces of a machine have two.
-        cookie = f"{_COOKIE}-{request.url.port or 80}"
+        cookie = f"{_COOKIE}-{request.scope['server'][1]}"
         if self._is_key(request.cookies.get(cookie)) or self._has_token(request):
             return None
         if request.url.path == "/" and self._is_key(request.query_params.get(_KEY)):

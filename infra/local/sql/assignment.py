@@ -7,12 +7,14 @@ its own way. Source: https://docs.databricks.com/aws/en/sql/language-manual/sql-
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from sqlglot import exp
 
 from infra.local.sql import errors
 from infra.local.sql.dialect import Translation
+from infra.local.sql.errors import not_emulated
 from infra.local.storage import datatypes
 from infra.local.storage.database import quoted
 
@@ -29,6 +31,8 @@ _TIMES: Final = (
     *(exp.DType.DATE, exp.DType.TIMESTAMPTZ, exp.DType.TIMESTAMPLTZ, exp.DType.TIMESTAMP),
     exp.DType.TIMESTAMPNTZ,
 )
+_LENGTH: Final = re.compile(r"(var|)char\((\d+)\)", re.IGNORECASE)
+_FROM_TEXT: Final = (*exp.DataType.NUMERIC_TYPES, *_TIMES, exp.DType.BOOLEAN)
 _LIKE_EACH_OTHER: Final = (tuple(exp.DataType.NUMERIC_TYPES), _TIMES)
 
 
@@ -106,7 +110,9 @@ def _typed(value: exp.Expr, duckdb_type: str) -> exp.Expr:
 
 def _is_of(value: exp.Expr, column: Column) -> bool:
     return isinstance(value, exp.Null) or (
-        isinstance(value, exp.Cast) and value.to == _target(column)
+        not _LENGTH.match(column.type_text)
+        and isinstance(value, exp.Cast)
+        and value.to == _target(column)
     )
 
 
@@ -116,16 +122,18 @@ def _target(column: Column) -> exp.DataType:
 
 def _cast(value: exp.Expr, column: Column) -> exp.Expr:
     source, target = value.type, _target(column)
-    if source is None or source == target or isinstance(value, exp.Null):
+    if source is None or isinstance(value, exp.Null):
         return value
+    if source == target:
+        return _of_length(value, column)
     alike = any(source.is_type(*kinds) and target.is_type(*kinds) for kinds in _LIKE_EACH_OTHER)
-    from_text = source.is_type(*_TEXTS) and not target.is_type(*exp.DataType.NESTED_TYPES)
+    from_text = source.is_type(*_TEXTS) and target.is_type(*_FROM_TEXT)
     to_text = target.is_type(*_TEXTS) and not source.is_type(*exp.DataType.NESTED_TYPES)
     if source.is_type(*_TEXTS) and target.is_type(*_TEXTS):
-        return value
+        return _of_length(value, column)
     cast = exp.Cast(this=value, to=target)
     if alike or from_text or to_text:
-        return cast
+        return _of_length(cast, column)
     message = (
         f"[{errors.UNSUPPORTED.name}] Writing {source.sql('databricks')} into the column "
         f"`{column.name}` of the type {column.type_text} is {errors.NOT_EMULATED}."
@@ -138,4 +146,28 @@ def _cast(value: exp.Expr, column: Column) -> exp.Expr:
             )
         ],
         default=exp.Anonymous(this="ERROR", expressions=[exp.Literal.string(message)]),
+    )
+
+
+def _of_length(value: exp.Expr, column: Column) -> exp.Expr:
+    """The value, no longer than its column: DuckDB knows no lengths. Raises StatementError."""
+    declared = _LENGTH.match(column.type_text)
+    if declared is None:
+        return value
+    if declared[1].upper() != "VAR":
+        raise not_emulated(f"Writing into the column `{column.name}` of the type CHAR")
+    message = (
+        f"[{errors.EXCEED_LIMIT_LENGTH.name}] Exceeds char/varchar type length limitation: "
+        f"{declared[2]}."
+    )
+    return exp.Case(
+        ifs=[
+            exp.If(
+                this=exp.GT(
+                    this=exp.Length(this=value.copy()), expression=exp.Literal.number(declared[2])
+                ),
+                true=exp.Anonymous(this="ERROR", expressions=[exp.Literal.string(message)]),
+            )
+        ],
+        default=value,
     )

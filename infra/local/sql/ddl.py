@@ -117,6 +117,12 @@ class Definitions(Definition):
         self._define_view(name, node.expression, [alias.name for alias in aliases], metadata)
         created = self._tables.find(self._connection, name)
         assert created is not None  # noqa: S101 - the statement above created it
+        if aliases and len(aliases) != len(created.columns):
+            raise StatementError(
+                errors.CREATE_VIEW_COLUMN_ARITY_MISMATCH,
+                f"Cannot create view `{name.full_name}`: it has {len(aliases)} column(s), and its "
+                f"query {len(created.columns)}.",
+            )
         columns = (
             dataclasses.replace(column, comment=comments.get(column.name.lower()))
             for column in created.columns

@@ -150,14 +150,15 @@ class Translator:
         return expression.transform(self._answer_session_functions, copy=False)
 
     def _columns(self, expression: exp.Expr) -> Columns:
-        named = {
-            (table.catalog, table.db, table.name)
-            for table in expression.find_all(exp.Table)
-            if table.catalog and isinstance(table.this, exp.Identifier)
-        }
+        named: dict[tuple[str, str, str], bool] = {}
+        for table in expression.find_all(exp.Table):
+            if table.catalog and isinstance(table.this, exp.Identifier):
+                name = (table.catalog, table.db, table.name)
+                named[name] = named.get(name, False) or table.find_ancestor(exp.Query) is not None
         found = {name: self._columns_of(TableName.of(*name)) for name in sorted(named)}
-        missing = next((name for name, columns in found.items() if not columns), None)
-        if missing is not None and isinstance(expression, exp.Query):
+        # What a statement writes to may have yet to be made; what its query reads is there.
+        missing = next((name for name in found if named[name] and not found[name]), None)
+        if missing is not None:
             raise errors.table_not_found(TableName.of(*missing).full_name)
         return {name: columns for name, columns in found.items() if columns}
 

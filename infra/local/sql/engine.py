@@ -39,6 +39,7 @@ DEFAULT_SCHEMA: Final = "default"
 _FETCHED_AT_ONCE: Final = 1000
 _STRING = datatypes.from_duckdb("VARCHAR")
 _LONG = datatypes.from_duckdb("BIGINT")
+_BOOLEAN = datatypes.from_duckdb("BOOLEAN")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -306,7 +307,9 @@ def _without_time_zone(duckdb_type: str) -> str:
 
 def _listing(listing: Listing) -> Result:
     names, rows = listing
-    return Result(columns=[ResultColumn(name=name, type=_STRING) for name in names], rows=rows)
+    types = {"isTemporary": _BOOLEAN}
+    columns = [ResultColumn(name=name, type=types.get(name, _STRING)) for name in names]
+    return Result(columns=columns, rows=rows)
 
 
 def _counts(counts: Counts) -> Result:

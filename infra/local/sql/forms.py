@@ -78,9 +78,11 @@ def covered() -> frozenset[str]:
 def refuse_uncovered(statement: exp.Expr, forms: frozenset[str]) -> None:
     """Raises StatementError for the innermost part of a typed statement with another form."""
     change = not isinstance(statement, exp.Query)
+    # What a table or a view is made of is a query like any other.
+    defined = isinstance(statement, exp.Create)
     # From the inside: what holds a strange part is itself strange.
     for node in reversed(list(statement.walk())):
-        if change:
+        if change and not (defined and node.find_ancestor(exp.Query)):
             # The types of its operands are not all known.
             if isinstance(node, exp.Func) and _name(node) not in _covered_names(forms):
                 raise not_emulated(f"The function `{_name(node).lower()}`")

@@ -61,15 +61,12 @@ FROM (
           AND input.image_index = prediction.image_index
         WHERE prediction.answer_number = 1
       ) AS measured
-      CROSS JOIN (
-$since
-      ) AS watched
       LEFT JOIN $contexts AS context
         ON context.prediction_id = measured.prediction_id
       CROSS JOIN (
         SELECT 'all' AS split_by UNION ALL SELECT 'site' UNION ALL SELECT 'device'
       ) AS splits
-      WHERE measured.request_time >= watched.since
+      WHERE measured.request_time >= current_timestamp() - INTERVAL '$drift_hours' HOUR
     ) AS observation
     JOIN $reference AS reference
       ON reference.model_name = observation.model_name

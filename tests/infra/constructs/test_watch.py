@@ -118,6 +118,19 @@ def test_an_arm_that_nobody_asks_is_a_row_without_a_rate(ab_test: ABTestBed, wat
     assert [it["arm"] for it in alert(ab_test, watch, "error_rate")] == [CHAMPION]
 
 
+@pytest.mark.parametrize(("requests", "is_told"), [(4, False), (40, True)])
+def test_a_split_is_told_where_chance_does_not_explain_it(
+    ab_test: ABTestBed, watch: Watch, requests: int, is_told: bool
+) -> None:
+    for _ in range(requests):
+        ab_test.answer(CHAMPION, 0.9, minutes=minutes_ago(5))
+    create_views(ab_test, watch)
+
+    rows = alert(ab_test, watch, "share_deviation")
+
+    assert [it["share_deviation"] for it in rows] == ([0.5, 0.5] if is_told else [])
+
+
 def test_the_first_minutes_after_a_change_are_not_looked_at(
     ab_test: ABTestBed, watch: Watch
 ) -> None:
@@ -150,6 +163,40 @@ def test_answers_that_moved_have_a_high_index_and_others_none(
     assert found[CHALLENGER, "all", "all"]["observed"] == 20
     assert found[CHALLENGER, "site", "north"]["observed"] == 1
     assert {it["arm"] for it in alert(ab_test, watch, "drift") if it["psi"] > 0.25} == {CHALLENGER}
+
+
+def test_a_drift_is_looked_at_over_days(
+    ab_test: ABTestBed, watch: Watch, tables: MonitoringTables
+) -> None:
+    """A clinic's films of an hour are too few, and a change of the traffic changes no version."""
+    catalog = ab_test.analysis.catalog
+    tables.add_reference(f"{catalog}.models.keras", 1, {"probability": TENTHS})
+    day = 24 * 60
+    for minutes in (5, 3 * day, 6 * day, 8 * day):
+        ab_test.answer(CHAMPION, 0.5, id=f"film-{minutes}", minutes=minutes_ago(minutes))
+    ab_test.serve(CHAMPION, config_version=2, minutes=minutes_ago(day))
+    create_views(ab_test, watch)
+
+    (found,) = ab_test.read("drift", "arm")
+
+    assert found["observed"] == 3
+
+
+def test_a_request_is_lost_where_it_was_answered_and_no_row_has_it(
+    ab_test: ABTestBed, watch: Watch
+) -> None:
+    logged = ab_test.answer(CHAMPION, 0.9, minutes=minutes_ago(90))
+    for request, ago, status in (
+        (logged, 90, 200),
+        ("lost", 90, 200),
+        ("failed", 90, 500),
+        ("perhaps on its way", 5, 200),
+        ("long ago", 300, 200),
+    ):
+        ab_test.use(CHAMPION, request, status=status, minutes=minutes_ago(ago))
+    create_views(ab_test, watch)
+
+    assert ab_test.read("unlogged") == [{"answered": 2, "unlogged": 1, "unlogged_share": 0.5}]
 
 
 def test_what_is_added_again_is_there_once(

@@ -220,6 +220,27 @@ analysts = [{ group = "clinic" }]
             "ml-engineers": "CAN_VIEW",
         }
 
+    def test_trainers_ask_where_their_job_asks_in_the_shadow(self, write: Write) -> None:
+        environment = load(
+            write(
+                add="""
+[roles]
+trainers = [{ group = "ml-engineers" }]
+[monitoring]
+[platform.jobs]
+repository = "https://github.com/clinic/champion-challenger"
+branch = "main"
+node_type = "i3.xlarge"
+[platform.jobs.shadow]
+experiment = "pneumonia_ab"
+"""
+            )
+        )
+
+        permissions = endpoint_permissions(environment, environment.ab_test)
+
+        assert {it.name: it.level for it in permissions} == {"ml-engineers": "CAN_QUERY"}
+
     def test_readers_give_verdicts(self, environment: Environment) -> None:
         assert environment.feedback is not None
 

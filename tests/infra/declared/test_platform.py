@@ -142,6 +142,18 @@ def test_production_runs_a_tag_not_a_branch() -> None:
             "SUN",
         ),
         (
+            JOBS + '[platform.jobs.shadow]\nexperiment = "trial"\n[monitoring]',
+            "platform.jobs.shadow.experiment",
+            "an experiment of the repository",
+            "pneumonia_ab",
+        ),
+        (
+            JOBS + '[platform.jobs.shadow]\nexperiment = "pneumonia_ab"',
+            "platform.jobs.shadow",
+            "an environment that is watched",
+            "write [monitoring]",
+        ),
+        (
             '[roles]\ntrainers = [{ group = "a", user = "b" }]',
             "roles.trainers[0]",
             "exactly one of group, user, service_principal",

@@ -10,7 +10,7 @@ import pytest
 from infra.declared.analysis import VIEWS, Analysis
 from infra.declared.environment import InvalidEnvironment
 from infra.declared.environment import load as load_environment
-from ml.contract.task import PNEUMONIA, InvalidTask, Task, load
+from ml.contract.task import PNEUMONIA, TASKS, InvalidTask, Task, load
 
 TABLE = """
 labels    = ["malignant", "benign"]
@@ -129,6 +129,28 @@ def test_a_mistake_is_said_with_file_key_value_and_way_out(
 
     assert str(file) in str(refused.value)
     assert said in str(refused.value)
+
+
+def test_a_task_may_be_written_by_tools_of_windows(tmp_path: Path) -> None:
+    file = tmp_path / "pneumonia.toml"
+    text = (TASKS / "pneumonia.toml").read_text(encoding="utf-8")
+    file.write_bytes(text.replace("\n", "\r\n").encode("utf-8-sig"))
+
+    assert load(file) == load("pneumonia")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "what"), [("utf-16", "text in UTF-16"), ("cp1252", "byte 0xfc in line 2")]
+)
+def test_another_encoding_is_named_with_the_way_out(
+    tmp_path: Path, encoding: str, what: str
+) -> None:
+    file = tmp_path / "task.toml"
+    file.write_bytes("# a\n# f\u00fcr\n".encode(encoding))
+
+    with pytest.raises(InvalidTask, match=what) as refusal:
+        load(file)
+    assert "save it again as UTF-8" in str(refusal.value)
 
 
 def test_an_environment_names_a_task_that_is_not_there(tmp_path: Path) -> None:

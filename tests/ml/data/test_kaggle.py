@@ -225,6 +225,32 @@ def test_the_folder_above_is_refused_with_the_right_one(folder):
         loading.load(folder.root.parent)
 
 
+@pytest.mark.parametrize("inside", ["train", "train/NORMAL"])
+def test_a_folder_of_the_layout_is_refused_with_the_whole(folder, inside):
+    folder.fill("train", patients=3)
+
+    with pytest.raises(InvalidData, match=f"Did you mean {re.escape(str(folder.root))}"):
+        loading.load(folder.root / inside)
+
+
+def test_what_an_archive_leaves_behind_is_refused_as_that(folder):
+    left = folder.root / "__MACOSX"
+    (left / "chest_xray/train/NORMAL").mkdir(parents=True)
+
+    with pytest.raises(InvalidData, match="is what an archive of macOS leaves behind"):
+        loading.load(left)
+
+
+@pytest.mark.parametrize("name", ["Train", "validation", "training"])
+def test_a_part_of_another_name_is_never_left_out_in_silence(folder, name):
+    folder.fill("train", patients=10)
+    folder.fill("val", patients=10, first=50)
+    (folder.root / "train").rename(folder.root / name)
+
+    with pytest.raises(InvalidData, match=f"{name}: has folders of the classes"):
+        loading.load(folder.root)
+
+
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(InvalidData, match="it holds nothing"):
         loading.load(tmp_path)

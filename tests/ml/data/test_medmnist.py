@@ -196,6 +196,28 @@ def test_what_is_beside_the_layout_is_not_read(few_films, write_npz) -> None:
     assert loading.load(write_npz(**few_films, notes=objects)).parts
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "way_out"),
+    [
+        ("films.tar.gz", b"\x1f\x8b\x08", "unpack it"),
+        ("films.7z", b"7z\xbc\xaf'\x1c", "unpack it"),
+        ("films.tar", bytes(257) + b"ustar", "unpack it"),
+        ("film.jpeg", b"\xff\xd8\xff", "ml.predict takes"),
+        ("films.npz", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        ("films.csv", b"film,label\n", "of another kind"),
+    ],
+)
+def test_what_is_no_data_set_is_said_with_the_way_out_and_never_to_be_unpickled(
+    tmp_path: Path, name: str, content: bytes, way_out: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+
+    with pytest.raises(InvalidData, match=way_out) as refusal:
+        loading.load(path)
+    assert "pickle" not in str(refusal.value)
+
+
 @pytest.mark.parametrize("name", ["x.npy", "x.csv", "x.tar.gz"])
 def test_a_file_of_another_kind_is_refused_in_one_line(tmp_path: Path, name: str) -> None:
     path = tmp_path / name

@@ -148,6 +148,18 @@ def test_a_request_that_the_challenger_refuses_keeps_no_other_from_being_asked(
     assert len(rows(ab_test)) == 3
 
 
+def test_a_request_whose_body_was_not_logged_is_not_asked(
+    ab_test: ABTestBed, shadow: Shadow, challenger: Challenger
+) -> None:
+    ab_test.answer(CHAMPION, 0.9, id="film-0", minutes=0)
+    asked_of_both(ab_test)
+
+    outcomes = list(shadow.ask(shadow.unasked(start()), QUICK))
+
+    assert [it.refused for it in outcomes] == ["", "", ""]
+    assert len(challenger.asked) == 3
+
+
 def test_what_is_asked_in_the_shadow_is_no_traffic(ab_test: ABTestBed, shadow: Shadow) -> None:
     asked_of_both(ab_test)
     ab_test.answer(CHALLENGER, 0.35, id="shadow-request-000", minutes=9)

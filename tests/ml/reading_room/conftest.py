@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page
-
     from tests.ml.reading_room.clinic import Clinic, OpenRoom, OpenRoomWith, RoomProcess, StartRoom
     from tests.plugin.workspaces import RunningWorkspace
 
@@ -61,18 +59,3 @@ def start_room(clinic: Clinic, tmp_path: Path) -> Iterator[StartRoom]:
             return stack.enter_context(started(file, journal, clinic.workspace.token))
 
         yield start_one
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A tab of its own; what it complains of on its console fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 860})
-    tab = context.new_page()
-    tab.set_default_timeout(120_000)
-    complaints: list[str] = []
-    tab.on("console", lambda it: complaints.append(it.text) if it.type == "error" else None)
-    tab.on("pageerror", lambda error: complaints.append(str(error)))
-    yield tab
-    context.close()
-    # A request that is refused is one of the things that are tested.
-    assert [it for it in complaints if not it.startswith("Failed to load resource")] == []

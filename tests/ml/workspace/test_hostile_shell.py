@@ -31,6 +31,8 @@ THEIRS = {
     "MLFLOW_TRACKING_URI": "databricks",
     "MLFLOW_REGISTRY_URI": "databricks-uc",
     "MLFLOW_RUN_ID": "theirs",
+    "TF_WORKSPACE": "theirs",
+    "TF_CLI_ARGS_plan": "-var-file=theirs.tfvars",
     **dict.fromkeys(("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"), NOBODY),
 }
 

@@ -146,8 +146,13 @@ def test_a_compressed_body_of_the_other_apis_is_understood(workspace: Workspace)
     ("encoding", "content", "status", "said"),
     [
         ("gzip", BODY, 400, "said to be gzip"),
-        ("gzip", gzip.compress(BODY)[:-9], 400, "ends too early"),
-        ("gzip", gzip.compress(b" " * (MAX_DOCUMENT_BYTES + 1)), 413, "when it is decompressed"),
+        ("gzip", gzip.compress(BODY, mtime=0)[:-9], 400, "ends too early"),
+        (
+            "gzip",
+            gzip.compress(b" " * (MAX_DOCUMENT_BYTES + 1), mtime=0),
+            413,
+            "when it is decompressed",
+        ),
         ("br", BODY, 415, "'br' is not understood"),
         ("deflate", zlib.compress(BODY), 415, "'deflate' is not understood"),
     ],

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from tests.infra.local.sql import product, product_rows
-from tests.infra.local.sql.questions import Question
+from tests.infra.local.sql.questions import TABLES, Question
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,8 +86,15 @@ def ask(engine: Engine, question: Question) -> Outcome:
     from infra.local.sql.engine import Statement
     from infra.local.sql.errors import UNSUPPORTED, StatementError
 
+    *before, last = [
+        Statement(text=text, catalog="base", schema="s") for text in question.statements
+    ]
+    if before:
+        _drop_tables(engine)
     try:
-        result = engine.execute(Statement(text=question.sql, catalog="base", schema="s"))
+        for statement in before:
+            engine.execute(statement)
+        result = engine.execute(last)
     except StatementError as error:
         if error.error_class == UNSUPPORTED:
             return "refused", str(error)
@@ -101,6 +109,16 @@ def ask(engine: Engine, question: Question) -> Outcome:
     if not same_types(types, question.types):
         return "other", answer
     return ("equal" if same_rows(question, result.rows) else "other"), answer
+
+
+def _drop_tables(engine: Engine) -> None:
+    from infra.local.sql.engine import Statement
+    from infra.local.sql.errors import StatementError
+
+    for name in TABLES:
+        for kind in ("VIEW", "TABLE"):
+            with contextlib.suppress(StatementError):  # it is of the other kind
+                engine.execute(Statement(text=f"DROP {kind} IF EXISTS base.s.{name}"))
 
 
 def same_types(types: list[str], recorded: str) -> bool:

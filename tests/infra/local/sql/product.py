@@ -21,9 +21,11 @@ from ml.contract.tables import (
     FILMS,
     INPUT_MEASURES,
     REFERENCE_DISTRIBUTIONS,
+    REPLAY_MARK,
     SHADOW_ANSWERS,
     SHADOW_MARK,
 )
+from ml.workspace.additions import as_texts
 from tests.infra.local.sql.product_rows import (
     ANALYSIS,
     AS_OF,
@@ -118,6 +120,10 @@ def ask_everything(execute: Execute) -> list[Asked]:
         warehouse.execute(alert.query)
     for file in sorted(_DASHBOARDS.glob("*.sql")):
         warehouse.execute(ANALYSIS.filled_in(file.read_text(encoding="utf-8")))
+    for file in sorted((_DASHBOARDS / "watch").glob("*.sql")):
+        warehouse.execute(WATCH.filled_in(file.read_text(encoding="utf-8")))
+    for name in ("minutes", "rollbacks"):
+        warehouse.execute(_here_and_now(WATCH.query(name)))
     _ask_for_a_verdict(warehouse)
     _ask_for_kept_days(warehouse)
     _ask_for_a_replay(warehouse)
@@ -289,19 +295,24 @@ def _ask_as_monitoring_does(warehouse: Any) -> None:
     warehouse.execute(tables._KNOWN_VERSIONS, table=REFERENCE_DISTRIBUTIONS.full_name(CATALOG))
     for since in (START.isoformat(), (START + datetime.timedelta(days=2)).isoformat()):
         warehouse.execute(
-            tables._UNMEASURED, payload=ANALYSIS.payload, measures=measures, since=since
+            tables._UNMEASURED,
+            payload=ANALYSIS.payload,
+            measures=measures,
+            since=since,
+            replay=REPLAY_MARK,
+            shadow=SHADOW_MARK,
         )
     warehouse.execute(
         tables._BODIES, payload=ANALYSIS.payload, wanted=json.dumps(["request-2", "nothing"])
     )
     first = {"model_name": "m", "model_version": 1, "measure": "mean", "bin": 0, "share": 0.5}
     rows = [{**first, "upper_bound": 0.25}, {**first, "bin": 1, "lower_bound": 0.25}]
-    warehouse.execute(_source(tables._ADD_REFERENCE), rows=tables._texts(rows))
+    warehouse.execute(_source(tables._ADD_REFERENCE), rows=as_texts(rows))
     measure = {"databricks_request_id": "x", "image_index": 0, "measure": "mean", "value": 0.125}
     measured = [{**measure, "request_time": "2026-01-02T03:04:05.678Z"}]
-    warehouse.execute(_source(tables._ADD_MEASURES), rows=tables._texts(measured))
+    warehouse.execute(_source(tables._ADD_MEASURES), rows=as_texts(measured))
     verdict = {"endpoint_name": "pneumonia", "verdict": "KEEP", "labels": 12}
-    warehouse.execute(_source(tables._ADD_VERDICT), rows=tables._texts([verdict]))
+    warehouse.execute(_source(tables._ADD_VERDICT), rows=as_texts([verdict]))
 
 
 def _ask_as_the_shadow_does(warehouse: Any) -> None:
@@ -313,7 +324,7 @@ def _ask_as_the_shadow_does(warehouse: Any) -> None:
     arms = [EXPERIMENT.champion.served_entity_name, EXPERIMENT.challenger.served_entity_name]
     warehouse.execute(
         shadow._UNASKED,
-        predictions=names["predictions"],
+        **names,
         shadow=table,
         champion=arms[0],
         challenger=arms[1],

@@ -4,6 +4,9 @@ A line is the question, the types of the answer's columns and its rows as JSON, 
 and Spark's error class, with tabs between them. A question that begins with no keyword of a query
 is the rest of a SELECT. A row of one column is written as its value. Values are what the Statement
 Execution API sends.
+
+A question of several statements, with semicolons between them, is asked from the first to the last,
+whose answer it is; the first that fails is the answer, too. They may create the tables in `TABLES`.
 """
 
 from __future__ import annotations
@@ -18,7 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 FOLDER: Final = Path(__file__).parent / "corpus"
+TABLES: Final = ("t", "u", "v")
 _QUERY: Final = re.compile(r"(SELECT|WITH|VALUES|FROM)\b", re.IGNORECASE)
+_CHANGE: Final = re.compile(r"CREATE (TABLE|VIEW)\b", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +36,12 @@ class Question:
 
     @property
     def sql(self) -> str:
-        return self.asked if _QUERY.match(self.asked) else f"SELECT {self.asked}"
+        whole = _QUERY.match(self.asked) or _CHANGE.match(self.asked)
+        return self.asked if whole else f"SELECT {self.asked}"
+
+    @property
+    def statements(self) -> list[str]:
+        return self.sql.split("; ") if _CHANGE.match(self.asked) else [self.sql]
 
     @property
     def fails(self) -> bool:

@@ -8,27 +8,37 @@ of Databricks.
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime
 import json
 import logging
 import os
 import re
+import shutil
 import sys
+import tempfile
 import time
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 os.environ["TZ"] = "UTC"
 time.tzset()
 
 from pyspark.errors import PySparkException  # noqa: E402 - it reads the time zone
-from pyspark.sql import SparkSession, types  # noqa: E402
+from pyspark.sql import DataFrame, SparkSession, types  # noqa: E402
 
 from tests.infra.local.sql import product, product_rows, questions  # noqa: E402
+
+WAREHOUSE = tempfile.TemporaryDirectory()
 
 
 def session() -> SparkSession:
     settings = {
+        # Tables of a question are Parquet's, as Spark has no others without a package.
+        "spark.sql.warehouse.dir": WAREHOUSE.name,
+        "spark.sql.sources.default": "parquet",
+        "spark.sql.legacy.createHiveTableByDefault": "false",
         "spark.ui.enabled": "false",
         "spark.sql.ansi.enabled": "true",
         "spark.sql.session.timeZone": "UTC",
@@ -49,7 +59,7 @@ def session() -> SparkSession:
 
 def answered(spark: SparkSession, question: questions.Question) -> questions.Question:
     try:
-        frame = spark.sql(question.sql)
+        frame = asked(spark, question)
         fields = frame.schema.fields
         names = [field.dataType.simpleString() for field in fields]
         if any("interval" in name for name in names):
@@ -63,6 +73,20 @@ def answered(spark: SparkSession, question: questions.Question) -> questions.Que
     except Exception as error:
         return question.refused(type(error).__name__)
     return question.answered(names, rows)
+
+
+def asked(spark: SparkSession, question: questions.Question) -> DataFrame:
+    """What the last statement answers; the tables of the question before it are gone."""
+    *before, last = question.statements
+    if before:
+        for name in questions.TABLES:
+            for kind in ("VIEW", "TABLE"):
+                with contextlib.suppress(PySparkException):  # it is of the other kind
+                    spark.sql(f"DROP {kind} IF EXISTS {name}")
+            shutil.rmtree(Path(WAREHOUSE.name) / name, ignore_errors=True)
+        for statement in before:
+            spark.sql(statement).collect()
+    return spark.sql(last)
 
 
 def ask_product(spark: SparkSession) -> None:

@@ -215,6 +215,26 @@ def test_a_view_shows_its_query_as_written_and_its_comments(
     assert shared_workspace.rows(f"SELECT a FROM {table}_v ORDER BY a") == [["1"], ["2"]]
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE VIEW {table}_v AS {query}",
+        "CREATE TABLE {table}_v AS {query}",
+        "INSERT INTO {table} (name) {query}",
+        "DELETE FROM {table} WHERE name IN ({query})",
+    ],
+)
+def test_what_a_query_reads_of_a_missing_table_is_not_taken_for_a_gap(
+    shared_workspace: Any, table: str, statement: str
+) -> None:
+    """Nothing has a type in such a query, and no form without types is covered."""
+    query = "SELECT a FROM base.s.nothing_here WHERE a LIKE 'x%' AND b <= a"
+    message = shared_workspace.error(statement.format(table=table, query=query))
+    assert message.startswith(
+        "[TABLE_OR_VIEW_NOT_FOUND] The table or view `base`.`s`.`nothing_here`"
+    )
+
+
 def test_a_view_can_be_given_another_query(shared_workspace: Any, table: str) -> None:
     shared_workspace.rows(f"CREATE VIEW {table}_v AS SELECT id FROM {table}")
     shared_workspace.rows(f"ALTER VIEW {table}_v AS SELECT count(*) AS n FROM {table}")

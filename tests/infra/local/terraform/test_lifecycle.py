@@ -57,6 +57,23 @@ def endpoint(**settings: Any) -> Settings:
     } | settings
 
 
+EVERY_HOUR = {"quartz_cron_schedule": "0 0 * * * ?", "timezone_id": "UTC"}
+
+
+def alert(limit: float = 0.05, **settings: Any) -> Settings:
+    return {
+        "display_name": "a",
+        "query_text": "SELECT 1 AS error_rate",
+        "warehouse_id": "{warehouse}",
+        "evaluation": {
+            "source": {"name": "error_rate", "aggregation": "MAX"},
+            "comparison_operator": "GREATER_THAN",
+            "threshold": {"value": {"double_value": limit}},
+        },
+        "schedule": EVERY_HOUR,
+    } | settings
+
+
 COLUMNS = [
     {"name": "id", "type": "bigint", "nullable": False, "comment": "key"},
     {"name": "amt", "type": "double"},
@@ -164,6 +181,23 @@ LIVES = {
         first={"name": "p", "definition": "{}"},
         then={"definition": '{"a": 1}', "description": "two"},
         import_id="{id}",
+    ),
+    "databricks_alert_v2": Life(
+        first=alert(),
+        then=alert(0.1, custom_summary="two", schedule=EVERY_HOUR | {"pause_status": "PAUSED"}),
+        import_id="{id}",
+    ),
+    "databricks_notification_destination": Life(
+        first={
+            "display_name": "d",
+            "config": [{"generic_webhook": [{"url": "https://hooks.example/x"}]}],
+        },
+        then={
+            "display_name": "e",
+            "config": [{"generic_webhook": [{"url": "https://hooks.example/y"}]}],
+        },
+        import_id="{id}",
+        import_loses=frozenset({"config"}),  # the address is a secret
     ),
     "databricks_secret_scope": Life(first={"name": "s"}, import_id="s"),
     "databricks_secret": Life(

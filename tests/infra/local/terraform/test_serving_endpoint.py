@@ -335,3 +335,32 @@ def test_an_arm_that_wakes_up_is_an_update_in_place(deployed: Any, server: Any) 
         assert deployed.plan() == ""
 
     assert [it.split()[0] for it in changes(server)] == ["POST", "PUT", "PUT"]
+
+
+def test_what_an_endpoint_may_have_is_sent_as_the_real_provider_sent_it(
+    deployed: Any, server: Any
+) -> None:
+    lines = (CALLS / "endpoint_keys.jsonl").read_text()
+    lines = lines.replace("healthcare_catalog_local.models.third", "c.s.m")
+    recorded = {it["case"]: it["request"] for it in map(json.loads, lines.splitlines())}
+    deployed.write(
+        databricks_model_serving={case: _blocks(body) for case, body in recorded.items()}
+    )
+    deployed.apply()
+
+    sent = {it.body["name"]: it.body for it in server.take() if it.method == "POST"}
+    assert sent == {body["name"]: body for body in recorded.values()}
+    assert deployed.plan() == ""
+
+
+def _blocks(body: Settings) -> Settings:
+    """A body as the configuration that causes it: a nested object is a block, a list of one."""
+    maps = ("environment_vars",)
+    return {
+        key: [_blocks(it)]
+        if isinstance(it, dict) and key not in maps
+        else [_blocks(one) if isinstance(one, dict) else one for one in it]
+        if isinstance(it, list)
+        else it
+        for key, it in body.items()
+    }

@@ -39,6 +39,8 @@ _LISTS = (
     f"{UNITY}/permissions/table/c.s.given",
     "/api/2.0/sql/warehouses",
     "/api/2.0/sql/queries",
+    "/api/2.0/alerts",
+    "/api/2.0/notification-destinations",
     "/api/2.0/lakeview/dashboards",
     "/api/2.0/policies/clusters/list",
     "/api/2.0/secrets/scopes/list",

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ml.contract.tables import VERDICTS
 from ml.verdict.counting.counts import WorkspaceViews
 from ml.verdict.counting.labelled_file import ParquetFile
 from tests.ml.verdict.log import CHALLENGER, CHAMPION, START
 from tests.plugin.ab_test import new_bed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.plugin.ab_test import ABTestBed
     from tests.plugin.served import Served
 
@@ -266,3 +269,67 @@ def test_replayed_requests_are_not_of_the_test(ab_test: ABTestBed, experiment) -
     ).decision
 
     assert decision.numbers["challenger"]["requests"] == 1
+
+
+class TestRecording:
+    """`ml.compare --record`: the verdict goes into the table that alerts and the guard read."""
+
+    @pytest.fixture
+    def answered(self, ab_test: ABTestBed) -> ABTestBed:
+        for number, (arm, outcome) in enumerate(
+            (arm, outcome) for arm in COUNTS for outcome in ("TP", "TN")
+        ):
+            probability, truth = KINDS[outcome]
+            ab_test.answer(arm, probability, id=f"film-{number}", minutes=number)
+            ab_test.judge(f"film-{number}", truth, minutes=number + 60)
+        ab_test.create_views()
+        return ab_test
+
+    def verdicts(self, ab_test: ABTestBed) -> list[dict[str, object]]:
+        return ab_test.query(f"SELECT * FROM {VERDICTS.full_name(ab_test.analysis.catalog)}")
+
+    def test_the_verdict_is_recorded_once_for_a_moment(
+        self, answered: ABTestBed, watched: Path, experiment, run_main
+    ) -> None:
+        given = (experiment(maturity=1), "--environment", watched, "--no-report", "--record")
+
+        first, again = run_main("ml.compare", *given), run_main("ml.compare", *given)
+
+        assert first.status == again.status == 0, first.err
+        assert "Recorded" in first.out
+        (row,) = self.verdicts(answered)
+        assert (row["endpoint_name"], row["experiment"]) == ("ab-test", "trial")
+        assert (row["champion"], row["challenger"]) == ("keras-1", "torch-2")
+        assert (row["verdict"], row["labels"]) == ("INCONCLUSIVE", 4)
+
+    def test_without_the_option_nothing_is_recorded(
+        self, answered: ABTestBed, watched: Path, experiment, run_main
+    ) -> None:
+        given = (experiment(maturity=1), "--environment", watched, "--no-report")
+
+        assert run_main("ml.compare", *given).status == 0
+
+        assert self.verdicts(answered) == []
+
+    def test_a_verdict_on_a_file_is_none_of_an_environment(
+        self, watched: Path, experiment, log, run_main
+    ) -> None:
+        log.film(CHAMPION, 0.9, "PNEUMONIA")
+        given = (experiment(), "--environment", watched, "--data", log.parquet(), "--record")
+
+        done = run_main("ml.compare", *given)
+
+        assert done.status == 1
+        assert "--record: a verdict on a file is none of an environment" in done.err
+
+    def test_an_environment_that_is_not_watched_says_so_and_the_decision_stays(
+        self, answered: ABTestBed, watched: Path, experiment, tmp_path: Path, run_main
+    ) -> None:
+        answered.workspace.rows(f"DROP TABLE {VERDICTS.full_name(answered.analysis.catalog)}")
+        given = (experiment(maturity=1), "--environment", watched, "--no-report", "--record")
+
+        done = run_main("ml.compare", *given, "--output", tmp_path / "out")
+
+        assert done.status == 1
+        assert "Write [monitoring] into clinic.toml" in done.err
+        assert (tmp_path / "out" / "decision.json").is_file()
