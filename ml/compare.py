@@ -217,12 +217,15 @@ def _shadow(given: argparse.Namespace, experiment: "Experiment", console: "Conso
 
 def _record(given: argparse.Namespace, experiment: "Experiment", found: "Found") -> None:
     from infra.declared.environment import load
+    from ml.contract.tables import VERDICTS
     from ml.monitoring.tables import MonitoringTables
     from ml.workspace.connection import connect
 
     environment = _about(load(given.environment, given.test), experiment)
     decision = found.decision
-    tables = MonitoringTables.of(environment, connect(environment), given.warehouse)
+    tables = MonitoringTables.of(
+        environment, connect(environment), given.warehouse, used=(VERDICTS,)
+    )
     tables.add_verdict(
         endpoint_name=environment.ab_test.endpoint,
         experiment=decision.experiment.name,

@@ -69,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from rich.console import Console
 
     from infra.declared.environment import load
+    from ml.contract.tables import INPUT_MEASURES, REFERENCE_DISTRIBUTIONS
     from ml.monitoring.tables import MonitoringTables
     from ml.registration.registry import Registry
     from ml.terminal.progress import status
@@ -78,7 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     environment = load(given.environment)
     environments = [environment.about(given.test)] if given.test else list(environment.about_each())
     with status(console, "Opening the workspace"):
-        tables = MonitoringTables.of(environment, connect(environment), given.warehouse)
+        tables = MonitoringTables.of(
+            environment,
+            connect(environment),
+            given.warehouse,
+            used=(REFERENCE_DISTRIBUTIONS, INPUT_MEASURES),
+        )
         registry = Registry(given.registry, local=is_local(environment))
     since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=given.hours)
     for one in environments:

@@ -34,6 +34,8 @@ class Braked:
     had: int
     champion: str
     champion_has: int
+    untold: str = ""
+    """Why the endpoint has no tag of it; empty where it has."""
 
 
 def arm_to_stop(environment: Environment, document: Document, wanted: str | None) -> str:
@@ -68,6 +70,8 @@ def stop(
     now: datetime,
 ) -> Braked:
     """Takes the arm's traffic away at once. Raises Refused during an update, with what to do."""
+    from databricks.sdk.errors.base import DatabricksError
+
     name = environment.ab_test.endpoint
     document = live(client, name)
     if document is None:
@@ -86,10 +90,14 @@ def stop(
     if had:
         client.api_client.do("PUT", f"{PATH}/{name}/config", body=_config(config, after))
     said = f"{arm} stopped by {who} at {now:%Y-%m-%dT%H:%M:%SZ}: {why}"[:_LONGEST_TAG]
-    client.api_client.do(
-        "PATCH", f"{PATH}/{name}/tags", body={"add_tags": [{"key": TAG, "value": said}]}
-    )
-    return Braked(arm=arm, had=had, champion=champion, champion_has=after[champion])
+    untold = ""
+    try:
+        client.api_client.do(
+            "PATCH", f"{PATH}/{name}/tags", body={"add_tags": [{"key": TAG, "value": said}]}
+        )
+    except DatabricksError as error:  # the traffic has moved, and the file must say so too
+        untold = str(error)
+    return Braked(arm=arm, had=had, champion=champion, champion_has=after[champion], untold=untold)
 
 
 def told(document: Document) -> str:

@@ -68,6 +68,11 @@ def brake_now(
         f"{done.arm} has 0 percent, it had {done.had}; {done.champion} has {done.champion_has}. "
         f"{name} moves the traffic now."
     )
+    if done.untold:
+        print(
+            f"{name} could not be marked: {done.untold}\n"
+            "No other checkout knows of the brake: merge the change before anybody deploys."
+        )
     record = {
         "at": now.isoformat(),
         "had_percent": done.had,

@@ -14,6 +14,7 @@ from ml.contract.tables import (
     REPLAY_MARK,
     SHADOW_MARK,
     VERDICTS,
+    Table,
 )
 from ml.monitoring.reference import Reference
 from ml.workspace.additions import addition, as_texts
@@ -73,10 +74,16 @@ class MonitoringTables:
 
     @classmethod
     def of(
-        cls, environment: "Environment", client: "WorkspaceClient", warehouse: str | None = None
+        cls,
+        environment: "Environment",
+        client: "WorkspaceClient",
+        warehouse: str | None = None,
+        *,
+        used: Sequence[Table],
     ) -> "MonitoringTables":
-        """Raises WorkspaceError where the environment has none of them."""
-        for table in (REFERENCE_DISTRIBUTIONS, INPUT_MEASURES, VERDICTS):
+        """Raises WorkspaceError where one that is ``used`` is missing; nobody but an owner is
+        granted all of them."""
+        for table in used:
             name = table.full_name(environment.catalog)
             if not exists(client, "table", name):
                 raise WorkspaceError(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from ml.contract.tables import INPUT_MEASURES, REFERENCE_DISTRIBUTIONS, SHADOW_MARK
+from ml.contract.tables import INPUT_MEASURES, REFERENCE_DISTRIBUTIONS, SHADOW_MARK, VERDICTS
 from ml.monitoring import reference
 from tests.plugin.ab_test import _NOON, CHAMPION
 from tests.plugin.models import registry_uri
@@ -122,6 +122,16 @@ def test_the_newest_come_first_where_there_are_too_many(
     assert monitor("--most", 1).status == 0
 
     assert {request for request, _, _ in measured(ab_test)} == {newest}
+
+
+def test_it_needs_to_see_no_table_but_its_own(
+    ab_test: ABTestBed, monitor: Callable[..., Run]
+) -> None:
+    """Trainers, as whom its job runs, are granted no verdicts."""
+    ask(ab_test, {"inputs": []})
+    ab_test.workspace.rows(f"DROP TABLE {VERDICTS.full_name(ab_test.analysis.catalog)}")
+
+    assert monitor().status == 0
 
 
 def test_without_its_tables_it_says_what_has_to_be_deployed(

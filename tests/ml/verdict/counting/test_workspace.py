@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ml.contract.tables import VERDICTS
+from ml.contract.tables import INPUT_MEASURES, VERDICTS
 from ml.verdict.counting.counts import WorkspaceViews
 from ml.verdict.counting.labelled_file import ParquetFile
 from tests.ml.verdict.log import CHALLENGER, CHAMPION, START
@@ -292,6 +292,9 @@ class TestRecording:
         self, answered: ABTestBed, watched: Path, experiment, run_main
     ) -> None:
         given = (experiment(maturity=1), "--environment", watched, "--no-report", "--record")
+        # Analysts, who record, are granted no other of the watch's tables.
+        measures = INPUT_MEASURES.full_name(answered.analysis.catalog)
+        answered.workspace.rows(f"DROP TABLE {measures}")
 
         first, again = run_main("ml.compare", *given), run_main("ml.compare", *given)
 
