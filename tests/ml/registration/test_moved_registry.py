@@ -64,7 +64,7 @@ def test_a_registry_that_was_moved_names_the_files_beside_it(
     assert opened.load(NAME, 1).predict(["a film"]) == ["a film"]
     with opened.experiment("local"):
         assert mlflow.get_artifact_uri().startswith(f"{here}/")
-    models = RegisteredModels(opened.uri)
+    models = RegisteredModels(opened.uri, moved / ".local" / "mlartifacts")
     assert models.version(NAME, 1).source_path.startswith(f"{here}/")
     models.close()
 
@@ -72,7 +72,8 @@ def test_a_registry_that_was_moved_names_the_files_beside_it(
 def test_a_workspace_serves_from_a_registry_that_was_moved(moved: Path) -> None:
     from infra.local.catalog.models import RegisteredModels
 
-    models = RegisteredModels(f"sqlite:///{moved}/.local/mlflow.db")
+    local = moved / ".local"
+    models = RegisteredModels(f"sqlite:///{local}/mlflow.db", local / "mlartifacts")
     place = models.version(NAME, 1).source_path
     models.close()
 
