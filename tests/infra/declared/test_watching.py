@@ -44,6 +44,14 @@ def test_a_statement_names_nothing_that_is_not_there(watched: Environment) -> No
         assert "$" not in text
 
 
+def test_no_minute_after_a_change_need_be_muted(watched: Environment) -> None:
+    monitoring = Monitoring.model_validate({"muted_minutes": 0})
+    watch = Watch.of(watched.model_copy(update={"monitoring": monitoring}))
+
+    assert watch
+    assert "INTERVAL '0' MINUTE" in watch.query("health")
+
+
 def test_the_declared_split_is_that_of_the_file(watched: Environment) -> None:
     health = watch_of(watched).query("health")
 
