@@ -15,7 +15,13 @@ from infra.constructs.backends import keep_state
 from infra.constructs.catalog import UnityCatalog
 from infra.constructs.compute import create_warehouse, find_warehouse
 from infra.constructs.dashboard import ABTestDashboard
-from infra.constructs.jobs import IngestionJob, MonitoringJob, RetrainingJob, ShadowJob
+from infra.constructs.jobs import (
+    IngestionJob,
+    MonitoringJob,
+    RetrainingJob,
+    ShadowJob,
+    VerdictDaysJob,
+)
 from infra.constructs.serving import ModelServingEndpoint
 from infra.declared.analysis import VIEWS, Analysis, analyses
 from infra.declared.endpoint import ABTest, Feedback, SingleModel
@@ -123,7 +129,9 @@ class PlatformStack(_EnvironmentStack):
         return warehouse.id
 
     def _jobs(self, jobs: Jobs) -> None:
-        created: dict[str, IngestionJob | MonitoringJob | RetrainingJob | ShadowJob] = {
+        created: dict[
+            str, IngestionJob | MonitoringJob | RetrainingJob | ShadowJob | VerdictDaysJob
+        ] = {
             "ingestion": IngestionJob(self, "ingestion", self._environment, jobs),
             "retraining": RetrainingJob(self, "retraining", self._environment, jobs),
         }
@@ -131,6 +139,10 @@ class PlatformStack(_EnvironmentStack):
             created["monitoring"] = MonitoringJob(self, "monitoring", self._environment, jobs)
         if jobs.shadow:
             created["shadow"] = ShadowJob(self, "shadow", self._environment, jobs, jobs.shadow)
+        if jobs.verdict_days:
+            created["verdict-days"] = VerdictDaysJob(
+                self, "verdict-days", self._environment, jobs, jobs.verdict_days
+            )
         for name, job in created.items():
             self._permit(
                 f"{name}-permissions",
@@ -216,7 +228,11 @@ class AnalysisStack(_EnvironmentStack):
             view_grants(
                 self._environment,
                 [analysis.full_name(view.name) for view, _ in queries],
-                drawn_from=[analysis.full_name("predictions"), analysis.filled_in("$payload")],
+                drawn_from=[analysis.full_name("predictions"), analysis.payload],
+                counted_from=[
+                    *(analysis.full_name(it) for it in ("requests", "answers", "contexts")),
+                    analysis.payload,
+                ],
             ),
             created=created,
         )

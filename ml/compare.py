@@ -3,8 +3,8 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from ml.terminal.command import (
     add_environment_option,
     add_no_report_option,
     add_test_option,
+    moment,
     require_writable,
     run,
 )
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from infra.declared.environment import Environment
     from infra.declared.experiment import Experiment, Split
     from ml.contract.decision import Decision
-    from ml.verdict.counting.counts import Rows, WorkspaceViews
+    from ml.verdict.counting.counts import Rows
     from ml.verdict.counting.journals import Journals
     from ml.verdict.counting.tally import Tally
     from ml.verdict.judgement import Judgement
@@ -84,8 +85,14 @@ def options() -> argparse.ArgumentParser:
         "file, if it is there",
     )
     parser.add_argument(
+        "--from-payload",
+        action="store_true",
+        help="count all rows of the workspace again, also where python -m ml.count_days has "
+        "counted their days; --verify always does",
+    )
+    parser.add_argument(
         "--as-of",
-        type=_moment,
+        type=moment,
         metavar="TIME",
         help="look at nothing later, such as 2026-03-02T18:00:00Z. Default: the last thing that "
         "happened",
@@ -161,6 +168,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         remark=remark(found.judgement),
         task=experiment.task,
     )
+    if found.counted_from:
+        console.print(found.counted_from, soft_wrap=True)
     console.print(f"Written: {', '.join(map(str, written))}", soft_wrap=True)
     if given.record:
         _record(given, experiment, found)
@@ -180,6 +189,7 @@ def _shadow(given: argparse.Namespace, experiment: "Experiment", console: "Conso
     from ml.contract.decision import ANSWERS_FILE
     from ml.verdict.counting import answers_file
     from ml.verdict.counting.shadow_pairs import shadow_pairs
+    from ml.verdict.counting.workspace_rows import WorkspaceRows
     from ml.verdict.paired import judge_pairs
     from ml.verdict.report.conclusion import show, write
     from ml.verdict.report.replay import decision, report, tables
@@ -187,7 +197,7 @@ def _shadow(given: argparse.Namespace, experiment: "Experiment", console: "Conso
     folder = given.output or Path(".local", "shadows", experiment.name)
     require_writable(folder, "--output")
     environment = _about(load(given.environment, given.test), experiment)
-    rows, _ = _views(given, environment, experiment)
+    rows = WorkspaceRows.of(environment, experiment, given.warehouse)
     answers = shadow_pairs(experiment, rows.warehouse, rows.analysis, environment.catalog)
     answers_file.write(folder / ANSWERS_FILE, answers, experiment.task)
     judgement = judge_pairs(experiment, answers)
@@ -232,6 +242,8 @@ class Found:
     decision: "Decision"
     judgement: "Judgement"
     tally: "Tally"
+    counted_from: str = ""
+    """Where there are days that were counted before: whether they were used."""
 
 
 def decide(
@@ -318,50 +330,28 @@ def _decided(
             journals = _journals(given, environment, environment.workspace.host)
         return decide(experiment, in_force, rows, as_of=as_of, environment=None, journals=journals)
     from infra.declared.analysis import may_simulate
+    from ml.verdict.counting.workspace_rows import WorkspaceRows
 
     environment = _about(load(given.environment, given.test), experiment)
-    rows, host = _views(given, environment, experiment)
-    return decide(
+    there = WorkspaceRows.of(environment, experiment, given.warehouse)
+    rows, counted_from = there.views, ""
+    if not given.from_payload and given.verify is None:
+        rows, as_of, counted_from = there.by_days(environment, experiment, in_force, as_of)
+    found = decide(
         experiment,
         in_force,
         rows,
         as_of=as_of,
         environment=environment.name,
-        journals=_journals(given, environment, host),
+        journals=_journals(given, environment, there.host),
         simulations_count=may_simulate(environment),
     )
+    return replace(found, counted_from=counted_from)
 
 
 def _about(environment: "Environment", experiment: "Experiment") -> "Environment":
     """The environment about the test of the experiment: the one that serves both its models."""
     return environment.about_models(experiment.champion.model, experiment.challenger.model)
-
-
-def _views(
-    given: argparse.Namespace, environment: "Environment", experiment: "Experiment"
-) -> "tuple[WorkspaceViews, str]":
-    """The rows of an environment's workspace, and where that is."""
-    from infra.declared.analysis import Analysis
-    from ml.verdict.counting.counts import WorkspaceViews
-    from ml.workspace.connection import connect
-    from ml.workspace.warehouse import Warehouse
-
-    analysis = Analysis.of(environment)
-    if analysis is None:
-        raise UserError(
-            f"environment {environment.name}: its endpoint logs nothing, so that there is nothing "
-            f"to compare. Give it an inference table: [{environment.test}.inference_table] in "
-            f"infra/environments/{environment.name}.toml."
-        )
-    if analysis.task != experiment.task:
-        raise UserError(
-            f"the experiment {experiment.name} is of the task {experiment.task.name}, and the "
-            f"test of environment {environment.name} of {analysis.task.name}. Name the same task "
-            "in both files."
-        )
-    client = connect(environment)
-    warehouse = Warehouse.named(client, given.warehouse or environment.warehouse_name)
-    return WorkspaceViews(warehouse, analysis, experiment.subgroups), str(client.config.host)
 
 
 def _journals(
@@ -370,18 +360,6 @@ def _journals(
     from ml.verdict.counting.journals import Journals
 
     return Journals(given.journal, environment.ab_test.endpoint, host) if given.journal else None
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a moment with its offset from UTC, such as 2026-03-02T18:00:00Z"
-        )
-    return moment.astimezone(UTC)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""The jobs: ingestion, retraining, monitoring and the shadow, as Python tasks of this repository at
-a Git reference."""
+"""The jobs: ingestion, retraining, monitoring, the shadow and the days of a verdict, as Python
+tasks of this repository at a Git reference."""
 
 import functools
 from collections.abc import Sequence
@@ -186,6 +186,39 @@ class ShadowJob(Construct):
                     "--most",
                     _MOST_IN_THE_SHADOW,
                     packages=requirements.pinned(_EVERY_TASK),
+                )
+            ],
+        )
+
+
+class VerdictDaysJob(Construct):
+    """`python -m ml.count_days`: counts the days that have changed, on the SQL warehouse."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - named as in every construct
+        environment: Environment,
+        jobs: platform.Jobs,
+        job: platform.VerdictDaysJob,
+    ) -> None:
+        super().__init__(scope, id)
+        self.resource = _job(
+            self,
+            environment,
+            jobs,
+            job,
+            name=f"Count the days of a verdict ({environment.name})",
+            parameters={"environment": environment.name, "experiment": job.experiment},
+            tasks=[
+                _task(
+                    "count_days",
+                    job,
+                    "ml.count_days",
+                    "{{job.parameters.experiment}}",
+                    "--environment",
+                    "{{job.parameters.environment}}",
+                    packages=requirements.pinned((*_EVERY_TASK, "numpy", "sqlglot")),
                 )
             ],
         )

@@ -159,9 +159,14 @@ class Analysis:
     @property
     def readings(self) -> str:
         """The query of everything that readers have sent, as `standing` takes it."""
+        return self.readings_with(self.payload)
+
+    def readings_with(self, logged: str) -> str:
+        """The same, where ``logged`` has both ids of the requests and their status: a table, or a
+        query in parentheses."""
         return Template(text_of("parts/readings")).substitute(
             feedback=self.feedback,
-            payload=self.payload,
+            payload=logged,
             simulation=SIMULATION,
             simulations_count=str(self.simulations_count).upper(),
         )

@@ -53,16 +53,22 @@ def platform_grants(environment: Environment) -> tuple[Grant, ...]:
 
 
 def view_grants(
-    environment: Environment, views: Iterable[str], *, drawn_from: Iterable[str] = ()
+    environment: Environment,
+    views: Iterable[str],
+    *,
+    drawn_from: Iterable[str] = (),
+    counted_from: Iterable[str] = (),
 ) -> tuple[Grant, ...]:
     """What analysts need to read views, given by their full names, and what the reading room needs
-    to draw films and to show what was sent of them.
+    to draw films and to show what was sent of them, and what the job needs that counts the days.
 
     Nothing on what lies under a view: it reads with its owner's rights.
     """
     roles = environment.roles
     claims = [(view, analyst) for view in views for analyst in roles.analysts]
     claims += [(table, roles.reading_room) for table in drawn_from if roles.reading_room]
+    counting = _counting(environment)
+    claims += [(table, counting) for table in counted_from if counting]
     # The job that measures what is asked runs as one of them.
     trainers = roles.trainers if environment.monitoring else ()
     claims += [(table, trainer) for table in drawn_from for trainer in trainers]
@@ -179,10 +185,26 @@ def _platform_claims(environment: Environment) -> Iterator[_Claim]:
         for schema in _inference_schemas(environment):
             yield schema, roles.reading_room, ("USE_SCHEMA",)
 
+    if counting := _counting(environment):
+        yield gold, counting, ("USE_SCHEMA",)
+        yield feedback, counting, ("SELECT",)
+        yield context, counting, ("SELECT",)
+        for schema in _inference_schemas(environment):
+            yield schema, counting, ("USE_SCHEMA", "CREATE_TABLE")
+
     for analyst in roles.analysts:
         yield catalog, analyst, ("USE_CATALOG",)
         for schema in _inference_schemas(environment):
             yield schema, analyst, ("USE_SCHEMA",)
+
+
+def _counting(environment: Environment) -> Principal | None:
+    """As whom the job counts the days; None where there is none, or it is whoever deploys."""
+    jobs = environment.platform.jobs
+    if jobs is None or jobs.verdict_days is None or jobs.run_as is None:
+        return None
+    trainers = environment.roles.trainers
+    return next((it for it in trainers if it.service_principal == jobs.run_as), None)
 
 
 def _watch_claims(environment: Environment) -> Iterator[_Claim]:

@@ -242,6 +242,13 @@ class RetrainingJob(Job):
     timeout_minutes: Minutes = 240
 
 
+class VerdictDaysJob(Job):
+    """`python -m ml.count_days`: what a verdict counts, by day."""
+
+    experiment: str = Field(min_length=1, examples=['experiment = "pneumonia_ab"'])
+    """A file of infra/experiments by its name."""
+
+
 class MonitoringJob(Job):
     """`python -m ml.monitor`, of an environment with a `[monitoring]`."""
 
@@ -282,6 +289,8 @@ class Jobs(Declaration):
 
     ingestion: IngestionJob = IngestionJob()
     retraining: RetrainingJob = RetrainingJob()
+    verdict_days: VerdictDaysJob | None = None
+    """Without it a verdict counts all rows each time."""
     monitoring: MonitoringJob = MonitoringJob()
     shadow: ShadowJob | None = None
     """None: no challenger is asked in the shadow of its champion by itself."""

@@ -8,7 +8,8 @@ SELECT
   device_model,
   view,
   age_band,
-  sex
+  sex,
+  recorded_at
 FROM (
   SELECT
     *,

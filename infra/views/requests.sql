@@ -2,6 +2,7 @@
 -- One that was sent to compare arms, a replay's or a shadow's, is no traffic and has no row.
 -- Serving logs the id of a served entity only; its name and version are in a system table, with a
 -- row for each configuration of the endpoint. The one that counts was the last before the request.
+-- A request has one time; it partitions too, so that who asks for some days reads those alone.
 SELECT
   databricks_request_id,
   client_request_id,
@@ -28,7 +29,7 @@ FROM (
     entity.entity_name AS model_name,
     CAST(entity.entity_version AS INT) AS model_version,
     row_number() OVER (
-      PARTITION BY payload.databricks_request_id
+      PARTITION BY payload.databricks_request_id, payload.request_time
       ORDER BY
         CASE WHEN entity.change_time <= payload.request_time THEN 0 ELSE 1 END,
         abs(unix_timestamp(payload.request_time) - unix_timestamp(entity.change_time)),

@@ -5,6 +5,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
@@ -181,3 +182,16 @@ def add_no_report_option(parser: argparse.ArgumentParser) -> None:
         action="store_false",
         help=f"write {DECISION_FILE} alone, for machines: drawing takes longer than deciding",
     )
+
+
+def moment(text: str) -> datetime:
+    """A moment as an option gives it, in UTC."""
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        given = None
+    if given is None or given.tzinfo is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a moment with its offset from UTC, such as 2026-03-02T18:00:00Z"
+        )
+    return given.astimezone(UTC)

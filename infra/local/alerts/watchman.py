@@ -33,7 +33,10 @@ class Watchman:
             due = self._alerts.due(seen, now) if now > seen else []
             seen = now
             for alert in due:
-                await self._alerts.look(alert)
+                try:
+                    await self._alerts.look(alert)
+                except Exception:  # one alert that can not be looked at keeps no other from it
+                    _log.exception("The alert %s can not be looked at", alert["display_name"])
             if due:
                 try:
                     await asyncio.to_thread(self._save)

@@ -62,10 +62,9 @@ def declare(version: int) -> Environment:
     """Adds it to the arms of the demo's file, as one more challenger."""
     file = environment_file()
     document: Any = tomlkit.parse(file.read_text(encoding="utf-8"))
-    arm = {"model": MODEL, "version": version, "workload_size": "Small", "traffic": PERCENT}
-    arms = document["ab_test"]["challengers"]
-    arms[:] = [it for it in arms if it["model"] != MODEL]
-    arms.append(tomlkit.item(arm))
+    arm = tomlkit.table()
+    arm.update({"model": MODEL, "version": version, "workload_size": "Small", "traffic": PERCENT})
+    document["ab_test"]["challengers"].append(arm.add(tomlkit.nl()))
     file.write_text(tomlkit.dumps(document), encoding="utf-8")
     return load(file)
 
@@ -74,7 +73,7 @@ def deploy_and_stop(client: WorkspaceClient, environment: Environment) -> None:
     """All of it while requests flow: the arm, the views that know it, the alert, the brake."""
     deploy("serving")
     deploy("analysis")
-    console.print(f"  The alert: {_fired(client, environment)}", markup=False, soft_wrap=True)
+    console.print(f"  The alert: {fired(client, environment)}", markup=False, soft_wrap=True)
     arm = environment.ab_test.challengers[-1].served_entity_name
     command = [sys.executable, "-m", "infra.rollout", "guard", "--stop", "--challenger", arm]
     run([*command, "--why", "answers are slow", "--environment", ENVIRONMENT])
@@ -95,7 +94,7 @@ def show_page(client: WorkspaceClient) -> None:
     )
 
 
-def _fired(client: WorkspaceClient, environment: Environment) -> str:
+def fired(client: WorkspaceClient, environment: Environment) -> str:
     """What the alert on slow answers has told. It looks once a minute; here it is asked to."""
     watch = Watch.of(environment)
     titles = {it.name: it.title for it in watch.alerts} if watch else {}
@@ -111,4 +110,4 @@ def _fired(client: WorkspaceClient, environment: Environment) -> str:
             time.sleep(1)
     told: Any = client.api_client.do("GET", f"{EVALUATION}/fired")
     [*_, entry] = [it for it in told["fired"] if it["alert_id"] == alert.id]
-    return f"{entry['state']}, {entry['summary']} ms; {'; '.join(entry['told'])}"
+    return "; ".join((f"{entry['state']}, {entry['summary']} ms", *entry["told"]))

@@ -60,8 +60,8 @@ class Rows(Protocol):
     def origin(self) -> Mapping[str, str]:
         """What the rows are, for the record."""
 
-    def extent(self, queries: Queries) -> Counted:
-        """How much there is, and the second in which the last thing happened."""
+    def extent(self, queries: Queries, as_of: datetime | None) -> Counted:
+        """How much there is until a moment, and the second in which the last thing happened."""
 
     def counts(self, queries: Queries, parameters: Mapping[str, str]) -> dict[str, Counted]:
         """What the queries count."""
@@ -97,7 +97,9 @@ def count(rows: Rows, queries: Queries, as_of: datetime | None) -> Counts:
 
     Raises UserError where there is no row, or one that cannot be judged.
     """
-    extent = Extent(**{name: int(values[0]) for name, values in rows.extent(queries).items()})
+    extent = Extent(
+        **{name: int(values[0]) for name, values in rows.extent(queries, as_of).items()}
+    )
     if not extent.observations:
         raise UserError(
             f"{_named(rows)}: no row since {queries.experiment.start.isoformat()}, when the "
@@ -148,6 +150,11 @@ class WorkspaceViews:
         self.warehouse, self.analysis = warehouse, analysis
         view = analysis.full_name("answers")
         contexts = self._columns(analysis.full_name("contexts"))
+        if "recorded_at" not in contexts:
+            raise UserError(
+                f"{analysis.full_name('contexts')}: no column recorded_at: the view is older than "
+                "this version of the software. Deploy the analysis stack again."
+            )
         there = dict.fromkeys((*self._columns(view), *contexts))
         lacking = [name for name in subgroups if name not in there]
         if lacking:
@@ -167,15 +174,16 @@ class WorkspaceViews:
             "readings": self.analysis.feedback,
         }
 
-    def extent(self, queries: Queries) -> Counted:
+    def extent(self, queries: Queries, as_of: datetime | None) -> Counted:
         """How much there is, and until when. Raises WorkspaceError."""
-        return self._run(queries.extent, queries.parameters(datetime.now(UTC), Extent()))
+        return counted(self.warehouse, queries.extent, queries.of_the_extent(as_of))
 
     def counts(self, queries: Queries, parameters: Mapping[str, str]) -> dict[str, Counted]:
         """The counts of the cases, by name. Raises WorkspaceError."""
         cases = f"WITH cases AS ({queries.cases}) "
-        units = self._run(cases + queries.units, parameters)
-        return by_name(queries, self._run(cases + queries.counts, parameters), units)
+        units = counted(self.warehouse, cases + queries.units, parameters)
+        counts = counted(self.warehouse, cases + queries.counts, parameters)
+        return by_name(queries, counts, units)
 
     def logged(self, queries: Queries, ids: Sequence[str]) -> set[str]:
         """Those of the ids that the rows have. Raises WorkspaceError."""
@@ -185,16 +193,18 @@ class WorkspaceViews:
             for row in self.warehouse.execute(queries.logged, ids=text)
         }
 
-    def _run(self, statement: str, parameters: Mapping[str, str]) -> Counted:
-        rows = self.warehouse.execute(statement, **used(statement, parameters))
-        return {
-            name: np.array([_value(name, row[name]) for row in rows], dtype=object)
-            for name in _selected(statement)
-        }
-
     def _columns(self, table: str) -> tuple[str, ...]:
         described = self.warehouse.execute(f"DESCRIBE TABLE {table}")
         return tuple(str(row["col_name"]).lower() for row in described)
+
+
+def counted(warehouse: "Warehouse", statement: str, parameters: Mapping[str, str]) -> Counted:
+    """The result of a statement by column. Raises WorkspaceError."""
+    rows = warehouse.execute(statement, **used(statement, parameters))
+    return {
+        name: np.array([_value(name, row[name]) for row in rows], dtype=object)
+        for name in _selected(statement)
+    }
 
 
 def _selected(statement: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,7 +14,7 @@ from ml.contract.errors import UserError
 from ml.contract.task import PNEUMONIA, Task
 from ml.data.by_duckdb import exactly, offline, text_of
 from ml.verdict.counting.counts import Counted, by_name, texts
-from ml.verdict.counting.queries import Extent, Queries, of_a_file, used
+from ml.verdict.counting.queries import Queries, of_a_file, used
 from ml.verdict.counting.rows import assumed, missing, projection, refuse_subgroups
 
 if TYPE_CHECKING:
@@ -136,9 +136,9 @@ class LabelledFile(ABC):
                 "sha256": hashlib.file_digest(stream, "sha256").hexdigest(),
             }
 
-    def extent(self, queries: Queries) -> Counted:
+    def extent(self, queries: Queries, as_of: datetime | None) -> Counted:
         """How much there is, and until when. Raises UserError."""
-        return self._run(queries.extent, queries.parameters(datetime.now(UTC), Extent()))
+        return self._run(queries.extent, queries.of_the_extent(as_of))
 
     def counts(self, queries: Queries, parameters: Mapping[str, str]) -> dict[str, Counted]:
         """The counts of the cases, by name. Raises UserError."""

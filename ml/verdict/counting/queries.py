@@ -58,6 +58,15 @@ MOST_SCORES: Final = 20_000
 """How many kinds of films AUC, Brier score and calibration are made of, at most: of more readings,
 those of nearly the same probability are counted together."""
 
+FINE: Final[Mapping[str, str]] = {
+    "probability": "ROUND(1e9 * LEAST(GREATEST(probability, 0), 1))",
+    "sampling": "LEAST(GREATEST(sampling, 1e-6), 1)",
+}
+"""Of patients, probabilities are added up as whole numbers, whose sum is the same in any order: of
+all rows, or of days one by one. Rows whose numbers are none from 0 to 1 are refused later."""
+
+_AT_ANY_TIME: Final = datetime(9999, 12, 31, tzinfo=UTC)
+
 _LOGITS: Final = 33
 """From -16.2 to 16.2, whichever side they are rounded to."""
 
@@ -107,27 +116,32 @@ class Queries:
     @property
     def extent(self) -> str:
         """How many rows there are, and when the last thing happened."""
-        return _filled_in("extent", moments=self.rows.moments)
+        return filled_in("extent", moments=self.rows.moments)
 
     @property
     def logged(self) -> str:
         """Which of the ids in `:ids`, with spaces between them, the rows have."""
-        return _filled_in("logged", ids=self.rows.ids)
+        return filled_in("logged", ids=self.rows.ids)
 
     @property
     def cases(self) -> str:
         """One row per answer, with what its readers agree on."""
+        return self.cases_with()
+
+    def cases_with(self, further: str = "") -> str:
+        """The cases with further columns, each behind a comma."""
         # The latest split first: the first WHEN that is true counts.
         whens = "\n        ".join(
             f"WHEN request_time >= CAST(:since_{number} AS TIMESTAMP) "
             f"THEN CAST(:propensity_{number} AS DOUBLE)"
             for number in reversed(range(len(self.splits)))
         )
-        return _filled_in(
+        return filled_in(
             "cases",
             answered=self.rows.answered,
             splits=whens,
-            subgroups=_listed(of_subgroups(self.experiment.subgroups), "{}"),
+            subgroups=listed(of_subgroups(self.experiment.subgroups), "{}"),
+            further=further,
         )
 
     @property
@@ -135,14 +149,14 @@ class Queries:
         """Everything that is counted of `cases`; `tables` takes the result apart."""
         columns = self.experiment.subgroups
         numbers = [str(number) for number in range(len(columns))]
-        return _filled_in(
+        return filled_in(
             "counts",
             subgroup_names="".join(
                 f"\n    WHEN GROUPING(of_subgroup_{number}) = 0 THEN 'subgroup {column}'"
                 f"\n    WHEN GROUPING(of_requests_{number}) = 0 THEN 'subgroup_requests {column}'"
                 for number, column in enumerate(columns)
             ),
-            subgroup_columns=_listed(numbers, "subgroup_{}"),
+            subgroup_columns=listed(numbers, "subgroup_{}"),
             subgroups="".join(
                 f",\n    CASE WHEN standing = 0 AND mature THEN TRUE END AS of_subgroup_{number}"
                 f",\n    CASE WHEN side IS NOT NULL AND image_index = 0 THEN TRUE END "
@@ -150,7 +164,7 @@ class Queries:
                 f"AS subgroup_{number}"
                 for number in numbers
             ),
-            subgroup_sets=_listed(
+            subgroup_sets=listed(
                 numbers,
                 "(of_subgroup_{0}, subgroup_{0}, side, propensity, called, truth, sampling, keyed)"
                 ",\n  (of_requests_{0}, subgroup_{0}, propensity, side)",
@@ -158,6 +172,7 @@ class Queries:
             subgroup_marks="".join(
                 f"\n  OR of_subgroup_{number} OR of_requests_{number}" for number in numbers
             ),
+            rounded=filled_in("rounded"),
         )
 
     @property
@@ -165,19 +180,22 @@ class Queries:
         """The patients of `cases`."""
         columns = self.experiment.subgroups
         numbers = [str(number) for number in range(len(columns))]
-        return _filled_in(
-            "units",
-            names="".join(
-                f"\n        WHEN GROUPING(subgroup_{number}) = 0 THEN 'patients by {column}'"
-                for number, column in enumerate(columns)
-            ),
-            values=_listed(numbers, "subgroup_{}"),
-            subgroups="".join(
-                f",\n        COALESCE(subgroup_{number}, '') AS subgroup_{number}"
-                for number in numbers
-            ),
-            sets=_listed(numbers, "(patient_key, subgroup_{})"),
+        names = "".join(
+            f"WHEN GROUPING(subgroup_{number}) = 0 THEN 'patients by {column}' "
+            for number, column in enumerate(columns)
         )
+        kinds = filled_in(
+            "kinds_in_cases",
+            what=f"CASE {names}ELSE 'units' END" if names else "'units'",
+            values=listed(numbers, "subgroup_{}"),
+            subgroups=listed(numbers, "COALESCE(subgroup_{0}, '') AS subgroup_{0}"),
+            sets=listed(
+                numbers,
+                "(patient_key, subgroup_{}, propensity, side, called, truth, sampling)",
+            ),
+            **FINE,
+        )
+        return filled_in("units", kinds=kinds, **FINE)
 
     def tables_of_patients(self) -> Mapping[str, Mapping[str, str]]:
         """The counts of the patients by name, as `tables` has them."""
@@ -230,6 +248,10 @@ class Queries:
             values[f"propensity_{number}"] = str(split.propensity)
         return values
 
+    def of_the_extent(self, as_of: datetime | None) -> dict[str, str]:
+        """The values of the named parameters of `extent`; without a moment, of all there is."""
+        return self.parameters(as_of or _AT_ANY_TIME, Extent())
+
     def digest(self, as_of: datetime, extent: Extent) -> str:
         """SHA-256 over the statements and the values of their parameters."""
         hashed = hashlib.sha256()
@@ -246,45 +268,77 @@ class Queries:
 def of_a_file(rows: str, subgroups: Sequence[str], task: Task = PNEUMONIA) -> Relations:
     """What is asked of a file's ``rows``, a SELECT of the declared columns."""
     return Relations(
-        answered=_filled_in(
+        answered=filled_in(
             "answered_in_rows",
-            observations=_filled_in("observations", rows=rows, simulation=SIMULATION),
-            summary=_summary(
+            observations=filled_in("observations", rows=rows, simulation=SIMULATION),
+            summary=summary(
                 "SELECT * FROM again WHERE known", "prediction_id, answer_number", task
             ),
-            subgroups=_listed(of_subgroups(subgroups), "{}"),
-            any_subgroups=_listed(of_subgroups(subgroups), "ANY_VALUE({0}) AS {0}"),
+            subgroups=listed(of_subgroups(subgroups), "{}"),
+            any_subgroups=listed(of_subgroups(subgroups), "ANY_VALUE({0}) AS {0}"),
             **_labels(task),
         ),
-        moments=_filled_in("moments_in_rows", rows=rows),
+        moments=filled_in("moments_in_rows", rows=rows),
         ids=rows,
     )
 
 
 def of_a_workspace(analysis: "Analysis", subgroups: Sequence[str]) -> Relations:
     """What is asked of the views of a workspace."""
-    answers = {"answers": analysis.full_name("answers"), "replay": REPLAY_MARK}
-    known = _filled_in("known_in_views", readings=analysis.readings)
-    was_chosen, share = chosen(analysis.reading, analysis.task.threshold)
     return Relations(
-        answered=_filled_in(
-            "answered_in_views",
-            summary=_summary(known, "prediction_id", analysis.task),
-            subgroups=_listed(as_subgroups(subgroups), "{}"),
-            contexts=analysis.full_name("contexts"),
-            chosen=was_chosen,
-            share=share,
-            **answers,
+        answered=answered(analysis, subgroups, with_readings="FULL OUTER"),
+        moments=filled_in(
+            "moments_in_views",
+            requests=analysis.full_name("requests"),
+            feedback=analysis.feedback,
+            context=analysis.context,
+            replay=REPLAY_MARK,
         ),
-        moments=_filled_in("moments_in_views", feedback=analysis.feedback, **answers),
-        ids=_filled_in("ids_in_views", **answers),
+        ids=filled_in("ids_in_views", answers=analysis.full_name("answers"), replay=REPLAY_MARK),
     )
 
 
-def _summary(known: str, key: str, task: Task) -> str:
+def answered(
+    analysis: "Analysis", subgroups: Sequence[str], *, with_readings: str, days: str = ""
+) -> str:
+    """The answers in a workspace, all or those of some ``days``, with their readings; ``FULL
+    OUTER``: also with readings that have no answer."""
+    was_chosen, share = chosen(analysis.reading, analysis.task.threshold)
+    return filled_in(
+        "answered_in_views",
+        answers=answers_until(analysis, days),
+        summary=summary(known(analysis, days), "prediction_id", analysis.task),
+        with_readings=with_readings,
+        subgroups=listed(as_subgroups(subgroups), "{}"),
+        contexts=analysis.full_name("contexts"),
+        chosen=was_chosen,
+        share=share,
+        replay=REPLAY_MARK,
+    )
+
+
+def answers_until(analysis: "Analysis", days: str = "") -> str:
+    """The answers until a moment, all or those of some days, which ``days`` says behind AND."""
+    return filled_in("answers_until", answers=analysis.full_name("answers"), days=days)
+
+
+def known(analysis: "Analysis", days: str = "") -> str:
+    """The readings until a moment; those by Databricks' ids are of the requests that were logged by
+    then, all or those of some days."""
+    logged = filled_in("logged_until", payload=analysis.payload, days=days)
+    return known_of(analysis, logged)
+
+
+def known_of(analysis: "Analysis", logged: str) -> str:
+    """The readings until a moment, with both ids of the requests from ``logged``, a SELECT."""
+    return filled_in("known_in_views", readings=analysis.readings_with(f"({logged})"))
+
+
+def summary(known: str, key: str, task: Task) -> str:
+    """What readers say together, out of the readings that are ``known``."""
     from infra.declared.analysis import standing
 
-    return _filled_in("summary", standing=standing(known, key), key=key, **_labels(task))
+    return filled_in("summary", standing=standing(known, key), key=key, **_labels(task))
 
 
 def _labels(task: Task) -> dict[str, str]:
@@ -301,11 +355,13 @@ def _timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(sep=" ", timespec="seconds")
 
 
-def _listed(columns: Sequence[str], form: str) -> str:
+def listed(columns: Sequence[str], form: str) -> str:
+    """The columns in a form, each behind a comma."""
     return "".join(f",\n  {form.format(column)}" for column in columns)
 
 
-def _filled_in(name: str, **values: str) -> str:
+def filled_in(name: str, **values: str) -> str:
+    """A file of SQL from its first word, with the values in their places."""
     text = (_SQL / f"{name}.sql").read_text(encoding="utf-8")
     lines = dropwhile(lambda line: line.startswith("--"), text.splitlines())
     return Template("\n".join(lines)).substitute(values).strip()

@@ -34,19 +34,16 @@ def films_alone(films: Counted, days: NDArray[np.int64]) -> Cells:
 
 
 def films_of_patients(patients: Counted, days: NDArray[np.int64]) -> Cells:
-    """The patients' films, out of the count `units`, which writes each film as a text."""
+    """The patients' films, out of the count `units`, which writes each kind as a text."""
     unit: list[int] = []
     kinds: list[list[str]] = []
-    times: list[int] = []
-    size = np.zeros(patients["n"].size)
     for number, text in enumerate(patients["films"]):
-        of_patient, many = np.unique(str(text).split("|"), return_counts=True)
-        unit += [number] * many.size
-        kinds += [kind.split(" ") for kind in of_patient.tolist()]
-        times += many.tolist()
-        size[number] = many.sum()
-    propensity, side, called, truth, sampling = np.array(kinds, np.float64).reshape(-1, 5).T
-    units, within = np.array(unit, np.intp), np.array(times, np.float64)
+        of_patient = [kind.split(" ") for kind in str(text).split("|")]
+        unit += [number] * len(of_patient)
+        kinds += of_patient
+    propensity, side, called, truth, sampling, within = np.array(kinds, np.float64).reshape(-1, 6).T
+    units = np.array(unit, np.intp)
+    size = np.bincount(units, within, patients["n"].size).astype(np.float64)
     return Cells(
         look=np.searchsorted(days, patients["day"])[units],
         arm=side.astype(np.int8),

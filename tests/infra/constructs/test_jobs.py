@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from infra.declared.environment import load
+from infra.declared.platform import VerdictDaysJob
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -28,11 +29,21 @@ def start(file: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def with_days() -> Any:
+    """An environment with every job that there is."""
+    environment = load("dev")
+    jobs = environment.platform.jobs
+    assert jobs
+    counted = jobs.model_copy(update={"verdict_days": VerdictDaysJob(experiment="pneumonia_ab")})
+    platform = environment.platform.model_copy(update={"jobs": counted})
+    return environment.model_copy(update={"platform": platform})
+
+
 @pytest.fixture
 def tasks(app: Any, synthesize: Callable[[Any], Any]) -> list[Any]:
     from infra.stacks import PlatformStack
 
-    jobs = synthesize(PlatformStack(app, load("dev")))["resource"]["databricks_job"]
+    jobs = synthesize(PlatformStack(app, with_days()))["resource"]["databricks_job"]
     return [task["spark_python_task"] for job in jobs.values() for task in job["task"]]
 
 
@@ -41,6 +52,7 @@ def test_every_task_is_a_command_with_the_options_that_it_is_given(tasks: list[A
         "ml.ingest",
         "ml.train_keras",
         "ml.train_torch",
+        "ml.count_days",
     ]
     for task in tasks:
         module, *arguments = task["parameters"]
@@ -57,7 +69,7 @@ def test_every_parameter_of_a_task_is_one_of_its_job(
 ) -> None:
     from infra.stacks import PlatformStack
 
-    jobs = synthesize(PlatformStack(app, load("dev")))["resource"]["databricks_job"]
+    jobs = synthesize(PlatformStack(app, with_days()))["resource"]["databricks_job"]
     for name, job in jobs.items():
         known = {f"{{{{job.parameters.{it['name']}}}}}" for it in job["parameter"]}
         used = {

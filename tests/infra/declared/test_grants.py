@@ -126,6 +126,35 @@ def test_analysts_read_the_views_and_nothing_under_them(write: Write) -> None:
     assert grant.privileges == ("SELECT",)
 
 
+def test_the_job_that_counts_days_reads_what_it_counts_and_writes_beside_it(write: Write) -> None:
+    jobs = """
+[roles]
+trainers = [{ service_principal = "0a1b" }]
+[platform.jobs]
+repository = "https://github.com/organisation/project"
+branch = "main"
+node_type = "i3.xlarge"
+run_as = "0a1b"
+"""
+    days = '[platform.jobs.verdict_days]\nexperiment = "pneumonia_ab"'
+    payload = f"{CATALOG}.gold.payload"
+
+    def on(add: str) -> dict[str, tuple[str, ...]]:
+        environment = load(write(add=add))
+        grants = (
+            *platform_grants(environment),
+            *view_grants(environment, [], counted_from=[payload]),
+        )
+        return {grant.on.name: grant.privileges for grant in grants}
+
+    counted, not_counted = on(jobs + days), on(jobs)
+
+    assert counted[payload] == ("SELECT",)
+    assert counted[f"{CATALOG}.gold"] == ("CREATE_TABLE", "USE_SCHEMA")
+    assert counted[f"{CATALOG}.gold.prediction_feedback"] == ("SELECT",)
+    assert not {payload, f"{CATALOG}.gold"} & {*not_counted}
+
+
 def test_a_deployer_who_did_not_create_the_catalog_is_granted_nothing_on_it(write: Write) -> None:
     deployer = '[roles]\ndeployer = { service_principal = "someone" }\n'
 

@@ -1,6 +1,6 @@
--- One row per answer of a workspace's endpoint, with what its readers say as of a moment; readings
--- whose prediction is not in the log have one for each prediction. The log is gone through once.
--- Replayed requests named their arm: nothing was drawn for them.
+-- One row per answer of a workspace's endpoint, with what its readers and its context say as of a
+-- moment; readings whose prediction is not in the log by then have one for each prediction. The log
+-- is gone through once. Replayed requests named their arm: nothing was drawn for them.
 SELECT
   request_time,
   arm,
@@ -23,17 +23,17 @@ SELECT
   first_said_at,
   $chosen AS chosen,
   patient_key$subgroups
-FROM $answers AS answer
+FROM (
+$answers
+) AS answer
 LEFT JOIN $contexts AS context
   ON context.prediction_id = answer.prediction_id
-FULL OUTER JOIN (
+  AND context.recorded_at <= CAST(:as_of AS TIMESTAMP)
+$with_readings JOIN (
 $summary
 ) AS reading
   ON reading.prediction_id = CASE
     WHEN answer.answer_number = 1 AND answer.probability IS NOT NULL THEN answer.prediction_id
   END
 WHERE (client_request_id IS NULL OR client_request_id NOT LIKE '$replay%')
-  AND (
-    request_time >= CAST(:start AS TIMESTAMP) AND request_time <= CAST(:as_of AS TIMESTAMP)
-    OR request_time IS NULL
-  )
+  AND (request_time >= CAST(:start AS TIMESTAMP) OR request_time IS NULL)

@@ -39,7 +39,7 @@ SELECT
   CAST(
     FLOOR((UNIX_MILLIS(first_read_at) - UNIX_MILLIS(request_time)) / 3600000) AS BIGINT
   ) AS lag_hours,
-  patient_key$subgroups
+  patient_key$subgroups$further
 FROM (
   SELECT
     request_time,

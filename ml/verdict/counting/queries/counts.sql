@@ -61,15 +61,7 @@ FROM (
     -- two steps of the logit, on which calibration is judged, are counted together.
     CASE
       WHEN NOT (standing = 0 AND mature AND truth >= 0) THEN NULL
-      WHEN CAST(:steps AS DOUBLE) > 0 THEN ROUND(1 / (1 + EXP(-ROUND(
-        LN(
-          LEAST(GREATEST(probability, 1e-7), 1 - 1e-7)
-          / (1 - LEAST(GREATEST(probability, 1e-7), 1 - 1e-7))
-        ) * CAST(:steps AS DOUBLE)
-      ) / CAST(:steps AS DOUBLE))), 9)
-      WHEN LEAST(probability, 1 - probability) < 0.0001 THEN ROUND(probability, 10)
-      WHEN LEAST(probability, 1 - probability) < 0.01 THEN ROUND(probability, 8)
-      ELSE ROUND(probability, 6)
+$rounded
     END AS rounded,
     execution_duration_ms AS milliseconds,
     lag_hours AS hours,

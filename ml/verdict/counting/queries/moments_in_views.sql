@@ -1,21 +1,17 @@
--- When answers were asked for, and when something was last said of them.
+-- When requests were asked, readings were given, and what is known of films was written down.
 SELECT
   request_time,
-  decided_at,
-  COALESCE(readings, 0) AS readings,
-  sampling_probability,
+  CAST(NULL AS TIMESTAMP) AS decided_at,
+  0 AS readings,
+  CAST(NULL AS DOUBLE) AS sampling_probability,
   CAST(NULL AS DOUBLE) AS propensity
-FROM $answers AS answer
-FULL OUTER JOIN (
-  SELECT
-    prediction_id,
-    MAX(timestamp) AS decided_at,
-    COUNT(*) AS readings,
-    MIN(sampling_probability) AS sampling_probability
-  FROM $feedback
-  GROUP BY prediction_id
-) AS reading
-  ON reading.prediction_id = CASE
-    WHEN answer.answer_number = 1 AND answer.probability IS NOT NULL THEN answer.prediction_id
-  END
+FROM $requests
 WHERE client_request_id IS NULL OR client_request_id NOT LIKE '$replay%'
+UNION ALL
+SELECT
+  CAST(NULL AS TIMESTAMP), timestamp, 1, sampling_probability, CAST(NULL AS DOUBLE)
+FROM $feedback
+UNION ALL
+SELECT
+  CAST(NULL AS TIMESTAMP), recorded_at, 0, CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE)
+FROM $context

@@ -1,9 +1,10 @@
 -- The patients that are known, those that are alike counted together; `counted` says as what.
 -- `units`: by the day of the first mature film and by what became of all films. `patients by ...`:
--- by what became of the films that have one value of a column. A film is written as propensity,
--- side, call, truth and sampling probability with spaces between them, a patient's films with '|'
--- between them. `distances`: by how far one arm's probabilities are from the truths, in sum over
--- the patient's films, and by what these films weigh, both divided by the number of all.
+-- by what became of the films that have one value of a column. Films of one kind are written as
+-- propensity, side, call, truth, sampling probability and how many with spaces between them, a
+-- patient's kinds with '|' between them. `distances`: by how far one arm's probabilities are from
+-- the truths, in sum over the patient's films, and by what these films weigh, both divided by the
+-- number of all; in millionths, so that no order of adding them up shows.
 SELECT
   counted,
   day,
@@ -20,24 +21,23 @@ FROM (
     side,
     subgroup,
     CASE WHEN counted <> 'distances' THEN films END AS films,
-    CASE WHEN counted = 'distances' THEN weight END AS weight,
-    CASE WHEN counted = 'distances' THEN distance END AS distance
+    CASE WHEN counted = 'distances' THEN weight / 1e6 END AS weight,
+    CASE WHEN counted = 'distances' THEN ROUND(distance / 1e6, 4) END AS distance
   FROM (
     SELECT
-      CASE
-        WHEN GROUPING(of_side) = 0 THEN 'distances'$names
-        ELSE 'units'
-      END AS counted,
+      CASE WHEN GROUPING(of_side) = 1 THEN what WHEN what = 'units' THEN 'distances' END AS counted,
       of_side AS side,
-      COALESCE(CAST(NULL AS STRING)$values) AS subgroup,
+      subgroup,
       MIN(day) AS first_day,
-      ARRAY_JOIN(ARRAY_SORT(COLLECT_LIST(film)), '|') AS films,
-      ROUND(SUM(weight / size), 6) AS weight,
-      ROUND(SUM(weight * distance / size), 4) AS distance
+      ARRAY_JOIN(ARRAY_SORT(COLLECT_LIST(kind)), '|') AS films,
+      SUM(ROUND(1e6 * weight * times / size)) AS weight,
+      SUM(ROUND(1e6 * weight * distance / size)) AS distance
     FROM (
       SELECT
-        day,
+        what,
         patient_key,
+        subgroup,
+        day,
         side AS of_side,
         CONCAT_WS(
           ' ',
@@ -45,23 +45,26 @@ FROM (
           CAST(side AS STRING),
           CASE WHEN called THEN '1' ELSE '0' END,
           CAST(truth AS STRING),
-          CAST(sampling AS STRING)
-        ) AS film,
+          CAST(sampling AS STRING),
+          CAST(times AS STRING)
+        ) AS kind,
         CASE
           WHEN truth < 0 THEN 0
-          WHEN side = 1 THEN 2 * (1 - propensity) / sampling
-          ELSE 2 * propensity / sampling
+          WHEN side = 1 THEN 2 * (1 - propensity) / $sampling
+          ELSE 2 * propensity / $sampling
         END AS weight,
-        probability - truth AS distance,
-        COUNT(*) OVER (PARTITION BY patient_key) AS size$subgroups
-      FROM cases
-      WHERE standing = 0 AND mature AND patient_key IS NOT NULL
-    ) AS film
+        COALESCE(probabilities / 1e9 - truth * times, 0) AS distance,
+        times,
+        SUM(times) OVER (PARTITION BY what, patient_key, subgroup) AS size
+      FROM (
+$kinds
+      ) AS of_one_kind
+    ) AS weighed
     GROUP BY GROUPING SETS (
-      (patient_key),
-      (patient_key, of_side)$sets
+      (what, patient_key, subgroup),
+      (what, patient_key, subgroup, of_side)
     )
   ) AS patient
-  WHERE counted <> 'distances' OR weight > 0
+  WHERE counted <> 'distances' OR counted = 'distances' AND weight > 0
 ) AS alike
 GROUP BY counted, day, side, subgroup, films, weight, distance

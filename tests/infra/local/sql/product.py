@@ -86,6 +86,7 @@ class _Warehouse:
         self.asked: list[Asked] = []
 
     def execute(self, statement: str, **parameters: str) -> list[dict[str, str | None]]:
+        statement = statement.replace("system.serving.served_entities", ENTITIES)
         answer = self._execute(statement, parameters)
         if not statement.startswith("DESCRIBE"):
             self.asked.append(Asked(statement, parameters, answer))
@@ -124,6 +125,7 @@ def ask_everything(execute: Execute) -> list[Asked]:
     for name in ("minutes", "rollbacks"):
         warehouse.execute(_here_and_now(WATCH.query(name)))
     _ask_for_a_verdict(warehouse)
+    _ask_for_kept_days(warehouse)
     _ask_for_a_replay(warehouse)
     _ask_as_the_reading_room(warehouse)
     _ask_as_writers_do(warehouse)
@@ -162,11 +164,55 @@ def _ask_for_a_verdict(warehouse: Any) -> None:
             splits=splits,
             simulations_count=simulations,
         )
-        counted.extent(queries)
+        counted.extent(queries, AS_OF)
         values = queries.parameters(AS_OF, extent)
         counted.counts(queries, values)
         warehouse.execute(queries.cases, **used(queries.cases, values))
         counted.logged(queries, ["film-1", "film-4", "film-99"])
+
+
+def _ask_for_kept_days(warehouse: Any) -> None:
+    """What says which days are to be counted, what is counted of them, and their sum."""
+    from ml.verdict.counting.day_queries import DayQueries, Days
+    from ml.verdict.counting.queries import (
+        MOST_SCORES,
+        Extent,
+        Queries,
+        filled_in,
+        of_a_workspace,
+        used,
+    )
+
+    some = Days.of([(START.date() - datetime.date(1970, 1, 1)).days + day for day in (0, 2)])
+    many = Extent(readings=MOST_SCORES + 1, samplings=2, propensities=2)
+    for known, splits, extent in ((SUBGROUPS, _SPLITS, Extent()), ((), _SPLITS[:1], many)):
+        experiment = EXPERIMENT.model_copy(update={"subgroups": known})
+        relations = of_a_workspace(ANALYSIS, known)
+        queries = Queries(rows=relations, experiment=experiment, splits=splits)
+        sql = DayQueries(analysis=ANALYSIS, queries=queries)
+        values = {
+            **queries.parameters(AS_OF, extent),
+            **some.parameters,
+            **sql.named_parameters(some, some, some),
+            "experiment": experiment.name,
+        }
+        for statement in (
+            filled_in("days_known", days=sql.table, unknown="6"),
+            sql.there,
+            sql.named(some, some, some),
+            sql.named(Days(()), Days(()), Days(())),
+            sql.cells(some),
+            sql.read(some),
+            sql.counts,
+            sql.units,
+            dataclasses.replace(
+                queries,
+                rows=dataclasses.replace(
+                    relations, moments=filled_in("moments_of_readings", feedback=ANALYSIS.feedback)
+                ),
+            ).extent,
+        ):
+            warehouse.execute(statement, **used(statement, values))
 
 
 def _ask_for_a_replay(warehouse: Any) -> None:

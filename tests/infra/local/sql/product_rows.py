@@ -23,6 +23,7 @@ from ml.contract.tables import (
     VERDICTS,
     Table,
 )
+from ml.verdict.counting.day_queries import KEPT, MARKS
 from ml.verdict.counting.rows import COLUMNS
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def tables() -> Iterator[tuple[str, str]]:
     yield ANALYSIS.feedback, _rows(_columns(PREDICTION_FEEDBACK), _readings())
     yield ANALYSIS.context, _rows(_columns(PREDICTION_CONTEXT), _contexts())
     yield FILMS.full_name(CATALOG), _rows(_columns(FILMS), _films())
+    yield ANALYSIS.full_name("verdict_days"), _rows({**MARKS, **KEPT}, list(_kept()))
     yield USAGE, _rows(_USED, _used())
     yield (
         REFERENCE_DISTRIBUTIONS.full_name(CATALOG),
@@ -376,6 +378,42 @@ def _films() -> list[dict[str, Any]]:
         {"image_id": "a", "label": "NORMAL", "dataset_split": "train", "width": 28},
         {"image_id": "b", "label": "PNEUMONIA", "patient_key": "b" * 16, "volume_path": "/Volumes"},
     ]
+
+
+def _kept() -> Iterator[dict[str, Any]]:
+    """Cells of days that were counted, and what is known of those days."""
+    day = (START.date() - datetime.date(1970, 1, 1)).days
+    of_a_cell = list(KEPT)
+    sums = of_a_cell[of_a_cell.index("n") + 1 : of_a_cell.index("mature")]
+    zeros = {**dict.fromkeys(sums, 0), "experiment": EXPERIMENT.name}
+    film = {"propensity": 0.5, "called": True, "truth": 1, "sampling": 0.25}
+    for side, slice_, n in ((0, day, 3), (1, day, 2), (0, day + 1, 1), (1, day + 59, 4)):
+        for mature in (True, False) if slice_ > day else (False,):
+            cell = {**zeros, "slice": slice_, "side": side, "n": n, "mature": mature}
+            yield {**cell, "counted": "standings", "standing": 6 if n == 1 else 0, "truth": 1}
+            yield {**cell, **film, "counted": "films", "day": slice_, "keyed": n > 1}
+            for patient in ("f" * n, "e"):
+                known = {**cell, **film, "day": slice_, "patient_key": patient}
+                yield {**known, "counted": "units", "probability": 0.9 - n / 7}
+                yield {**known, "counted": "patients by site", "subgroup": "north"[: 5 * (n % 2)]}
+            yield {**cell, **film, "counted": "subgroup site", "subgroup": "north"}
+            for probability in (0.00001234567, 0.0043219876, 0.87654321):
+                yield {**cell, **film, "counted": "scores", "probability": probability}
+        cell = {**zeros, "slice": slice_, "side": side, "n": n}
+        yield {**cell, "counted": "requests", "day": slice_, "propensity": 0.5, "failures": 1}
+        yield {**cell, "counted": "latencies", "milliseconds": 20 + n}
+        yield {**cell, "counted": "lags", "hours": n}
+        yield {**cell, "counted": "readings", "said_pneumonia": n, "said_normal": 1}
+        yield {**cell, "counted": "subgroup_requests site", "subgroup": "north", "propensity": 0.5}
+        known = {"experiment": EXPERIMENT.name, "slice": slice_}
+        yield {**known, "counted": "known requests", "n": 10 * n, "digest": "ab12"}
+    for name in ("film-1", "film-4", "film-10"):
+        known = {"experiment": EXPERIMENT.name, "slice": day, "counted": "known prediction"}
+        yield {**known, "prediction_id": name}
+    named = {"prediction_id": "film-4", "databricks_request_id": "request-4"}
+    yield {**known, **named, "counted": "known request"}
+    yield {"experiment": EXPERIMENT.name, "counted": "known until", "n": 1_770_000_000}
+    yield {"experiment": "another", "counted": "known until", "n": 1}
 
 
 def _logged() -> Iterator[dict[str, Any]]:

@@ -187,9 +187,10 @@ def same(bed: ABTestBed, trial: Any, folder: Path, asked: list[Asked], said: lis
     views = WorkspaceViews(
         Warehouse(bed.workspace.sdk(), bed.workspace.warehouse_id), bed.analysis, ()
     )
-    file = ParquetFile(write_file(folder, asked, said), ())
-    moments = [None] if min(it.minute for it in asked) > 2 * 24 * 60 else [None, AS_OF]
-    for as_of in moments:
+    by_then = [it for it in asked if it.minute <= 2 * 24 * 60]
+    # A file of what had been asked by then: of several answers to one id, another one is the last.
+    for as_of, known in [(None, asked), (AS_OF, by_then)] if by_then else [(None, asked)]:
+        file = ParquetFile(write_file(folder, known, said), ())
         assert counted(views, trial, as_of) == counted(file, trial, as_of)
 
 

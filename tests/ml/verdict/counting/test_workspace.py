@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -96,8 +97,6 @@ def views(bed: ABTestBed):
 
 
 def test_a_workspace_and_a_file_with_the_same_rows_count_the_same(views, log, experiment):
-    import datetime
-
     from infra.declared.experiment import load, splits
     from ml.compare import decide
 
@@ -125,8 +124,6 @@ def test_a_subgroup_must_be_a_column_of_the_view(views):
 
 def test_patients_and_subgroups_come_from_the_contexts(ab_test: ABTestBed, log, experiment) -> None:
     """The same from a file that has them as columns."""
-    import datetime
-
     from infra.declared.experiment import load, splits
     from ml.compare import decide
     from ml.workspace.warehouse import Warehouse
@@ -213,6 +210,41 @@ def test_the_command_finds_the_views_of_an_environment(
     assert decision.numbers["champion"]["requests"] == 21
     verified = [str(trial), "--environment", str(file), "--verify", str(output / "decision.json")]
     assert main(verified) == 0
+
+
+def test_what_became_known_after_a_decision_does_not_change_what_is_made_again(
+    ab_test: ABTestBed, experiment
+) -> None:
+    """A context that is written later, a reading, and an answer to an id that had one."""
+    from infra.declared.experiment import load, splits
+    from ml.compare import decide
+    from ml.contract.decision import differences
+    from ml.workspace.warehouse import Warehouse
+
+    for number in range(12):
+        arm, probability = (CHAMPION, CHALLENGER)[number % 2], (0.9, 0.25)[number % 3 == 0]
+        ab_test.answer(arm, probability, id=f"film-{number}", minutes=number)
+        ab_test.judge(f"film-{number}", "PNEUMONIA", minutes=number + 60)
+    ab_test.create_views()
+    trial = load(experiment(maturity=0, subgroups='["site"]'))
+    warehouse = Warehouse(ab_test.workspace.sdk(), ab_test.workspace.warehouse_id)
+
+    def made(as_of=None):
+        views = WorkspaceViews(warehouse, ab_test.analysis, trial.subgroups)
+        return decide(trial, splits(trial), views, as_of=as_of, environment=None).decision
+
+    before = made()
+    later = before.as_of + datetime.timedelta(days=1)
+    for number in range(6):
+        ab_test.describe(
+            f"film-{number}", patient_key="a" * 64, site="north", recorded_at=later.isoformat()
+        )
+    ab_test.judge("film-1", "NORMAL", reader="reader-2", minutes=24 * 60)
+    ab_test.answer(CHAMPION, 0.125, id="film-3", minutes=24 * 60)
+
+    assert differences(before, made(before.as_of)) == []
+    assert {*before.numbers["subgroups"]["site"]} == {""}
+    assert {*made().numbers["subgroups"]["site"]} == {"", "north"}
 
 
 def test_replayed_requests_are_not_of_the_test(ab_test: ABTestBed, experiment) -> None:
