@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from ml.contract.errors import InvalidData, UserError
 from ml.contract.task import TableInput
+from ml.data.by_duckdb import exactly, offline
 from ml.data.text_file import NotText, sheet_in
 from ml.prediction.asking import OfRows
 
@@ -87,7 +88,7 @@ def _of_parquet(file: Path) -> tuple[list[str], Iterator[Mapping[str, Any]]]:
     import duckdb
 
     try:
-        read = duckdb.connect().from_parquet(str(file))
+        read = offline().from_parquet(exactly(file))
         names, rows = list(read.columns), read.fetchall()
     except duckdb.Error as error:
         first = str(error).splitlines()[0]

@@ -2,7 +2,6 @@
 DuckDB, into whose SQL sqlglot translates the statements."""
 
 import hashlib
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ml.contract.errors import UserError
 from ml.contract.task import PNEUMONIA, Task
+from ml.data.by_duckdb import exactly, offline, text_of
 from ml.verdict.counting.counts import Counted, by_name, texts
 from ml.verdict.counting.queries import Queries, of_a_file, used
 from ml.verdict.counting.rows import assumed, missing, projection, refuse_subgroups
@@ -25,13 +25,6 @@ LABELLED: Final = "labelled"
 
 _MEMORY: Final = "1GB"
 """What DuckDB may hold before it writes to disk; the rest of the process needs its share too."""
-
-_OFFLINE: Final[dict[str, str | bool | int | float | list[str]]] = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "allow_community_extensions": "false",
-}
-"""Whatever a file turns out to be, nothing is fetched to read it."""
 
 _UNKNOWN: Final = """
 SELECT CAST(ground_truth AS VARCHAR) AS said, count(*) AS rows FROM logged_rows
@@ -59,6 +52,7 @@ _OTHERS: Final = (
 """How files begin that are given by mistake, and what to say of them."""
 
 _DATABASES: Final = (".duckdb", ".ddb", ".db")
+_NOT_PARQUET: Final = ("No magic bytes", "too small to be a Parquet file")
 _UNFINISHED: Final = {
     "_temporary": "Spark has not finished writing it",
     "_delta_log": "it is a Delta table, whose files may hold rows that were deleted",
@@ -94,11 +88,9 @@ class LabelledFile(ABC):
     """Labelled rows in a file. Raises UserError."""
 
     def __init__(self, file: Path, subgroups: Sequence[str], task: Task = PNEUMONIA) -> None:
-        import duckdb
-
         refuse_subgroups(subgroups)
         self._file = file
-        self._connection = duckdb.connect(config=_OFFLINE)
+        self._connection = offline()
         self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.execute(f"SET memory_limit = '{_MEMORY}'")
         self._place = ""
@@ -190,7 +182,15 @@ class ParquetFile(LabelledFile):
     """Labelled rows in a Parquet file."""
 
     def _opened(self, connection: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyRelation":
-        return connection.read_parquet(_exactly(str(self._file)))
+        return connection.read_parquet(exactly(self._file))
+
+    def _explanation(self, reason: str) -> str:
+        if any(it in reason for it in _NOT_PARQUET):
+            return (
+                "is no Parquet file, or not all of one. --data takes a Parquet or a DuckDB file, "
+                "or a folder of Parquet parts."
+            )
+        return super()._explanation(reason)
 
 
 class ParquetParts(LabelledFile):
@@ -216,7 +216,7 @@ class ParquetParts(LabelledFile):
                 "file, or a folder of Parquet parts."
             )
         return connection.read_parquet(
-            [_exactly(str(part)) for part in self._parts],
+            [exactly(part) for part in self._parts],
             union_by_name=True,
             hive_partitioning=any("=" in it.parent.name for it in self._parts),
         )
@@ -248,7 +248,7 @@ class DuckDBFile(LabelledFile):
                 "because a process still writes to it, or has crashed. Let it end, or open the "
                 "file once more for writing and run CHECKPOINT; then compare."
             )
-        connection.execute(f"ATTACH {_text(str(self._file))} AS given (READ_ONLY)")
+        connection.execute(f"ATTACH {_text(text_of(self._file))} AS given (READ_ONLY)")
         connection.execute("SET enable_external_access = false")
         schema, name = self._found(connection)
         self._place = f"{schema}.{name} has "
@@ -303,11 +303,6 @@ def _in_duckdb(statement: str) -> str:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0]
-
-
-def _exactly(path: str) -> str:
-    """The path to DuckDB, which would take some characters for a pattern."""
-    return re.sub(r"([*?\[])", r"[\1]", path)
 
 
 def _name(identifier: str) -> str:

@@ -40,7 +40,7 @@ def test_an_empty_cell_is_sent_as_not_known(tmp_path: Path) -> None:
 def test_parquet_gives_the_same_rows(tmp_path: Path) -> None:
     import duckdb
 
-    file = tmp_path / "rows.parquet"
+    file = tmp_path / "rows [1].parquet"
     duckdb.sql("SELECT 's1' AS sample, 61 AS age, '3b' AS ward").write_parquet(str(file))
     (row,) = rows_in(file, INPUT)
 

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -14,9 +14,6 @@ import pytest
 from ml.contract.errors import UserError
 from ml.verdict.counting.labelled_file import labelled_file
 from tests.ml.verdict.log import CHALLENGER, CHAMPION
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PLAIN = "CREATE TABLE labelled AS SELECT * FROM '{parquet}'"
 
@@ -184,6 +181,21 @@ class TestARefusalNamesTheFileWhatIsMissingAndTheWayOut:
         file.write_bytes(content)
 
         assert "no DuckDB database, whatever its name says" in self.refused(file)
+
+    @pytest.mark.parametrize("content", [b"", b"prediction_id,arm\n", b"x" * 5000])
+    def test_where_it_is_no_parquet(self, tmp_path, content):
+        file = tmp_path / "rows.csv"
+        file.write_bytes(content)
+
+        assert "is no Parquet file, or not all of one. --data takes" in self.refused(file)
+
+    @pytest.mark.parametrize("suffix", [b".parquet", b".duckdb"])
+    def test_where_duckdb_cannot_open_its_name(self, tmp_path, suffix):
+        file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/r\xf6ntgen" + suffix))
+        file.write_bytes(b"x")
+
+        with pytest.raises(UserError, match=r"r\\xf6ntgen.*the name is not UTF-8.*Rename it"):
+            labelled_file(file, ())
 
     def test_where_it_is_not_there(self, tmp_path):
         assert "a Parquet or a DuckDB file" in self.refused(tmp_path / "none.duckdb")
