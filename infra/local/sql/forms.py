@@ -77,13 +77,9 @@ def covered() -> frozenset[str]:
 
 def refuse_uncovered(statement: exp.Expr, forms: frozenset[str]) -> None:
     """Raises StatementError for the innermost part of a typed statement with another form."""
-    change = not isinstance(statement, exp.Query)
-    # What a table or a view is made of is a query like any other.
-    defined = isinstance(statement, exp.Create)
     # From the inside: what holds a strange part is itself strange.
     for node in reversed(list(statement.walk())):
-        if change and not (defined and node.find_ancestor(exp.Query)):
-            # The types of its operands are not all known.
+        if _is_frame(node, statement):
             if isinstance(node, exp.Func) and _name(node) not in _covered_names(forms):
                 raise not_emulated(f"The function `{_name(node).lower()}`")
             continue
@@ -95,6 +91,21 @@ def refuse_uncovered(statement: exp.Expr, forms: frozenset[str]) -> None:
 
 
 _SHOWN: Final = 100
+_CHANGES: Final = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
+_FRAME: Final = (*_CHANGES, exp.Whens, exp.When, exp.Schema, exp.Table, exp.Tuple, exp.Star)
+
+
+def _is_frame(node: exp.Expr, statement: exp.Expr) -> bool:
+    """Whether a node only says what is changed or defined: no query, no value, no condition.
+
+    Spark without Delta can judge no UPDATE, DELETE and MERGE, but it can what they hold.
+    """
+    if isinstance(node, exp.Query) or node.find_ancestor(exp.Query) is not None:
+        return False
+    if not isinstance(statement, _CHANGES):
+        return True
+    assigned = isinstance(node, exp.EQ) and isinstance(node.parent, exp.Update)
+    return assigned or isinstance(node, _FRAME)
 
 
 @lru_cache(maxsize=4)

@@ -17,7 +17,7 @@ from infra.local.sql.errors import StatementError
 from infra.local.sql.json_text import json_type
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 # It warns of what it cannot resolve; the engine answers for those.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -53,8 +53,10 @@ def infer_types(statement: exp.Expr, columns: Columns) -> None:
         found = by_name.get(column.name.lower())
         if found is not None and (column.type is None or column.type.is_type(exp.DType.UNKNOWN)):
             column.type = found
+    if isinstance(statement, exp.Update | exp.Delete | exp.Merge):
+        _infer_change(statement, schema)
     if not isinstance(statement, exp.Query):
-        # The parts of UPDATE, DELETE and MERGE that are in no query.
+        # The parts that are in no query, such as those of VALUES.
         for node in statement.find_all(exp.Condition):
             if node.type is None and node.parent_select is None:
                 annotate_types(
@@ -170,6 +172,36 @@ def _infer(query: exp.Query, schema: MappingSchema) -> None:
             field = originals.get(id(node.expression))
             if field is not None and isinstance(field.parent, exp.Column):
                 field.parent.type = node.type
+
+
+def _infer_change(change: exp.Update | exp.Delete | exp.Merge, schema: MappingSchema) -> None:
+    """The values and conditions of a change have the types that a query of its tables gives."""
+    parts = list(_parts_of(change))
+    query = exp.select(*(part.copy() for part in parts)).from_(change.this.copy())
+    if using := change.args.get("using"):
+        query = query.join(using.copy(), on="TRUE")
+    _infer(query, schema)
+    for part, selected in zip(parts, query.expressions, strict=True):
+        for node, typed in zip(part.walk(), selected.walk(), strict=True):
+            if not isinstance(node, exp.Query) and typed.type is not None:
+                node.type = typed.type
+
+
+def _parts_of(change: exp.Expr) -> Iterator[exp.Expr]:
+    """The values and the conditions of UPDATE, DELETE and MERGE."""
+    if (where := change.args.get("where")) is not None:
+        yield where.this
+    match change:
+        case exp.Update():
+            yield from (it.expression for it in change.expressions if isinstance(it, exp.EQ))
+        case exp.Insert(expression=exp.Tuple() as values):
+            yield from values.expressions
+        case exp.Merge():
+            yield change.args["on"]
+            for when in change.args["whens"].expressions:
+                if (condition := when.args.get("condition")) is not None:
+                    yield condition
+                yield from _parts_of(when.args["then"])
 
 
 def _schema(columns: Columns) -> MappingSchema:

@@ -9,7 +9,7 @@ SELECT
   split_by,
   part,
   MAX(observed_in_all) AS observed,
-  SUM((share - expected) * ln(share / expected)) AS psi
+  ROUND(SUM((share - expected) * ln(share / expected)), 6) AS psi
 FROM (
   SELECT
     binned.arm,

@@ -38,7 +38,7 @@ def main() -> None:
         browser = stack.enter_context(sync_playwright()).chromium.launch(
             executable_path=executable()
         )
-        page = browser.new_page(viewport={"width": 1000, "height": 680})
+        page = browser.new_page(viewport={"width": 1080, "height": 680})
         page.goto(workspace.host + path_with_key(workspace.token))
         page.screenshot(path=PICTURE)
         browser.close()
