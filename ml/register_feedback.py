@@ -31,6 +31,7 @@ MODULES: Final = (
     "contract/tables.py",
     "contract/task.py",
     "contract/tasks/pneumonia.toml",
+    "contract/toml_file.py",
     "feedback/__init__.py",
     "feedback/book.py",
     "feedback/reading.py",
