@@ -98,8 +98,18 @@ def count(rows: Rows, queries: Queries, as_of: datetime | None) -> Counts:
     Raises UserError where there is no row, or one that cannot be judged.
     """
     extent = Extent(
-        **{name: int(values[0]) for name, values in rows.extent(queries, as_of).items()}
+        # The last moment of no row is none.
+        **{
+            name: 0 if values[0] in (None, np.ma.masked) else int(values[0])
+            for name, values in rows.extent(queries, as_of).items()
+        }
     )
+    if not extent.observations and as_of is not None:
+        raise UserError(
+            f"{_named(rows)}: no row from {queries.experiment.start.isoformat()}, when the "
+            f"experiment {queries.experiment.name} starts, to {as_of.isoformat()}. Give a later "
+            "--as-of, or none."
+        )
     if not extent.observations:
         raise UserError(
             f"{_named(rows)}: no row since {queries.experiment.start.isoformat()}, when the "

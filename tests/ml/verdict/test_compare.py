@@ -203,7 +203,7 @@ class TestRefusals:
         ended = run_main("ml.compare", experiment(), "--data", file)
 
         assert ended.status == 1
-        assert "rows.parquet: cannot be read as labelled rows" in ended.err
+        assert "rows.parquet: is no Parquet file, or not all of one" in ended.err
         assert "Traceback" not in ended.err
 
     @pytest.mark.programs

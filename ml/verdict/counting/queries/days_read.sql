@@ -21,7 +21,7 @@ WHERE request_time <= CAST(:as_of AS TIMESTAMP)$days
   AND status_code = 200
   AND client_request_id IS NOT NULL
   AND databricks_request_id IN (
-    SELECT REGEXP_EXTRACT(prediction_id, '^([^#]+)', 1)
+    SELECT REGEXP_EXTRACT(prediction_id, '^(.+?)(#|$$)', 1)
     FROM $feedback
     WHERE timestamp <= CAST(:as_of AS TIMESTAMP)
   )

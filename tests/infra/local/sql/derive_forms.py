@@ -14,7 +14,7 @@ from pathlib import Path
 
 from infra.local.lake import Lake
 from infra.local.sql.dialect import Translator
-from infra.local.sql.engine import Statement
+from infra.local.sql.engine import Result, Statement
 from infra.local.sql.forms import FILE
 from tests.infra.local.sql import product, questions
 from tests.infra.local.sql.comparing import ask, ask_product, open_engine
@@ -53,9 +53,20 @@ def judge(chosen: list[str]) -> list[Judged]:
                 seen.clear()
                 engine.execute(Statement(text=query))
                 judged.append((questions.Question(query), "equal", "", frozenset(seen)))
-            seen.clear()
+            # By statement: what one of them may not use keeps no other from what it uses.
+            forms: dict[str, frozenset[str]] = {}
+            execute = engine.execute
+
+            def noting(statement: Statement) -> Result:
+                seen.clear()
+                try:
+                    return execute(statement)
+                finally:
+                    forms[statement.text] = frozenset(seen)
+
+            engine.execute = noting  # type: ignore[method-assign]
             judged += [
-                (question, outcome, said, frozenset(seen))
+                (question, outcome, said, forms[question.asked])
                 for question, (outcome, said) in ask_product(engine)
             ]
         finally:

@@ -56,6 +56,22 @@ _SPLITS: Final = (
     ),
 )
 
+_ANSWERS_OF_OTHER_TASKS: Final[tuple[tuple[tuple[str | int, ...], int, str], ...]] = (
+    ((), 1, "[0.25, 0.5]"),
+    ((1,), 2, "[[0.75, 0.25], [0.5, 0.5]]"),
+    (("p",), 1, '[{"p": 0.25}, {"p": null}]'),
+    (("scores", 1), 2, '[{"scores": [0.75, 0.25]}, {"scores": [0.5, 0.5]}]'),
+)
+"""Where the probability is in an answer, of how many values, and the answers to two inputs."""
+_REQUESTS_OF_OTHER_TASKS: Final = (
+    "(SELECT 'request-1' AS databricks_request_id, CAST(NULL AS STRING) AS client_request_id, "
+    "TIMESTAMP '2026-01-02 03:04:05' AS request_time, 200 AS status_code, 'e' AS endpoint_name, "
+    "'arm-1' AS arm, 'm' AS model_name, 1 AS model_version, CAST(5 AS BIGINT) AS "
+    "execution_duration_ms, '{\"predictions\": $answers}' AS response UNION ALL SELECT "
+    "'request-2', 'film-2', TIMESTAMP '2026-01-02 03:04:06', 400, 'e', 'arm-1', 'm', 1, "
+    "CAST(7 AS BIGINT), CAST(NULL AS STRING))"
+)
+
 Parameters = dict[str, str]
 Execute = Callable[[str, Parameters], "Answer"]
 
@@ -116,6 +132,11 @@ def ask_everything(execute: Execute) -> list[Asked]:
     warehouse: Any = _Warehouse(execute)
     for view in (*VIEWS, *WATCHED):
         warehouse.execute(f"SELECT * FROM {ANALYSIS.full_name(view.name)}")
+    for path, values, answers in _ANSWERS_OF_OTHER_TASKS:
+        task = dataclasses.replace(ANALYSIS.task, probability=path, values=values)
+        query = dataclasses.replace(ANALYSIS, task=task).query("answers")
+        requests = Template(_REQUESTS_OF_OTHER_TASKS).substitute(answers=answers)
+        warehouse.execute(query.replace(ANALYSIS.full_name("requests"), requests))
     for alert in WATCH.alerts:
         warehouse.execute(alert.query)
     for file in sorted(_DASHBOARDS.glob("*.sql")):
