@@ -25,6 +25,8 @@ LIBRARY = "infra.constructs.library"
 RENAMED = {LIBRARY: PACKAGE, "infra": PACKAGE, "ml": PACKAGE}
 """Beginnings of the names of modules; the first that fits. `infra` and `ml` have no room of the
 same name."""
+DATA = ("ml/contract/tasks/*.toml",)
+"""Files that modules of the wheel read beside themselves."""
 MADE = (1980, 1, 1, 0, 0, 0)
 """So that the same source gives the same bytes."""
 
@@ -40,6 +42,7 @@ def build_wheel(
     info = f"{name}.dist-info"
     files = {
         **{place: text.encode() for place, text in sorted(modules().items())},
+        **dict(data()),
         f"{PACKAGE}/py.typed": b"",
         f"{info}/licenses/LICENSE": (ROOT / "LICENSE").read_bytes(),
         f"{info}/METADATA": metadata(project).encode(),
@@ -80,6 +83,14 @@ def modules() -> dict[str, str]:
         parents = module.split(".")[:-1]
         waiting += [".".join(parents[:length]) for length in range(2, len(parents) + 1)]
     return found
+
+
+def data() -> Iterator[tuple[str, bytes]]:
+    """The place in the wheel and the content of each file that is no module."""
+    for pattern in DATA:
+        for file in sorted(ROOT.glob(pattern)):
+            room, _, rest = file.relative_to(ROOT).as_posix().partition("/")
+            yield f"{RENAMED[room]}/{rest}", file.read_bytes()
 
 
 def source(module: str) -> Path:
