@@ -2,7 +2,8 @@
 tasks of this repository at a Git reference."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from cdktf_cdktf_provider_databricks.job import (
     Job,
@@ -38,6 +39,10 @@ _MOST_IN_THE_SHADOW = "10000"
 _EVERY_TASK = ("databricks-sdk", "pydantic", "rich")
 
 
+_ENVIRONMENT = ("--environment", "{{job.parameters.environment}}")
+_REGISTRY = ("--registry", "databricks-uc")
+
+
 class IngestionJob(Construct):
     """`python -m ml.ingest`: idempotent, so that a retry finishes what was interrupted."""
 
@@ -49,27 +54,18 @@ class IngestionJob(Construct):
         jobs: platform.Jobs,
     ) -> None:
         super().__init__(scope, id)
-        self.resource = _job(
+        self.resource = _command(
             self,
             environment,
             jobs,
             jobs.ingestion,
-            name=f"Ingest chest X-rays ({environment.name})",
-            parameters={"environment": environment.name, "source": jobs.ingestion.source},
-            tasks=[
-                _task(
-                    "ingest",
-                    jobs.ingestion,
-                    "ml.ingest",
-                    "--environment",
-                    "{{job.parameters.environment}}",
-                    "--data",
-                    "{{job.parameters.source}}",
-                    packages=requirements.pinned(
-                        (*_EVERY_TASK, "pillow", "pydicom", "python-gdcm")
-                    ),
-                )
-            ],
+            "ml.ingest",
+            *_ENVIRONMENT,
+            "--data",
+            "{{job.parameters.source}}",
+            name="Ingest chest X-rays",
+            parameters={"source": jobs.ingestion.source},
+            packages=("pillow", "pydicom", "python-gdcm"),
         )
 
 
@@ -87,14 +83,7 @@ class RetrainingJob(Construct):
         jobs: platform.Jobs,
     ) -> None:
         super().__init__(scope, id)
-        arguments = (
-            "--environment",
-            "{{job.parameters.environment}}",
-            "--data",
-            "{{job.parameters.environment}}",
-            "--registry",
-            "databricks-uc",
-        )
+        arguments = (*_ENVIRONMENT, "--data", "{{job.parameters.environment}}", *_REGISTRY)
         packages = requirements.pinned(_EVERY_TASK, groups=["ml"])
         self.resource = _job(
             self,
@@ -131,25 +120,16 @@ class MonitoringJob(Construct):
         jobs: platform.Jobs,
     ) -> None:
         super().__init__(scope, id)
-        self.resource = _job(
+        self.resource = _command(
             self,
             environment,
             jobs,
             jobs.monitoring,
-            name=f"Measure what is asked ({environment.name})",
-            parameters={"environment": environment.name},
-            tasks=[
-                _task(
-                    "monitor",
-                    jobs.monitoring,
-                    "ml.monitor",
-                    "--environment",
-                    "{{job.parameters.environment}}",
-                    "--registry",
-                    "databricks-uc",
-                    packages=requirements.pinned((*_EVERY_TASK, "mlflow")),
-                )
-            ],
+            "ml.monitor",
+            *_ENVIRONMENT,
+            *_REGISTRY,
+            name="Measure what is asked",
+            packages=("mlflow",),
         )
 
 
@@ -166,28 +146,20 @@ class ShadowJob(Construct):
         shadow: platform.ShadowJob,
     ) -> None:
         super().__init__(scope, id)
-        self.resource = _job(
+        self.resource = _command(
             self,
             environment,
             jobs,
             shadow,
-            name=f"Ask the challenger in the shadow ({environment.name})",
-            parameters={"environment": environment.name, "experiment": shadow.experiment},
-            tasks=[
-                _task(
-                    "shadow",
-                    shadow,
-                    "ml.shadow",
-                    "{{job.parameters.experiment}}",
-                    "--environment",
-                    "{{job.parameters.environment}}",
-                    "--per-minute",
-                    str(shadow.per_minute),
-                    "--most",
-                    _MOST_IN_THE_SHADOW,
-                    packages=requirements.pinned(_EVERY_TASK),
-                )
-            ],
+            "ml.shadow",
+            "{{job.parameters.experiment}}",
+            *_ENVIRONMENT,
+            "--per-minute",
+            str(shadow.per_minute),
+            "--most",
+            _MOST_IN_THE_SHADOW,
+            name="Ask the challenger in the shadow",
+            parameters={"experiment": shadow.experiment},
         )
 
 
@@ -203,25 +175,49 @@ class VerdictDaysJob(Construct):
         job: platform.VerdictDaysJob,
     ) -> None:
         super().__init__(scope, id)
-        self.resource = _job(
+        self.resource = _command(
             self,
             environment,
             jobs,
             job,
-            name=f"Count the days of a verdict ({environment.name})",
-            parameters={"environment": environment.name, "experiment": job.experiment},
-            tasks=[
-                _task(
-                    "count_days",
-                    job,
-                    "ml.count_days",
-                    "{{job.parameters.experiment}}",
-                    "--environment",
-                    "{{job.parameters.environment}}",
-                    packages=requirements.pinned((*_EVERY_TASK, "numpy", "sqlglot")),
-                )
-            ],
+            "ml.count_days",
+            "{{job.parameters.experiment}}",
+            *_ENVIRONMENT,
+            name="Count the days of a verdict",
+            parameters={"experiment": job.experiment},
+            packages=("numpy", "sqlglot"),
         )
+
+
+def _command(
+    scope: Construct,
+    environment: Environment,
+    jobs: platform.Jobs,
+    job: platform.Job,
+    module: str,
+    *arguments: str,
+    name: str,
+    parameters: Mapping[str, str] = MappingProxyType({}),
+    packages: tuple[str, ...] = (),
+) -> Job:
+    """A job of one command; the environment is a parameter of each."""
+    return _job(
+        scope,
+        environment,
+        jobs,
+        job,
+        name=f"{name} ({environment.name})",
+        parameters={"environment": environment.name, **parameters},
+        tasks=[
+            _task(
+                module.removeprefix("ml."),
+                job,
+                module,
+                *arguments,
+                packages=requirements.pinned((*_EVERY_TASK, *packages)),
+            )
+        ],
+    )
 
 
 def _job(
