@@ -6,6 +6,7 @@ Source: https://www.quartz-scheduler.org/api/2.3.0/org/quartz/CronExpression.htm
 from __future__ import annotations
 
 import datetime
+import functools
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,6 +44,7 @@ class Schedule:
     years: frozenset[int]
 
     @classmethod
+    @functools.lru_cache(maxsize=256)  # the watchman asks every second
     def parse(cls, expression: str) -> Schedule:
         """Raises ValueError in words for whoever wrote the expression; L, W and # are not known."""
         fields = expression.split()
