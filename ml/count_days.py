@@ -9,7 +9,9 @@ from ml.contract.errors import UserError
 from ml.terminal.command import (
     Options,
     add_environment_option,
+    add_experiment_argument,
     add_test_option,
+    add_warehouse_option,
     moment,
     run,
 )
@@ -30,18 +32,10 @@ def options() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "experiment",
-        metavar="EXPERIMENT",
-        help="a file in infra/experiments by its name, or a path to one",
-    )
+    add_experiment_argument(parser)
     add_environment_option(parser, "whose workspace has the rows")
     add_test_option(parser)
-    parser.add_argument(
-        "--warehouse",
-        metavar="NAME",
-        help="name or id of the SQL warehouse. Default: the environment's",
-    )
+    add_warehouse_option(parser)
     parser.add_argument(
         "--as-of",
         type=moment,

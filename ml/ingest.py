@@ -15,7 +15,13 @@ from rich.progress import TaskProgressColumn
 
 from ml.contract.errors import UserError
 from ml.ingestion.refusal import Category, Refusal
-from ml.terminal.command import Options, add_any_modality_option, add_environment_option, run
+from ml.terminal.command import (
+    Options,
+    add_any_modality_option,
+    add_environment_option,
+    add_warehouse_option,
+    run,
+)
 from ml.terminal.progress import bar
 
 if TYPE_CHECKING:
@@ -73,11 +79,7 @@ def _options() -> argparse.ArgumentParser:
         "are taken, too), or an .npz of the MedMNIST layout. Default: the bundled films",
     )
     add_environment_option(parser, "where to")
-    parser.add_argument(
-        "--warehouse",
-        metavar="NAME",
-        help="name or id of the SQL warehouse. Default: the environment's",
-    )
+    add_warehouse_option(parser)
     add_any_modality_option(parser)
     parser.add_argument(
         "--accept",

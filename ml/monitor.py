@@ -12,6 +12,7 @@ from ml.terminal.command import (
     Options,
     add_registry_options,
     add_test_option,
+    add_warehouse_option,
     run,
     whole_number,
 )
@@ -57,9 +58,7 @@ def options() -> argparse.ArgumentParser:
         metavar="N",
         help="requests that are measured in one run, the newest first (default: %(default)s)",
     )
-    parser.add_argument(
-        "--warehouse", metavar="NAME", help="SQL warehouse. Default: the environment's"
-    )
+    add_warehouse_option(parser)
     return parser
 
 

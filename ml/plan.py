@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 from ml.contract.decision import DIGITS
 from ml.contract.errors import UserError
-from ml.terminal.command import Options, require_writable, run, whole_number
+from ml.terminal.command import (
+    Options,
+    add_experiment_argument,
+    require_writable,
+    run,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,11 +41,7 @@ def options() -> argparse.ArgumentParser:
         "same films: how many labels and days a promotion takes, and how likely it is within the "
         f"experiment's maximum. Prints a table, and writes {PLAN} and {PLOT}.",
     )
-    parser.add_argument(
-        "experiment",
-        metavar="EXPERIMENT",
-        help="a file in infra/experiments by its name, or a path to one",
-    )
+    add_experiment_argument(parser)
     for metric in ("sensitivity", "specificity"):
         parser.add_argument(
             f"--{metric}",

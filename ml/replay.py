@@ -18,6 +18,7 @@ from ml.data.films import PARTS
 from ml.terminal.command import (
     Options,
     add_environment_option,
+    add_experiment_argument,
     add_no_report_option,
     add_test_option,
     require_writable,
@@ -51,11 +52,7 @@ def options() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "experiment",
-        metavar="EXPERIMENT",
-        help="a file in infra/experiments by its name, or a path to one",
-    )
+    add_experiment_argument(parser)
     add_environment_option(parser, "whose endpoint is asked")
     add_test_option(parser)
     films = parser.add_mutually_exclusive_group()

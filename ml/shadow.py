@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from ml.terminal.command import (
     Options,
     add_environment_option,
+    add_experiment_argument,
     add_test_option,
+    add_warehouse_option,
     run,
     whole_number,
 )
@@ -33,11 +35,7 @@ def options() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "experiment",
-        metavar="EXPERIMENT",
-        help="a file in infra/experiments by its name, or a path to one",
-    )
+    add_experiment_argument(parser)
     add_environment_option(parser, "whose endpoint is asked")
     add_test_option(parser)
     parser.add_argument(
@@ -54,9 +52,7 @@ def options() -> argparse.ArgumentParser:
         metavar="N",
         help="requests at most, so that the endpoint keeps answering others (default: %(default)s)",
     )
-    parser.add_argument(
-        "--warehouse", metavar="NAME", help="SQL warehouse. Default: the environment's"
-    )
+    add_warehouse_option(parser)
     return parser
 
 

@@ -14,6 +14,7 @@ from ml.terminal.command import (
     Options,
     add_environment_option,
     add_test_option,
+    add_warehouse_option,
     run,
     whole_number,
 )
@@ -50,11 +51,7 @@ def _options() -> argparse.ArgumentParser:
     )
     add_environment_option(parser, "whose films")
     add_test_option(parser)
-    parser.add_argument(
-        "--warehouse",
-        metavar="NAME",
-        help="name or id of the SQL warehouse. Default: the environment's",
-    )
+    add_warehouse_option(parser)
     parser.add_argument(
         "--port",
         type=whole_number(0, 65535),

@@ -151,6 +151,24 @@ def add_test_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_experiment_argument(parser: argparse.ArgumentParser) -> None:
+    """Which experiment."""
+    parser.add_argument(
+        "experiment",
+        metavar="EXPERIMENT",
+        help="a file in infra/experiments by its name, or a path to one",
+    )
+
+
+def add_warehouse_option(parser: argparse.ArgumentParser) -> None:
+    """`--warehouse`: where statements run."""
+    parser.add_argument(
+        "--warehouse",
+        metavar="NAME",
+        help="name or id of the SQL warehouse. Default: the environment's",
+    )
+
+
 def add_any_modality_option(parser: argparse.ArgumentParser) -> None:
     """`--any-modality`: films of anything."""
     parser.add_argument(
