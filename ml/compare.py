@@ -184,9 +184,7 @@ def _shadow(given: argparse.Namespace, experiment: "Experiment", console: "Conso
     from ml.verdict.counting import answers_file
     from ml.verdict.counting.shadow_pairs import shadow_pairs
     from ml.verdict.counting.workspace_rows import WorkspaceRows
-    from ml.verdict.paired import judge_pairs
-    from ml.verdict.report.conclusion import show, write
-    from ml.verdict.report.replay import decision, report, tables
+    from ml.verdict.report.pairs import conclude
 
     folder = given.output or Path(".local", "shadows", experiment.name)
     require_writable(folder, "--output")
@@ -194,17 +192,15 @@ def _shadow(given: argparse.Namespace, experiment: "Experiment", console: "Conso
     rows = WorkspaceRows.of(environment, experiment, given.warehouse)
     answers = shadow_pairs(experiment, rows.warehouse, rows.analysis, environment.catalog)
     answers_file.write(folder / ANSWERS_FILE, answers, experiment.task)
-    judgement = judge_pairs(experiment, answers)
-    made = decision(
+    written = conclude(
         experiment,
-        judgement,
         answers,
+        folder,
+        console,
         environment=environment.name,
         source="what the champion was asked, in the order in which the truths came",
+        with_report=given.report,
     )
-    page = report(experiment, judgement, answers, made) if given.report else None
-    written = write(folder, made, page)
-    show(console, made, tables(experiment, judgement), task=experiment.task)
     console.print(f"Written: {', '.join(map(str, written))}", soft_wrap=True)
     return 0
 

@@ -109,9 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from infra.declared.experiment import load
     from ml.verdict.counting import answers_file
-    from ml.verdict.paired import judge_pairs
-    from ml.verdict.report.conclusion import show, write
-    from ml.verdict.report.replay import decision, report, tables
+    from ml.verdict.report.pairs import conclude
 
     console = Console(highlight=False, markup=False)
     experiment = load(given.experiment)
@@ -127,18 +125,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         answers, source = _ask(experiment, given, folder, console)
         answers_file.write(folder / ANSWERS_FILE, answers, experiment.task)
-    answers = answers.in_order()
-    judgement = judge_pairs(experiment, answers)
-    made = decision(
+    written = conclude(
         experiment,
-        judgement,
-        answers,
+        answers.in_order(),
+        folder,
+        console,
         environment=None if given.answers else given.environment,
         source=source,
+        with_report=given.report,
     )
-    page = report(experiment, judgement, answers, made) if given.report else None
-    written = write(folder, made, page)
-    show(console, made, tables(experiment, judgement), task=experiment.task)
     files = ", ".join(file.name for file in written)
     console.print(f"Written: {folder}/{files}", soft_wrap=True)
     return 0

@@ -278,6 +278,8 @@ class DayQueries:
         values = ", ".join(f"subgroup_{number}" for number in numbers)
         return filled_in(
             "days_cells",
+            numbers=filled_in("numbers"),
+            marks=filled_in("marks"),
             cases=queries.cases_with(f",\n  {of_days('request_time')} AS slice"),
             subgroup=f"COALESCE({values})" if values else "CAST(NULL AS STRING)",
             subgroup_names="".join(

@@ -151,6 +151,8 @@ class Queries:
         numbers = [str(number) for number in range(len(columns))]
         return filled_in(
             "counts",
+            numbers=filled_in("numbers"),
+            marks=filled_in("marks"),
             subgroup_names="".join(
                 f"\n    WHEN GROUPING(of_subgroup_{number}) = 0 THEN 'subgroup {column}'"
                 f"\n    WHEN GROUPING(of_requests_{number}) = 0 THEN 'subgroup_requests {column}'"

@@ -30,17 +30,7 @@ SELECT
   said_neither,
   patient_key,
   $subgroup AS subgroup,
-  COUNT(*) AS n,
-  COUNT_IF(failed) AS failures,
-  SUM(not_blind) AS not_blind,
-  SUM(said_again) AS said_again,
-  SUM(changed_mind) AS changed_mind,
-  SUM(simulations) AS simulations,
-  COUNT_IF(no_probability) AS no_probability,
-  COUNT_IF(no_sampling) AS no_sampling,
-  COUNT_IF(below_review_share) AS below_review_share,
-  COUNT_IF(below_audit_share) AS below_audit_share,
-  COUNT_IF(no_propensity) AS no_propensity
+  $numbers
 FROM (
   SELECT
     standing >= 0 AS of_standings,
@@ -71,16 +61,7 @@ FROM (
     said_pneumonia,
     said_normal,
     said_neither,
-    COALESCE(status_code <> 200, FALSE) AS failed,
-    COALESCE(NOT (probability >= 0 AND probability <= 1), FALSE) AS no_probability,
-    COALESCE(NOT (sampling > 0 AND sampling <= 1), FALSE) AS no_sampling,
-    COALESCE(truth >= -1 AND called AND sampling < CAST(:review_share AS DOUBLE), FALSE) AS below_review_share,
-    COALESCE(truth >= -1 AND NOT called AND sampling < CAST(:audit_share AS DOUBLE), FALSE) AS below_audit_share,
-    COALESCE(propensity < 0 OR propensity > 1, FALSE) AS no_propensity,
-    not_blind,
-    said_again,
-    changed_mind,
-    simulations$subgroups
+    $marks$subgroups
   FROM (
 $cases
   ) AS cases
