@@ -278,7 +278,7 @@ class DayQueries:
         values = ", ".join(f"subgroup_{number}" for number in numbers)
         return filled_in(
             "days_cells",
-            numbers=filled_in("numbers"),
+            sums=filled_in("sums"),
             marks=filled_in("marks"),
             cases=queries.cases_with(f",\n  {of_days('request_time')} AS slice"),
             subgroup=f"COALESCE({values})" if values else "CAST(NULL AS STRING)",

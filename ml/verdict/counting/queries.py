@@ -151,7 +151,7 @@ class Queries:
         numbers = [str(number) for number in range(len(columns))]
         return filled_in(
             "counts",
-            numbers=filled_in("numbers"),
+            sums=filled_in("sums"),
             marks=filled_in("marks"),
             subgroup_names="".join(
                 f"\n    WHEN GROUPING(of_subgroup_{number}) = 0 THEN 'subgroup {column}'"

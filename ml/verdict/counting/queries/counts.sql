@@ -25,7 +25,7 @@ SELECT
   said_pneumonia,
   said_normal,
   said_neither$subgroup_columns,
-  $numbers
+  $sums
 FROM (
   SELECT
     standing >= 0 AS of_standings,

@@ -30,7 +30,7 @@ SELECT
   said_neither,
   patient_key,
   $subgroup AS subgroup,
-  $numbers
+  $sums
 FROM (
   SELECT
     standing >= 0 AS of_standings,

@@ -1,4 +1,4 @@
--- What is noted of each case, to be added up by `numbers.sql`.
+-- What is noted of each case, to be added up by `sums.sql`.
 COALESCE(status_code <> 200, FALSE) AS failed,
     COALESCE(NOT (probability >= 0 AND probability <= 1), FALSE) AS no_probability,
     COALESCE(NOT (sampling > 0 AND sampling <= 1), FALSE) AS no_sampling,
