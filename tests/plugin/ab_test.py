@@ -28,7 +28,7 @@ _IDS = {CHAMPION: "c" * 32, CHALLENGER: "d" * 32}
 _NOON = datetime.datetime(2026, 3, 2, 12, 0, tzinfo=datetime.UTC)
 _catalogs = itertools.count()
 
-_WATCHED = """\
+ENVIRONMENT = """\
 catalog = "{catalog}"
 
 [workspace]
@@ -36,8 +36,6 @@ host = "{host}"
 
 [platform.warehouse]
 name = "fx"
-
-[monitoring]
 
 [ab_test]
 endpoint = "ab-test"
@@ -55,6 +53,8 @@ traffic = 50
 schema = "gold"
 prefix = "pneumonia_classifier"
 """
+"""The file of the bed's environment, but for its catalog and host."""
+_WATCHED = f"{ENVIRONMENT}\n[monitoring]\n"
 
 Row = dict[str, Any]
 

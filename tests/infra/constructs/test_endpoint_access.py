@@ -13,16 +13,6 @@ READERS, ROOM = Principal(group="readers"), Principal(service_principal="1234-ab
 
 
 @pytest.fixture
-def stack(app: Any, cdktf: Any) -> Any:
-    from cdktf_cdktf_provider_databricks.provider import DatabricksProvider
-
-    stack = cdktf.TerraformStack(app, "stack")
-    DatabricksProvider(stack, "databricks")
-    cdktf.LocalBackend(stack, path="terraform.tfstate")
-    return stack
-
-
-@pytest.fixture
 def serve(stack: Any) -> Callable[..., Any]:
     from infra.constructs.serving import ModelServingEndpoint
 

@@ -16,9 +16,8 @@ from ml.verdict.counting.counts import WorkspaceViews, count
 from ml.verdict.counting.days import CountedDays, VerdictDays
 from ml.verdict.counting.queries import Queries
 from tests.ml.verdict.counting.test_cost import Heard, passes
-from tests.ml.verdict.counting.test_workspace import ENVIRONMENT
 from tests.ml.verdict.log import CHALLENGER, CHAMPION
-from tests.plugin.ab_test import new_bed
+from tests.plugin.ab_test import ENVIRONMENT, new_bed
 
 if TYPE_CHECKING:
     from tests.plugin.ab_test import ABTestBed

@@ -11,7 +11,7 @@ from ml.contract.tables import INPUT_MEASURES, VERDICTS
 from ml.verdict.counting.counts import WorkspaceViews
 from ml.verdict.counting.labelled_file import ParquetFile
 from tests.ml.verdict.log import CHALLENGER, CHAMPION, START
-from tests.plugin.ab_test import new_bed
+from tests.plugin.ab_test import ENVIRONMENT, new_bed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,27 +167,6 @@ def test_patients_and_subgroups_come_from_the_contexts(ab_test: ABTestBed, log, 
     assert from_views.numbers == from_file.numbers
     assert from_views.data.digest == from_file.data.digest
     assert "patient_key" not in from_views.data.assumed
-
-
-ENVIRONMENT = """
-catalog = "{catalog}"
-[workspace]
-host = "{host}"
-[platform.warehouse]
-name = "fx"
-[ab_test]
-endpoint = "ab-test"
-[ab_test.champion]
-model = "keras"
-version = 1
-[[ab_test.challengers]]
-model = "torch"
-version = 2
-traffic = 50
-[ab_test.inference_table]
-schema = "gold"
-prefix = "pneumonia_classifier"
-"""
 
 
 def test_the_command_finds_the_views_of_an_environment(
