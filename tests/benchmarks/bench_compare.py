@@ -1,7 +1,7 @@
 """A verdict on ten million logged rows, beside a bare scan of the same columns by DuckDB.
 
-Half of the rows are labelled, as far more than readers would ever do. Promised: under 15 seconds
-and 2 GB on two cores, from a Parquet file or from a DuckDB database.
+Half of the rows are labelled, as far more than readers would ever do. Promised: at most 13.6 CPU
+seconds and 1.36 GB, from a Parquet file or from a DuckDB database.
 
     python tests/benchmarks/bench_compare.py [--rows N] [--source duckdb]
 """

@@ -267,8 +267,14 @@ class Queries:
         return hashed.hexdigest()
 
 
-def of_a_file(rows: str, subgroups: Sequence[str], task: Task = PNEUMONIA) -> Relations:
-    """What is asked of a file's ``rows``, a SELECT of the declared columns."""
+def of_a_file(
+    rows: str,
+    subgroups: Sequence[str],
+    task: Task = PNEUMONIA,
+    identity: str = "prediction_id",
+) -> Relations:
+    """What is asked of a file's ``rows``, a SELECT of the declared columns; ``identity``: by what
+    predictions with several readings are looked for, equal where the ids are."""
     return Relations(
         answered=filled_in(
             "answered_in_rows",
@@ -278,6 +284,7 @@ def of_a_file(rows: str, subgroups: Sequence[str], task: Task = PNEUMONIA) -> Re
             ),
             subgroups=listed(of_subgroups(subgroups), "{}"),
             any_subgroups=listed(of_subgroups(subgroups), "ANY_VALUE({0}) AS {0}"),
+            identity=identity,
             **_labels(task),
         ),
         moments=filled_in("moments_in_rows", rows=rows),

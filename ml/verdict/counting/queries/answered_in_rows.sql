@@ -2,17 +2,18 @@
 -- written out where they are read, so that each reading takes the columns that it needs.
 WITH read_again AS (
   -- Few answers have several readings. Only those are put together, which spares the others the
-  -- most expensive step.
-  SELECT prediction_id
+  -- most expensive step. They may be found by a hash of their id, which takes less: an answer
+  -- whose hash is another's too is put together out of its one reading.
+  SELECT $identity AS identity
   FROM ($observations) AS observation
-  WHERE ground_truth IS NOT NULL
-  GROUP BY prediction_id
+  WHERE ground_truth IS NOT NULL AND prediction_id IS NOT NULL
+  GROUP BY $identity
   HAVING COUNT(*) > 1
 ),
 again AS (
   SELECT observation.*
   FROM ($observations) AS observation
-  JOIN read_again ON read_again.prediction_id = observation.prediction_id
+  JOIN read_again ON read_again.identity = $identity
 )
 SELECT
   request_time, arm, propensity, answer_number, image_index, status_code, execution_duration_ms,
@@ -34,8 +35,8 @@ SELECT
 FROM (
   SELECT observation.*, known AND blind AND NOT simulated AS counts
   FROM ($observations) AS observation
-  LEFT JOIN read_again ON read_again.prediction_id = observation.prediction_id
-  WHERE read_again.prediction_id IS NULL
+  LEFT JOIN read_again ON read_again.identity = $identity
+  WHERE read_again.identity IS NULL
 ) AS once
 UNION ALL
 SELECT

@@ -90,6 +90,12 @@ class TestTheSameRows:
         assert duck.data.digest == parquet.data.digest
         assert duck.data.query_digest == parquet.data.query_digest
 
+    def test_count_the_same_where_several_ids_have_one_hash(self, rows, decided, monkeypatch):
+        expected = decided(rows)
+        monkeypatch.setattr(f"{labelled_file.__module__}._IDENTITY", "LENGTH(prediction_id)")
+
+        assert decided(rows).data.digest == expected.data.digest
+
     def test_differ_in_the_digest_of_the_file_they_came_from(self, rows, database, decided):
         parquet, duck = decided(rows).data.origin, decided(database()).data.origin
 
