@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _EPILOG = """\
 Takes what the champion was asked from the inference table, and asks the challenger the same by
 /served-models/, so that it is judged before it gets any traffic: python -m ml.compare EXPERIMENT
---shadow. No request is asked twice; the same command again goes on where this one stopped.
+--shadow. No request is asked twice, those that it refused neither; the same command again goes on
+where this one stopped.
 """
 
 
@@ -52,6 +53,11 @@ def options() -> argparse.ArgumentParser:
         metavar="N",
         help="requests at most, so that the endpoint keeps answering others (default: %(default)s)",
     )
+    parser.add_argument(
+        "--refused-too",
+        action="store_true",
+        help="ask again what the challenger refused, once what it refuses has changed",
+    )
     add_warehouse_option(parser)
     return parser
 
@@ -68,6 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, markup=False)
     experiment = load(given.experiment)
     shadow = _shadow(given, experiment)
+    if given.refused_too:
+        shadow.forget_refusals()
     requests = shadow.unasked(experiment.start)[: given.most]
     outcomes = Counter[str]()
     refusals = []
@@ -82,6 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{experiment.challenger.served_entity_name}: {outcomes['asked']} requests asked, "
         f"{outcomes['logged']} answers found in the log, {outcomes['refused']} refused."
     )
+    if refusals:
+        console.print("Refusals are written down and not asked again, but by --refused-too.")
     return 3 if refusals else 0
 
 

@@ -85,6 +85,10 @@ def stop(
     config = document.get("config") or {}
     percents = settings.traffic(settings.found(document))
     champion = _champion(environment, percents)
+    if arm not in percents:
+        raise Refused(
+            f"{name} serves {arm} no more: somebody has changed it since it was looked at."
+        )
     had = percents[arm]
     after = {**percents, arm: 0, champion: percents[champion] + had}
     if had:

@@ -5,6 +5,7 @@ Reference: https://tomlkit.readthedocs.io. What is not edited is byte for byte w
 
 import copy
 import difflib
+import os
 import tempfile
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,7 @@ from tomlkit.items import Item, Table
 
 from infra.declared.environment import Environment, InvalidEnvironment, file_of, load
 from infra.declared.problem import Problem
+from infra.rollout.refusal import Refused
 
 _MARK: Final = "\ufeff"
 """The byte-order mark of Windows's tools, which TOML does not know."""
@@ -35,7 +37,8 @@ class EnvironmentFile:
     def __init__(self, name_or_path: str | Path, test: str | None = None) -> None:
         self.path = file_of(name_or_path)
         self.environment = load(self.path, test)
-        self._before = self.path.read_bytes().decode()
+        self._on_disk = self.path.read_bytes()
+        self._before = self._on_disk.decode()
         self._document: Any = tomlkit.parse(self._before.removeprefix(_MARK))
 
     @property
@@ -84,7 +87,13 @@ class EnvironmentFile:
         _set(rival, "traffic", 0)
 
     def edited(self) -> Environment:
-        """The environment that the edited text declares. Raises InvalidEnvironment."""
+        """The environment that the edited text declares. Raises InvalidEnvironment, and Refused
+        where somebody else has changed the file meanwhile."""
+        if self.path.read_bytes() != self._on_disk:
+            raise Refused(
+                f"{self.path}: somebody else has changed it since it was read, so that nothing was "
+                "written. Run the command again."
+            )
         beside = self.path.resolve().parent
         with tempfile.TemporaryDirectory() as folder:
             trial = Path(folder, self.path.name)
@@ -108,7 +117,8 @@ class EnvironmentFile:
     def save(self) -> None:
         """Checks the edited text as a whole, then replaces the file in one step."""
         self.edited()
-        replace(self.path, self.text.encode())
+        self._on_disk = self.text.encode()
+        replace(self.path, self._on_disk)
 
     def _table(self, place: Place) -> Any:
         if isinstance(place, str) and place != CHAMPION:
@@ -134,7 +144,7 @@ def unified_difference(file: Path, before: str, after: str) -> str:
 def replace(file: Path, content: bytes) -> None:
     """Writes a file in one step: a reader sees the old content or the new one."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f".{file.name}.new")
+    beside = file.with_name(f".{file.name}.{os.getpid()}.new")
     beside.write_bytes(content)
     if file.exists():
         beside.chmod(file.stat().st_mode)

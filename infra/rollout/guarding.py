@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from infra.declared.environment import InvalidEnvironment
 from infra.progress import progress
 from infra.rollout import brake, guard
 from infra.rollout.endpoints import live
@@ -81,7 +82,7 @@ def brake_now(
     }
     try:
         kept = guard.step_back(file, done.arm, record, at=now)
-    except Refused as problem:
+    except (Refused, InvalidEnvironment, OSError) as problem:
         print(f"The file is as it was, and the next deployment would undo this: {problem}")
         return 3
     print(file.difference, end="")

@@ -4,7 +4,6 @@ The card is the file `model_card.json` that training puts beside a version's mod
 the proposal decides; a version that was not proposed can still be pinned by its number.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +18,9 @@ HIGHER_IS_BETTER: Final = ("auc", "sensitivity", "specificity", "accuracy")
 """The figures that none may be lower in: how far the model tells the classes apart."""
 SHOWN_TOO: Final = ("brier", "calibration_error")
 """For the reviewer; a smaller one is better."""
+
+_MEANING: Final = ("output", "threshold", "task")
+"""What of a card says which answers the figures are about."""
 
 Figures = dict[str, float]
 
@@ -96,7 +98,7 @@ def _weigh(
         key=key,
         pinned=pinned,
         newest=newest,
-        hindrance=next(_hindrances(pinned, newest, before, after, registry, several=several), None),
+        hindrance=next(_hindrances(pinned, newest, cards, registry, several=several), None),
         before=before,
         after=after,
         card=registry.card_text(newest),
@@ -107,13 +109,13 @@ def _weigh(
 def _hindrances(
     pinned: Version,
     newest: Version,
-    before: Figures,
-    after: Figures,
+    cards: list[Any],
     registry: Registry,
     *,
     several: bool,
 ) -> Iterator[str]:
     """Why the newest version is not proposed; the first one is what is said."""
+    before, after = map(_figures, cards)
     if newest.number <= pinned.number:
         yield "there is no newer READY version"
         return
@@ -128,8 +130,18 @@ def _hindrances(
                 "worse; pin it by hand if you know it"
             )
             return
-    if registry.signature(newest) != registry.signature(pinned):
-        yield f"{newest} has another signature than version {pinned.number}"
+    for key in _MEANING:
+        meant = [card[key] for card in cards if key in card]
+        if any(it != meant[0] for it in meant):
+            yield (
+                f"{newest} is of another task than version {pinned.number}: the {key} of their "
+                "model cards differ"
+            )
+    try:
+        if registry.signature(newest) != registry.signature(pinned):
+            yield f"{newest} has another signature than version {pinned.number}"
+    except Refused as problem:
+        yield str(problem)
     worse = [
         f"{figure} {after[figure]:.4f} < {before[figure]:.4f}"
         for figure in HIGHER_IS_BETTER
@@ -190,7 +202,8 @@ def _figures(card: Any) -> Figures:
     for name in (*HIGHER_IS_BETTER, *SHOWN_TOO):
         value = validation.get(name)
         value = value.get("value") if isinstance(value, dict) else value
-        if isinstance(value, int | float) and math.isfinite(value):
+        # Each is a share or a mean of shares; true is an int in Python.
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
             found[name] = float(value)
     return found
 

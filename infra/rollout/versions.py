@@ -87,17 +87,28 @@ class Registry:
                 f"{version}: {_path(version, 'MLmodel')} is missing, so that nobody knows its "
                 "signature."
             )
-        described = yaml.safe_load(content)
-        signature = described.get("signature") if isinstance(described, dict) else None
-        if not signature:
+        try:
+            described = yaml.safe_load(content)
+            signature = described.get("signature") if isinstance(described, dict) else None
+            read = (
+                {
+                    part: json.loads(signature[part]) if signature.get(part) else None
+                    for part in ("inputs", "outputs")
+                }
+                if signature
+                else None
+            )
+        except (yaml.YAMLError, ValueError, TypeError, AttributeError):
+            raise Refused(
+                f"{version}: {_path(version, 'MLmodel')} is not what MLflow writes, so that nobody "
+                f"knows its signature. Register a version anew: {_TRAIN}."
+            ) from None
+        if not read:
             raise Refused(
                 f"{version} has no signature, so that it cannot be compared with the other arm. "
                 f"Register a version with one: {_TRAIN}."
             )
-        return {
-            part: json.loads(signature[part]) if signature.get(part) else None
-            for part in ("inputs", "outputs")
-        }
+        return read
 
     def card(self, version: Version) -> Any:
         """The facts of a version's model card; None where it has none that can be read."""

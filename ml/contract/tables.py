@@ -299,7 +299,7 @@ SHADOW_ANSWERS: Final = Table(
     name="shadow_answers",
     comment=(
         "What a challenger says of requests that its champion has answered: one row per "
-        "prediction and challenger, never changed."
+        "prediction and challenger, never changed; a refused request goes when it is asked again."
     ),
     columns=(
         Column(
@@ -313,7 +313,18 @@ SHADOW_ANSWERS: Final = Table(
         Column(name="champion", type="STRING", comment="The champion's served entity."),
         Column(name="challenger", type="STRING", comment="The challenger's served entity."),
         Column(name="champion_probability", type="DOUBLE", comment="What the champion said."),
-        Column(name="challenger_probability", type="DOUBLE", comment="What the challenger says."),
+        Column(
+            name="challenger_probability",
+            type="DOUBLE",
+            comment="What the challenger says; NULL where it refused.",
+            nullable=True,
+        ),
         Column(name="asked_at", type="TIMESTAMP", comment="When the challenger was asked."),
+        Column(
+            name="refused",
+            type="STRING",
+            comment="Why the challenger gave no probability; NULL where it gave one.",
+            nullable=True,
+        ),
     ),
 )

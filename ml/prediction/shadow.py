@@ -71,6 +71,15 @@ ORDER BY prediction.request_time, prediction.databricks_request_id, prediction.i
 
 _WRITE: Final = addition(SHADOW_ANSWERS, "prediction_id", "challenger")
 
+_FORGET: Final = """
+DELETE FROM IDENTIFIER(:shadow)
+WHERE challenger = :challenger
+  AND databricks_request_id IN (
+    SELECT databricks_request_id FROM IDENTIFIER(:shadow)
+    WHERE challenger = :challenger AND refused IS NOT NULL
+  )
+"""
+
 
 @dataclass
 class Pace:
@@ -124,7 +133,7 @@ class Shadow:
         self._champion, self._challenger = champion, challenger
 
     def unasked(self, since: datetime) -> list[str]:
-        """The champion's requests that the challenger has no answer to, the oldest first; at most
+        """The champion's requests that the challenger was not asked, the oldest first; at most
         10,000. One that was too large for the log can not be asked. Raises WorkspaceError."""
         rows = self._warehouse.execute(
             _UNASKED,
@@ -135,6 +144,11 @@ class Shadow:
             since=since.isoformat(),
         )
         return [str(row["databricks_request_id"]) for row in rows]
+
+    def forget_refusals(self) -> None:
+        """Requests of which the challenger refused an input are as if never asked. Raises
+        WorkspaceError."""
+        self._warehouse.execute(_FORGET, shadow=self._table, challenger=self._challenger)
 
     def ask(self, requests: Sequence[str], pace: Pace) -> Iterator[Shadowed]:
         """Asks the challenger, writing down its answers by the twenty. Raises WorkspaceError;
@@ -167,41 +181,45 @@ class Shadow:
 
     def _one(
         self, request: str, inputs: Sequence[Mapping[str, Any]], pace: Pace
-    ) -> tuple[Shadowed, list[dict[str, str]]]:
+    ) -> tuple[Shadowed, list[dict[str, object]]]:
         logged = inputs[0]["response"]
-        try:
-            if logged is None:
-                pace.wait()
+        answers = json.loads(str(logged)).get("predictions") if logged else None
+        asked = None in (found := self._probabilities(answers, inputs))
+        refused = ""
+        if asked:
+            pace.wait()
+            try:
                 answers = self._invoke(request, str(inputs[0]["request"]))
-            else:
-                answers = json.loads(str(logged))["predictions"]
-        except RequestRefused as error:
-            return Shadowed(request=request, inputs=len(inputs), asked=True, refused=str(error)), []
-        rows = []
-        for row in inputs:
-            place = int(row["image_index"])
-            probability = self._task.in_answer(answers[place]) if place < len(answers) else None
-            if probability is not None:
-                rows.append(
-                    {
-                        "prediction_id": str(row["prediction_id"]),
-                        "databricks_request_id": request,
-                        "image_index": str(place),
-                        "request_time": str(row["request_time"]),
-                        "champion": self._champion,
-                        "challenger": self._challenger,
-                        "champion_probability": str(row["probability"]),
-                        "challenger_probability": repr(probability),
-                        "asked_at": datetime.now(UTC).isoformat(),
-                    }
-                )
-        refused = "" if rows else f"{self._endpoint.url} gave no probability"
-        return (
-            Shadowed(request=request, inputs=len(rows), asked=logged is None, refused=refused),
-            rows,
-        )
+            except RequestRefused as error:
+                answers, refused = None, str(error)
+            found = self._probabilities(answers, inputs)
+        if None in found:
+            refused = refused or f"{self._endpoint.url} gave no probability"
+        rows: list[dict[str, object]] = [
+            {
+                "prediction_id": row["prediction_id"],
+                "databricks_request_id": request,
+                "image_index": row["image_index"],
+                "request_time": row["request_time"],
+                "champion": self._champion,
+                "challenger": self._challenger,
+                "champion_probability": row["probability"],
+                "challenger_probability": None if probability is None else repr(probability),
+                "asked_at": datetime.now(UTC).isoformat(),
+                "refused": refused if probability is None else None,
+            }
+            for row, probability in zip(inputs, found, strict=True)
+        ]
+        return Shadowed(request=request, inputs=len(inputs), asked=asked, refused=refused), rows
 
-    def _invoke(self, request: str, body: str) -> Sequence[Any]:
+    def _probabilities(
+        self, answers: object, inputs: Sequence[Mapping[str, Any]]
+    ) -> list[float | None]:
+        """Of each input, the challenger's; None where the answers have none."""
+        given = answers if isinstance(answers, list) else []
+        places = (int(row["image_index"]) for row in inputs)
+        return [self._task.in_answer(given[it]) if it < len(given) else None for it in places]
+
+    def _invoke(self, request: str, body: str) -> object:
         document = {**json.loads(body), "client_request_id": f"{SHADOW_MARK}{request}"}
-        answers = self._endpoint.invoke(json.dumps(document).encode()).predictions
-        return answers if isinstance(answers, list) else []
+        return self._endpoint.invoke(json.dumps(document).encode()).predictions

@@ -356,7 +356,8 @@ class TestTheGuard:
             'case "$*" in\n'
             "  *'--state open'*) cat open 2> /dev/null || true ;;\n"
             "  *'--state closed'*) cat closed 2> /dev/null || true ;;\n"
-            "  *contents/*) [ -f closed-with-it ] ;;\n"
+            '  *contents/*) grep --quiet --fixed-strings "${2##*contents/}" known ;;\n'
+            "  *commits/guard/*) cat message ;;\n"
             "  *git/refs/heads/*) false ;;\n"
             '  *--jq*) basename "$2" ;;\n'
             "esac\n",
@@ -409,20 +410,41 @@ class TestTheGuard:
     @pytest.mark.usefixtures("breach")
     def test_an_open_one_is_left_to_its_reviewers(self, opened: Any, tmp_path: Path) -> None:
         (tmp_path / "open").write_text("7\n")
+        (tmp_path / "known").write_text(f"{self.EVIDENCE}?ref=guard/pilot\n")
 
-        assert len(opened().splitlines()) == 1
+        assert len(opened().splitlines()) == 2
 
     @pytest.mark.usefixtures("breach")
+    @pytest.mark.parametrize("message", ["Step back in pilot", "Not the second one"])
+    def test_a_second_breach_is_added_to_an_open_one_that_people_have_not_changed(
+        self, opened: Any, tmp_path: Path, message: str
+    ) -> None:
+        (tmp_path / "open").write_text("7\n")
+        (tmp_path / "known").touch()
+        (tmp_path / "message").write_text(f"{message}\n")
+
+        asked = opened()
+
+        is_added = message == "Step back in pilot"
+        assert ("pr edit 7 --body-file" in asked) == is_added
+        assert ("git/refs/heads/guard/pilot -f sha=commits -F force=true" in asked) == is_added
+        assert "pr create" not in asked
+
     def test_one_that_people_closed_stays_closed_and_another_breach_is_another(
-        self, opened: Any, tmp_path: Path
+        self, breach: Path, opened: Any, tmp_path: Path
     ) -> None:
         (tmp_path / "closed").write_text("c0ffee\n")
-        (tmp_path / "closed-with-it").touch()
+        (tmp_path / "known").write_text(f"{self.EVIDENCE}?ref=c0ffee\n")
         asked = opened()
         assert f"contents/{self.EVIDENCE}?ref=c0ffee" in asked
         assert "pr create" not in asked
 
-        (tmp_path / "closed-with-it").unlink()
+        second = self.EVIDENCE.replace("torch", "another")
+        subprocess.run(
+            ["tar", "--append", "--file", "files.tar", "--transform", f"s,.*,{second},", "base"],
+            cwd=breach,
+            check=True,
+        )
         assert "pr create" in opened()
 
 

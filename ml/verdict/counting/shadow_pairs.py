@@ -52,6 +52,8 @@ def shadow_pairs(
     )
     kept = []
     for row in rows:
+        if row["challenger"] is None:  # refused
+            continue
         positive, negative, readers = (
             int(str(row[name])) for name in ("said_positive", "said_negative", "readers")
         )

@@ -211,24 +211,44 @@ def test_what_is_added_again_is_there_once(
     assert len(ab_test.query(watch.filled_in("SELECT * FROM $input_measures"))) == 1
 
 
+def record(tables: MonitoringTables, verdict: str, hour: int) -> None:
+    tables.add_verdict(
+        endpoint_name="ab-test",
+        experiment="trial",
+        experiment_hash="h",
+        champion=CHAMPION,
+        challenger=CHALLENGER,
+        as_of=f"2026-03-02T{hour:02}:00:00Z",
+        verdict=verdict,
+        labels=100,
+    )
+
+
 def test_a_rollback_that_was_taken_back_is_not_told(
     ab_test: ABTestBed, watch: Watch, tables: MonitoringTables
 ) -> None:
-    def record(verdict: str, hour: int) -> None:
-        tables.add_verdict(
-            endpoint_name="ab-test",
-            experiment="trial",
-            experiment_hash="h",
-            champion=CHAMPION,
-            challenger=CHALLENGER,
-            as_of=f"2026-03-02T{hour:02}:00:00Z",
-            verdict=verdict,
-            labels=100,
-        )
-
-    record("ROLLBACK", 12)
+    ab_test.answer(CHAMPION, 0.9, minutes=minutes_ago(90))
+    create_views(ab_test, watch)
+    record(tables, "ROLLBACK", 12)
     assert alert(ab_test, watch, "rollback") == [{"rollbacks": 1}]
-    record("INCONCLUSIVE", 13)
+    record(tables, "INCONCLUSIVE", 13)
+    assert alert(ab_test, watch, "rollback") == [{"rollbacks": 0}]
+    record(tables, "ROLLBACK", 14)
+    assert alert(ab_test, watch, "rollback") == [{"rollbacks": 1}]
+    # The brake: everybody is sent to the champion.
+    ab_test.answer(CHAMPION, 0.9, minutes=minutes_ago(5))
+    assert alert(ab_test, watch, "rollback") == [{"rollbacks": 0}]
+
+
+def test_a_rollback_is_not_told_once_the_file_has_taken_the_traffic(
+    ab_test: ABTestBed, watch: Watch, tables: MonitoringTables
+) -> None:
+    stopped = watch.test.challengers[0].model_copy(update={"traffic": 0})
+    test = watch.test.model_copy(update={"challengers": (stopped,)})
+    ab_test.answer(CHAMPION, 0.9, minutes=minutes_ago(90))
+    create_views(ab_test, watch := dataclasses.replace(watch, test=test))
+    record(tables, "ROLLBACK", 12)
+
     assert alert(ab_test, watch, "rollback") == [{"rollbacks": 0}]
 
 

@@ -6,10 +6,12 @@ import datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from databricks.sdk.errors import PermissionDenied
 
 from infra.declared.environment import load
 from infra.rollout import brake
+from infra.rollout.refusal import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,3 +65,17 @@ def test_where_the_endpoint_can_not_be_marked_the_traffic_has_moved_and_it_says_
     } == {"keras-1": 100, "torch-2": 0}
     assert (done.had, done.champion_has) == (20, 100)
     assert "you may not tag" in done.untold
+
+
+def test_an_arm_that_is_served_no_more_is_said(environment: Callable[..., Path]) -> None:
+    client: Any = SimpleNamespace(api_client=SimpleNamespace(do=lambda *_: ENDPOINT))
+
+    with pytest.raises(Refused, match="ab serves torch-1 no more"):
+        brake.stop(
+            client,
+            load(environment(20)),
+            "torch-1",
+            who="somebody",
+            why="slow",
+            now=datetime.datetime(2026, 3, 2, tzinfo=datetime.UTC),
+        )

@@ -1,5 +1,6 @@
 """Edits of an environment file: what is not edited stays byte for byte."""
 
+import datetime
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 
 from infra.declared.environment import ENVIRONMENTS, InvalidEnvironment, available, load
 from infra.rollout.environment_file import CHAMPION, EnvironmentFile
+from infra.rollout.guard import step_back
+from infra.rollout.refusal import Refused
 from ml.contract.task import TASKS
 
 
@@ -159,3 +162,18 @@ def test_a_task_beside_the_file_is_there_for_the_edited_text_too(
     file.set_traffic(0, 20)
 
     assert file.edited().ab_test.task.positive == "TB"
+
+
+def test_what_another_command_has_written_meanwhile_is_not_lost(
+    environment: Callable[..., Path],
+) -> None:
+    path = environment(20)
+    file, other = EnvironmentFile(path), EnvironmentFile(path)
+    other.set_version(CHAMPION, 12)
+    other.save()
+
+    with pytest.raises(Refused, match=r"dev\.toml: somebody else has changed it"):
+        step_back(file, "torch-2", {}, at=datetime.datetime(2026, 3, 2, tzinfo=datetime.UTC))
+
+    assert load(path).ab_test.champion.version == 12
+    assert [it.name for it in path.parent.iterdir()] == ["dev.toml"]

@@ -132,6 +132,32 @@ def test_a_version_with_another_signature_is_not(environment: Write, models: Wor
     assert load(file).ab_test.challengers[0].version == 2
 
 
+@pytest.mark.parametrize("key", ["output", "threshold", "task"])
+def test_a_version_of_another_task_is_not(environment: Write, models: Workspace, key: str) -> None:
+    for number, meant in ((2, "probabilities of PNEUMONIA"), (3, "probabilities of CANCER")):
+        models.add(TORCH, number, json.dumps(json.loads(card()) | {key: meant}).encode())
+
+    assert f"of another task than version 2: the {key}" in str(
+        weigh(environment(), models)["torch"]
+    )
+
+
+@pytest.mark.parametrize("described", [b"{", b"[]", b"signature: text", b"signature: {inputs: x}"])
+def test_a_version_whose_signature_is_unreadable_keeps_no_other_from_being_proposed(
+    environment: Write, models: Workspace, described: bytes
+) -> None:
+    file = environment()
+    models.add(KERAS, 2, card())
+    models.add(TORCH, 3, card())
+    models.versions[TORCH, 3]["MLmodel"] = described
+
+    found = weigh(file, models)
+
+    assert f"{TORCH} version 3" in str(found["torch"])
+    assert found["keras"] is None
+    assert load(file).ab_test.champion.version == 2
+
+
 def test_a_version_that_is_not_ready_is_no_newer_one(environment: Write, models: Workspace) -> None:
     models.add(TORCH, 3, card(), status="PENDING_REGISTRATION")
 
@@ -147,6 +173,9 @@ def test_a_version_that_is_not_ready_is_no_newer_one(environment: Write, models:
         b'{"validation": null}',
         b'{"validation": {"auc": 1.0}}',
         card(auc=float("nan")),
+        card(auc=True),
+        card(auc=1.5),
+        card(auc=10**400),
     ],
 )
 @pytest.mark.parametrize("number", [2, 3])

@@ -145,7 +145,44 @@ def test_a_request_that_the_challenger_refuses_keeps_no_other_from_being_asked(
     outcomes = list(shadow.ask(shadow.unasked(start()), QUICK))
 
     assert [it.refused for it in outcomes] == ["too large", "", ""]
-    assert len(rows(ab_test)) == 3
+    assert [it[2] for it in rows(ab_test)] == [None, 0.8, 0.8, 0.8]
+
+
+def test_what_was_refused_is_written_down_and_asked_again_on_demand_alone(
+    ab_test: ABTestBed, shadow: Shadow, challenger: Challenger
+) -> None:
+    asked_of_both(ab_test)
+    challenger.fails[0] = RequestRefused("too large")
+    list(shadow.ask(shadow.unasked(start()), QUICK))
+    reasons = ab_test.query(
+        f"SELECT prediction_id, refused FROM {SHADOW_ANSWERS.full_name(ab_test.analysis.catalog)} "
+        "WHERE refused IS NOT NULL"
+    )
+
+    assert reasons == [{"prediction_id": "film-1", "refused": "too large"}]
+    assert shadow.unasked(start()) == []
+
+    shadow.forget_refusals()
+    (request,) = shadow.unasked(start())
+    list(shadow.ask([request], QUICK))
+    assert [it[2] for it in rows(ab_test)] == [0.8, 0.8, 0.8, 0.8]
+
+
+def test_an_input_without_a_probability_is_refused_and_the_others_of_its_request_count(
+    ab_test: ABTestBed, shadow: Shadow, challenger: Challenger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_of_both(ab_test)
+    answer = Answer(predictions=[[0.8]], served_entity=CHALLENGER, databricks_request_id="x")
+    monkeypatch.setattr(challenger, "invoke", lambda _: answer)
+
+    outcomes = list(shadow.ask(shadow.unasked(start()), QUICK))
+
+    assert [it.refused for it in outcomes] == ["", "http://challenger gave no probability", ""]
+    assert ("film-2#1", 0.7, None) in rows(ab_test)
+    assert shadow.unasked(start()) == []
+
+    shadow.forget_refusals()
+    assert len(shadow.unasked(start())) == 1
 
 
 def test_a_request_whose_body_was_not_logged_is_not_asked(

@@ -360,7 +360,10 @@ def _ask_as_the_shadow_does(warehouse: Any) -> None:
         mark=SHADOW_MARK,
     )
     row = {"prediction_id": "x", "image_index": "0", "champion_probability": "0.25"}
-    warehouse.execute(_source(shadow._WRITE), rows=json.dumps([row]))
+    refused = {"prediction_id": "y", "refused": "too large"}
+    warehouse.execute(_source(shadow._WRITE), rows=json.dumps([row, refused]))
+    forgotten = shadow._FORGET.partition("IN (")[2].rpartition(")")[0]
+    warehouse.execute(forgotten, shadow=table, challenger=arms[1])
     warehouse.execute(
         Template(shadow_pairs._PAIRS).substitute(
             positive=ANALYSIS.task.positive, negative=ANALYSIS.task.negative
