@@ -28,6 +28,9 @@ _MOST_COLUMNS: Final = 2000
 
 NUMBER, TEXT = "number", "text"
 
+Size = int | tuple[int, int]
+"""Of a picture in pixels: the edge of a square, or else height and width."""
+
 Steps = tuple[int | str, ...]
 """Steps into an answer: the position in a list, the name of a field."""
 
@@ -43,12 +46,41 @@ class InvalidTask(UserError):
         super().__init__(f"{self.place}: {rule}; {way_out}")
 
 
+def size_of(height: int, width: int) -> Size:
+    """The size of a picture with these edges."""
+    return height if height == width else (height, width)
+
+
+def edges_of(size: Size) -> tuple[int, int]:
+    """Height and width of a picture.
+
+    >>> edges_of(28), edges_of((28, 20))
+    ((28, 28), (28, 20))
+    """
+    return (size, size) if isinstance(size, int) else size
+
+
+def shown(size: Size) -> str:
+    """For people.
+
+    >>> shown((28, 20))
+    '28 x 20'
+    """
+    height, width = edges_of(size)
+    return f"{height} x {width}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ImageInput:
     """One grey picture, height x width x 1 floats from 0, black, to 1, white."""
 
     height: int
     width: int
+
+    @property
+    def size(self) -> "Size":
+        """Both edges."""
+        return size_of(self.height, self.width)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -298,12 +330,14 @@ class _File:
 
     def _image(self, shape: object) -> ImageInput:
         match shape:
-            case [int(height), int(width), 1] if 1 <= height == width <= _LARGEST_EDGE:
+            case [int(height), int(width), 1] if not any(
+                isinstance(edge, bool) or not 1 <= edge <= _LARGEST_EDGE for edge in (height, width)
+            ):
                 return ImageInput(height=height, width=width)
         raise self._refused(
             "input.image",
             shape,
-            "[height, width, 1] of a grey square: films are prepared as squares",
+            f"[height, width, 1] of a grey picture, edges of 1 to {_LARGEST_EDGE} pixels",
             "write, for example: image = [64, 64, 1]",
         )
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.contract.serving import LABELS
+from ml.contract.task import Size
 from ml.data.prepared import PreparedImages
 
 Images = NDArray[np.float32]
@@ -56,7 +57,7 @@ class DataSet:
     source: str
     digest: str
     """SHA-256 of the films, their labels and their parts, before any preparation."""
-    image_size: int
+    image_size: Size
     parts: dict[str, Films]
     """A subset of PARTS."""
     excluded: tuple[Excluded, ...] = ()

@@ -12,6 +12,7 @@ import numpy as np
 
 from ml.contract.errors import InvalidData
 from ml.contract.serving import DEFAULT_IMAGE_SIZE, LABELS
+from ml.contract.task import Size, edges_of
 from ml.data import film_cache
 from ml.data.file_name import printable
 from ml.data.films import PARTS, DataSet, Excluded, Images
@@ -23,7 +24,7 @@ from ml.data.prepared import PreparedImages
 __all__ = ["label_of", "patient_of", "read"]
 
 
-def read(path: Path, image_size: int | None) -> DataSet:
+def read(path: Path, image_size: Size | None) -> DataSet:
     """Reads every part of the folder, and parts them by patient.
 
     Raises InvalidData for a folder that is not of the layout or lacks a class.
@@ -53,7 +54,7 @@ def read(path: Path, image_size: int | None) -> DataSet:
 
 
 def _readable(
-    path: Path, placed: list[Placed], size: int, excluded: list[Excluded]
+    path: Path, placed: list[Placed], size: Size, excluded: list[Excluded]
 ) -> tuple[list[Film], Images | PreparedImages]:
     """The films that can be read, each with its image; the others go to ``excluded``."""
 
@@ -72,10 +73,10 @@ def _readable(
             else:
                 films.append(result[0])
                 images.append(result[1])
-    return films, np.array(images, np.float32).reshape(-1, size, size, 1)
+    return films, np.array(images, np.float32).reshape(-1, *edges_of(size), 1)
 
 
-def _decoded(file: Placed, size: int) -> tuple[Film, Images] | Excluded:
+def _decoded(file: Placed, size: Size) -> tuple[Film, Images] | Excluded:
     try:
         content = file.file.read_bytes()
         film, image = opened_and_prepared(content, size)

@@ -9,6 +9,7 @@ from pathlib import Path
 from infra.declared.environment import available
 from ml.contract.errors import InvalidData, UserError
 from ml.contract.serving import LABELS
+from ml.contract.task import Size
 from ml.data.films import PARTS, DataSet
 
 BUNDLED = Path(__file__).with_name("pneumoniamnist_train_val.npz")
@@ -26,7 +27,7 @@ SMALLEST_IMAGE, LARGEST_IMAGE = 16, 512
 """Pixels; below, the networks have nothing left to pool, above, a request exceeds 16 MB."""
 
 
-def load(path: Path, image_size: int | None = None) -> DataSet:
+def load(path: Path, image_size: Size | None = None) -> DataSet:
     """Reads an ``.npz`` of the MedMNIST layout, a folder of the Kaggle layout, or what was ingested
     into an environment (``NAME``, or ``ingested:NAME`` where a path of that name exists too).
 

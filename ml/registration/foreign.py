@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ml.contract.errors import InvalidData, UserError
-from ml.contract.task import ImageInput, TableInput, Task
+from ml.contract.task import ImageInput, Size, TableInput, Task, edges_of, shown, size_of
 from ml.data.film_file import UnreadableFilm
 from ml.prediction.asking import Asking, OfImages, OfRows
 
@@ -138,15 +138,15 @@ class Foreign:
         asking = OfImages(size=self._image_size(task.input), any_modality=True)
         if sample is not None:
             return asking.document(asking.prepared(sample.read_bytes()), "sample")
-        grey = np.full((asking.size, asking.size, 1), _GREY, np.float32)
+        grey = np.full((*edges_of(asking.size), 1), _GREY, np.float32)
         return asking.document(grey, "sample")
 
-    def _image_size(self, declared: ImageInput) -> int:
+    def _image_size(self, declared: ImageInput) -> Size:
         schema = _metadata(self.model).get_input_schema()
         match [tuple(it.shape) for it in schema.inputs if hasattr(it, "shape")]:
-            case [(_, int(height), int(width), 1)] if height == width and height > 0:
-                return height
-        return declared.height
+            case [(_, int(height), int(width), 1)] if min(height, width) > 0:
+                return size_of(height, width)
+        return declared.size
 
     def _row(self, columns: TableInput, sample: Path | None) -> Any:
         if sample is not None:
@@ -167,7 +167,7 @@ class Foreign:
 def _taken(task: Task) -> str:
     if isinstance(task.input, TableInput):
         return f"rows of {', '.join(task.input.columns)}"
-    return f"pictures of {task.input.height} x {task.input.width} x 1 in [0, 1], or its signature's"
+    return f"pictures of {shown(task.input.size)} x 1 in [0, 1], or its signature's"
 
 
 def _metadata(model: "PyFuncModel") -> Any:

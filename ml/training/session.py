@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ml.contract.arms import Arm
+from ml.contract.task import Size, shown
 from ml.data import loading
 from ml.data.films import DataSet
 from ml.registration import provenance
@@ -148,7 +149,7 @@ def _device(arm: Arm, wanted: str) -> tuple[str, str]:
     return device.choose(wanted, import_module(arm.network), framework)
 
 
-def _network(arm: Arm, image_size: int, recipe: Recipe, on: str) -> "Network":
+def _network(arm: Arm, image_size: Size, recipe: Recipe, on: str) -> "Network":
     chosen = {} if on == device.CPU else {"device": on}
     network: Network = import_module(arm.network).Network(image_size, recipe.seed, **chosen)
     return network
@@ -251,7 +252,7 @@ def _show_data(data: DataSet, console: "Console") -> None:
 
     for part, films in data.parts.items():
         console.print(
-            f"{part}: {len(films)} films of {data.image_size} x {data.image_size}, "
+            f"{part}: {len(films)} films of {shown(data.image_size)}, "
             f"{films.count('NORMAL')} normal, {films.count('PNEUMONIA')} pneumonia"
         )
     for line in (*data.remarks, *exclusions(data)):

@@ -44,7 +44,7 @@ class LabelledFilm:
 
     image_id: str
     image: "Images"
-    """[size, size, 1], in [0, 1]."""
+    """[height, width, 1], in [0, 1]."""
     sick: bool
     sampling: float = 1.0
     """The probability with which its truth was asked for."""
