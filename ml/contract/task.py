@@ -19,10 +19,10 @@ TASKS: Final = Path(__file__).parent / "tasks"
 INDETERMINATE: Final = "INDETERMINATE"
 """A reader can not tell: a verdict of every task, and a label of none."""
 
-_LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.+-]{0,62}")
+_LABEL: Final = re.compile(r"[^\W_][\w .+-]{0,62}(?<! )")
 """What needs no escape in SQL, in a page, in Terraform."""
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-_WORD: Final = re.compile(r"[A-Za-z][A-Za-z -]{0,30}")
+_WORD: Final = re.compile(r"[^\W\d_]([^\W\d_]|[ -]){0,30}(?<! )")
 _LARGEST_EDGE: Final = 4096
 _MOST_COLUMNS: Final = 2000
 
@@ -261,7 +261,8 @@ class _File:
                 "labels",
                 labels,
                 "two different labels of up to 63 letters, digits, spaces and _ . + -, a letter "
-                f"or digit first; {INDETERMINATE} is what a reader says who can not tell",
+                f"or digit first and no space last; {INDETERMINATE} is what a reader says who can "
+                "not tell",
                 'write, for example: labels = ["benign", "malignant"]',
             )
         if positive not in labels:

@@ -217,7 +217,7 @@ def serving_signature(image_size: Size) -> "ModelSignature":
 
 
 def image_size(model: "PyFuncModel", name: str) -> Size:
-    """The size of an image that a model's signature asks for. Raises RegistryError for another form."""
+    """The size of the images that a model's signature asks for. Raises RegistryError."""
     signature: Any = model.metadata.signature
     shapes = (
         [tuple(spec.shape) for spec in signature.inputs if hasattr(spec, "shape")]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ml.contract.arms import Arm
 from ml.contract.task import Size, shown
@@ -22,17 +22,11 @@ from ml.training import device
 from ml.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from rich.console import Console
 
-    from ml.data.films import Films
     from ml.evaluation.report import Report
     from ml.registration.registry import Registration, Registry
     from ml.training.fitting import Network
-
-_MEASURED_AT_ONCE: Final = 256
-"""Films."""
 
 
 def options(arm: Arm) -> argparse.ArgumentParser:
@@ -121,7 +115,7 @@ def train(arm: Arm, arguments: Sequence[str] | None) -> int:
     report = _fit(network, data, recipe, f"{name} ({arm.framework})", console)
     with status(console, "Registering the version"), silenced_natives():
         tags = identity | {"device": shown}
-        registered = _register(arm, network, report, tags, name, environment.name, registry)
+        registered = _register(arm, network, data, report, tags, name, environment.name, registry)
     _show_result(registered, given.environment, registry, console)
     return 0
 
@@ -171,6 +165,7 @@ def _fit(
 def _register(
     arm: Arm,
     network: "Network",
+    data: DataSet,
     report: "Report",
     identity: Mapping[str, str],
     name: str,
@@ -179,12 +174,11 @@ def _register(
 ) -> "Registration":
     import mlflow
 
-    from ml.monitoring import reference
+    from ml.monitoring import inputs, reference
     from ml.registration.model_card import ModelCard
     from ml.registration.registry import serving_signature
 
-    data = report.data
-    tags = dict(identity) | _origin(arm) | _figures(report)
+    tags = dict(identity) | _origin(arm) | report.evaluation.tags()
     card = ModelCard(
         name=name,
         architecture=f"{arm.architecture} ({arm.framework} {arm.framework_version})",
@@ -197,8 +191,8 @@ def _register(
         folder = Path(temporary)
         card.write(folder)
         report.write(folder / "evaluation")
-        validation = _measures(data.parts["val"])
-        reference.write(folder, {reference.PROBABILITY: report.probabilities} | validation)
+        measured = inputs.of_many_images(data.parts["val"].images)
+        reference.write(folder, {reference.PROBABILITY: report.probabilities} | measured)
         mlflow.log_params(dict(identity))
         mlflow.log_metrics(
             {f"validation_{figure}": value for figure, value in report.evaluation.figures().items()}
@@ -217,19 +211,6 @@ def _register(
         return registry.register(name, logged.model_uri, tags, card.summary())
 
 
-def _measures(films: "Films") -> dict[str, "NDArray[np.float64]"]:
-    """What a film's pixels say of its exposure, each [n]; few films are in memory at once."""
-    import numpy as np
-
-    from ml.monitoring import inputs
-
-    found = [
-        inputs.of_images(films.images[start : start + _MEASURED_AT_ONCE])
-        for start in range(0, len(films), _MEASURED_AT_ONCE)
-    ]
-    return {name: np.concatenate([it[name] for it in found]) for name in found[0]}
-
-
 def _origin(arm: Arm) -> dict[str, str]:
     commit = provenance.commit()
     return {
@@ -238,13 +219,6 @@ def _origin(arm: Arm) -> dict[str, str]:
         "framework": arm.framework,
         "framework_version": arm.framework_version,
     }
-
-
-def _figures(report: "Report") -> dict[str, str]:
-    evaluation = report.evaluation
-    return {
-        f"validation_{figure}": f"{value:.4f}" for figure, value in evaluation.figures().items()
-    } | {"validation_films": str(evaluation.n)}
 
 
 def _show_data(data: DataSet, console: "Console") -> None:
