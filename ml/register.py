@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml.contract.errors import UserError
+from ml.contract.task import TableInput
 from ml.registration.judged import add_labelled_options, require
 from ml.terminal.command import (
     NOTHING_REGISTERED,
@@ -27,7 +28,7 @@ positive label: the task of the environment's A/B test says what is sent and whe
 the probability stands. It is asked once, as serving will ask it, before anything is registered.
 
 --sample gives what it is asked about: a CSV or Parquet file of rows, or a film. Default: the
-example that the model was logged with; of a picture, an even grey.
+rows of --data, or the example that the model was logged with; of a picture, an even grey.
 
 --data judges it, as training judges what it has trained: the figures become the version's tags and
 its card, by which `pin --newest --unless-worse` weighs it, and what it answered becomes the
@@ -121,7 +122,8 @@ def _registered(
     from ml.registration.judged import Labelled, write_evidence
 
     model = Foreign.fetched(given.source, temporary)
-    answer = model.asked(task, given.sample)
+    is_rows = isinstance(task.input, TableInput)
+    answer = model.asked(task, given.sample or (given.data if is_rows else None))
     judged = None
     if given.data is not None:
         known = Labelled.read(

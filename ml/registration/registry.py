@@ -269,7 +269,8 @@ def _make_local_folder() -> None:
 
 
 def _quiet() -> None:
-    """Keeps migrations and hints of libraries out of a command's output."""
+    """Keeps migrations, hints and bars of libraries out of a command's output."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"mlflow\.")
