@@ -10,7 +10,7 @@ request, so that each film has its own draw of the arm and its own request id.
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ import numpy as np
 
 from ml.contract.errors import InvalidData
 from ml.contract.serving import DEFAULT_IMAGE_SIZE
-from ml.contract.task import PNEUMONIA, ImageInput, TableInput, Task
+from ml.contract.task import PNEUMONIA, ImageInput, Size, TableInput, Task, size_of
 from ml.data.image_id import image_id_of, new_request_id
 from ml.data.preparation import UnreadableFilm
 from ml.prediction.asking import Asking, OfImages, OfRows
@@ -83,7 +83,7 @@ class PredictionClient:
         endpoint: Endpoint,
         journal: Journal,
         *,
-        image_size: int = DEFAULT_IMAGE_SIZE,
+        image_size: Size = DEFAULT_IMAGE_SIZE,
         contexts: "Contexts | None" = None,
         any_modality: bool = False,
         task: Task = PNEUMONIA,
@@ -108,7 +108,7 @@ class PredictionClient:
         endpoint: str | None = None,
         served_entity: str | None = None,
         journal: Path = DEFAULT_JOURNAL,
-        image_size: int | None = None,
+        image_size: Size | None = None,
         concurrency: int = DEFAULT_CONCURRENCY,
         patient_keys: "PatientKeys | None" = None,
         site: str | None = None,
@@ -138,7 +138,7 @@ class PredictionClient:
         )
         task = loaded.ab_test.task
         said = asked.request_schema()
-        declared = task.input.height if isinstance(task.input, ImageInput) else DEFAULT_IMAGE_SIZE
+        declared = task.input.size if isinstance(task.input, ImageInput) else DEFAULT_IMAGE_SIZE
         contexts = None
         if patient_keys is not None:
             from ml.prediction.contexts import Contexts
@@ -171,7 +171,7 @@ class PredictionClient:
     def predict(
         self, film: "Path | bytes | Images | Mapping[str, Any]", *, context: Context | None = None
     ) -> Prediction:
-        """Asks about one film: a file, its content, or an image [size, size, 1] of real numbers
+        """Asks about one film: a file, its content, or an image [height, width, 1] of real numbers
         from 0, black, to 1, white. Of a task with named columns: about one row of them.
 
         ``context`` goes before what the file's tags say. Raises UnreadableFilm, InvalidData for an
@@ -338,17 +338,13 @@ def _probability(answer: Answer, url: str, task: Task) -> float:
     )
 
 
-def _size(schema: Mapping[str, Any]) -> int | None:
-    """The edge of a square image of one channel, where the schema has it."""
+def _size(schema: Mapping[str, Any]) -> Size | None:
+    """That of an image of one channel, where the schema has it."""
     sizes: list[Any] = []
     while isinstance(schema, Mapping) and schema.get("type") == "array":
         sizes.append(schema.get("minItems"))
         schema = schema.get("items", {})
-    return _edge(sizes)
-
-
-def _edge(sizes: Sequence[Any]) -> int | None:
     match sizes:
-        case [_, int(height), int(width), 1] if height == width:
-            return height
+        case [_, int(height), int(width), 1]:
+            return size_of(height, width)
     return None

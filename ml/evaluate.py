@@ -1,4 +1,4 @@
-"""Judges a registered version on labelled films: ``python -m ml.evaluate``."""
+"""Judges a registered version on labelled films, or rows: ``python -m ml.evaluate``."""
 
 import argparse
 import sys
@@ -6,38 +6,31 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ml.contract.errors import UserError
 from ml.contract.serving import KERAS_MODEL
-from ml.data import loading
-from ml.data.films import PARTS, Images
-from ml.data.prepared import PreparedImages
+from ml.contract.task import TableInput
+from ml.registration.judged import Labelled, add_labelled_options, require
 from ml.terminal.command import (
     Options,
-    add_data_option,
     add_registry_options,
+    add_test_option,
     require_writable,
     run,
     whole_number,
 )
 
 if TYPE_CHECKING:
-    from mlflow.pyfunc import PyFuncModel
     from rich.console import Console
 
     from ml.evaluation.report import Report
-
-_PREDICTED_AT_ONCE = 256
 
 
 def options() -> argparse.ArgumentParser:
     """The options of the command."""
     parser = Options(
         prog="python -m ml.evaluate",
-        description="Judges a registered version on labelled films: prints the figures with their "
-        "intervals, and writes report.md, report.json, roc.png and calibration.png.",
+        description="Judges a registered version on labelled films, or rows: prints the figures "
+        "with their intervals, and writes report.md, report.json, roc.png and calibration.png.",
     )
     parser.add_argument(
         "--model",
@@ -52,19 +45,15 @@ def options() -> argparse.ArgumentParser:
         metavar="N",
         help="its number, as registration printed it",
     )
-    add_data_option(parser)
-    parser.add_argument(
-        "--part",
-        choices=PARTS,
-        help="which part of the data to judge on; default: test where there is one, else val",
-    )
+    add_labelled_options(parser, "the bundled films")
     parser.add_argument(
         "--output",
         type=Path,
         metavar="FOLDER",
-        help="where the report goes; default: .local/evaluations/NAME-N-PART",
+        help="where the report goes; default: .local/evaluations/NAME-N-PART, of rows NAME-N",
     )
     add_registry_options(parser)
+    add_test_option(parser)
     return parser
 
 
@@ -73,47 +62,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = options().parse_args(arguments)
     from infra.declared.environment import load
 
-    environment = load(given.environment)
+    environment = load(given.environment, given.test)
     name = _full_name(given.model, environment.full_model_name)
-    path = given.data or loading.BUNDLED
-    loading.require(path)
+    task = environment.about_models(name.rpartition(".")[2]).ab_test.task
+    require(given.data, task, part=given.part, truth=given.truth)
     require_writable(given.output or Path(".local"), "--output")
 
     from rich.console import Console
 
-    from ml.evaluation.report import report
     from ml.registration.registry import LOCAL_FOLDER, Registry, image_size
     from ml.terminal.progress import silenced_natives, status
     from ml.workspace.connection import is_local
 
     console = Console(highlight=False)
+    known = None
+    if isinstance(task.input, TableInput):
+        known = Labelled.read(given.data, task, None, truth=given.truth)
     with status(console, f"Loading {name} version {given.version}"), silenced_natives():
         model = Registry(given.registry, local=is_local(environment)).load(name, given.version)
-    with status(console, f"Reading {path}"):
-        data = loading.load(path, image_size(model, name))
-    part = loading.part_to_judge(data, given.part)
-    with status(console, f"Judging {len(data.parts[part])} films"), silenced_natives():
-        judged = report(
-            f"{name} version {given.version}",
-            data,
-            part,
-            predict(model, data.parts[part].images),
-        )
-    output = given.output or LOCAL_FOLDER / "evaluations" / (
-        f"{name.rsplit('.', 1)[-1]}-{given.version}-{part}"
+    if known is None:
+        with status(console, f"Reading {given.data or 'the bundled films'}"):
+            known = Labelled.read(given.data, task, image_size(model, name), part=given.part)
+    with status(console, f"Judging {len(known.labels)} {task.words.case[1]}"), silenced_natives():
+        judged = known.report(model, f"{name} version {given.version}", task)
+    output = given.output or LOCAL_FOLDER / "evaluations" / "-".join(
+        [name.rsplit(".", 1)[-1], str(given.version), *([known.part] if known.part else [])]
     )
     _write(judged, output)
     _show(judged, output, console)
     return 0
-
-
-def predict(model: "PyFuncModel", images: Images | PreparedImages) -> NDArray[np.float64]:
-    """Probabilities [n] of any registered version for images [n, h, w, 1]."""
-    probabilities = np.empty(len(images))
-    for start in range(0, len(images), _PREDICTED_AT_ONCE):
-        batch = slice(start, start + _PREDICTED_AT_ONCE)
-        probabilities[batch] = np.asarray(model.predict(images[batch])).reshape(-1)
-    return probabilities
 
 
 def _full_name(model: str, in_environment: Callable[[str], str]) -> str:
@@ -140,17 +117,12 @@ def _show(judged: "Report", folder: Path, console: "Console") -> None:
     from ml.terminal.tables import table as folding
 
     evaluation = judged.evaluation
-    console.print(
-        f"{judged.model} on the part '{judged.part}' of {judged.data.source}: "
-        f"{evaluation.n} films, {evaluation.n_normal} normal and "
-        f"{evaluation.n_pneumonia} with pneumonia",
-        soft_wrap=True,
-    )
+    console.print(f"{judged.model} on {judged.counted}", markup=False, soft_wrap=True)
     if judged.part == "train":
         console.print("These are training films: if the model saw them, it knows them by heart.")
     for line in (*evaluation.undefined, *judged.data.remarks, *exclusions(judged.data)):
-        console.print(f"  {line}", soft_wrap=True)
-    table = folding("figure", "value", "95 % interval", "films")
+        console.print(f"  {line}", markup=False, soft_wrap=True)
+    table = folding("figure", "value", "95 % interval", evaluation.task.words.case[1])
     for row in rows(evaluation):
         table.add_row(*row)
     console.print(table)

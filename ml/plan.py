@@ -38,7 +38,7 @@ def options() -> argparse.ArgumentParser:
     parser = Options(
         prog="python -m ml.plan",
         description="Simulates an experiment, live and as a replay in which both arms answer the "
-        "same films: how many labels and days a promotion takes, and how likely it is within the "
+        "same cases: how many labels and days a promotion takes, and how likely it is within the "
         f"experiment's maximum. Prints a table, and writes {PLAN} and {PLOT}.",
     )
     add_experiment_argument(parser)
@@ -60,10 +60,12 @@ def options() -> argparse.ArgumentParser:
         "--prevalence",
         type=_share,
         metavar="SHARE",
-        help="of pneumonia. Default: [expected] of the experiment",
+        help="of the positive label. Default: [expected] of the experiment",
     )
     parser.add_argument(
         "--films-per-day",
+        "--cases-per-day",
+        dest="films_per_day",
         type=whole_number(1, 1_000_000),
         default=100,
         metavar="N",
@@ -74,7 +76,7 @@ def options() -> argparse.ArgumentParser:
         type=_share_or_end,
         default=0.5,
         metavar="SHARE",
-        help="of the arms' errors in a replay: 0, independent; 1, on the same films as far as "
+        help="of the arms' errors in a replay: 0, independent; 1, on the same cases as far as "
         "possible (default: %(default)s)",
     )
     parser.add_argument(
@@ -215,7 +217,7 @@ def _show(
         f"{truth.sensitivity[1]:g}, specificity {truth.specificity[0]:g} and "
         f"{truth.specificity[1]:g}, prevalence {truth.prevalence:g}; margins "
         f"{experiment.margins.sensitivity:g} and {experiment.margins.specificity:g}; "
-        f"{given.films_per_day} films a day; {given.runs} runs.",
+        f"{given.films_per_day} {experiment.task.words.case[1]} a day; {given.runs} runs.",
         soft_wrap=True,
     )
     if experiment.benefit:
@@ -275,7 +277,7 @@ def _show_ramp(
         "reached",
         f"by day, for {chance}",
         f"labels, for {chance}",
-        title=f"The ramp, at {given.films_per_day} films a day",
+        title=f"The ramp, at {given.films_per_day} {experiment.task.words.case[1]} a day",
     )
     for step in steps:
         table.add_row(

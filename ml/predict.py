@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from ml.contract.errors import UserError
-from ml.contract.task import PNEUMONIA, TableInput, Task
+from ml.contract.task import PNEUMONIA, Size, TableInput, Task, size_of
 from ml.prediction.journal import DEFAULT_JOURNAL
 from ml.prediction.patient_key import SECRET_VARIABLE
 from ml.terminal.command import (
@@ -121,9 +121,9 @@ def _options() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--image-size",
-        type=whole_number(1, 4096),
+        type=_size,
         metavar="PIXELS",
-        help="height and width that the models take; default: as the endpoint says",
+        help="height and width that the models take, as 64 or 96x64; default: as the endpoint says",
     )
     context = parser.add_argument_group(
         "context: what is known of a film without naming anybody, for verdicts by patient and site"
@@ -161,6 +161,12 @@ def _probability(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a probability from 0 to 1")
     return value
+
+
+def _size(text: str) -> Size:
+    edge = whole_number(1, 4096)
+    height, by, width = text.partition("x")
+    return size_of(edge(height), edge(width)) if by else size_of(edge(text), edge(text))
 
 
 def _predict(given: argparse.Namespace) -> int:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml.contract.errors import UserError
+from ml.contract.task import TableInput
+from ml.registration.judged import add_labelled_options, require
 from ml.terminal.command import (
     NOTHING_REGISTERED,
     Options,
@@ -26,7 +28,11 @@ positive label: the task of the environment's A/B test says what is sent and whe
 the probability stands. It is asked once, as serving will ask it, before anything is registered.
 
 --sample gives what it is asked about: a CSV or Parquet file of rows, or a film. Default: the
-example that the model was logged with; of a picture, an even grey.
+rows of --data, or the example that the model was logged with; of a picture, an even grey.
+
+--data judges it, as training judges what it has trained: the figures become the version's tags and
+its card, by which `pin --newest --unless-worse` weighs it, and what it answered becomes the
+reference against which a drift is measured. Name cases that it was not trained on.
 """
 
 
@@ -52,6 +58,7 @@ def options() -> argparse.ArgumentParser:
         help="the registered name, without catalog and schema, as the environment's file has it",
     )
     parser.add_argument("--sample", type=Path, metavar="FILE", help="what the model is asked about")
+    add_labelled_options(parser, "it is not judged")
     parser.add_argument(
         "--description", default="", metavar="TEXT", help="what readers of the registry should know"
     )
@@ -75,6 +82,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = environment.full_model_name(_one_level(given.name))
     if given.sample is not None and not given.sample.is_file():
         raise UserError(f"--sample {given.sample}: there is no such file.")
+    if given.data is not None:
+        require(given.data, task, part=given.part, truth=given.truth)
+    elif given.part or given.truth:
+        raise UserError(
+            "--part and --truth are of what --data names. Add --data, or leave them out."
+        )
     console = Console(highlight=False)
     with status(console, "Opening the registry"):
         registry = Registry(given.registry, local=is_local(environment))
@@ -106,11 +119,20 @@ def _registered(
     temporary: Path,
 ) -> "tuple[Registration, float]":
     from ml.registration.foreign import Foreign
+    from ml.registration.judged import Labelled, write_evidence
 
     model = Foreign.fetched(given.source, temporary)
-    answer = model.asked(task, given.sample)
-    tags = model.tags(task)
-    model.write_card(name, task, tags, given.description)
+    is_rows = isinstance(task.input, TableInput)
+    answer = model.asked(task, given.sample or (given.data if is_rows else None))
+    judged = None
+    if given.data is not None:
+        known = Labelled.read(
+            given.data, task, model.image_size(task), part=given.part, truth=given.truth
+        )
+        judged = known.report(model.model, f"--from {given.source}", task)
+        write_evidence(model.folder, known, judged)
+    tags = model.tags(task) | (judged.evaluation.tags() if judged else {})
+    model.write_card(name, task, tags, given.description, judged)
     summary = given.description or f"{model.framework}, registered from {given.source}."
     return registry.register_folder(name, model.folder, tags, summary, environment), answer
 

@@ -1,4 +1,4 @@
-"""Both arms on the same films: ``python -m ml.replay EXPERIMENT``."""
+"""Both arms on the same films, or rows: ``python -m ml.replay EXPERIMENT``."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ import numpy as np
 from ml.contract.decision import ANSWERS_FILE
 from ml.contract.errors import UserError
 from ml.contract.task import TableInput
-from ml.data.films import PARTS
+from ml.registration.judged import add_labelled_options, require
 from ml.terminal.command import (
     Options,
     add_environment_option,
@@ -47,8 +47,8 @@ def options() -> argparse.ArgumentParser:
     """The options of the command."""
     parser = Options(
         prog="python -m ml.replay",
-        description="Sends films with a known truth to both arms of an experiment and compares "
-        "the answers film by film, which takes far fewer labels than live traffic.",
+        description="Sends films, or rows, with a known truth to both arms of an experiment and "
+        "compares the answers one by one, which takes far fewer labels than live traffic.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -56,12 +56,7 @@ def options() -> argparse.ArgumentParser:
     add_environment_option(parser, "whose endpoint is asked")
     add_test_option(parser)
     films = parser.add_mutually_exclusive_group()
-    films.add_argument(
-        "--data",
-        metavar="PATH",
-        help="films with labels: an .npz of the MedMNIST layout, a folder of the Kaggle layout, or "
-        "ingested:NAME. Default: the bundled films",
-    )
+    add_labelled_options(parser, "the bundled films", among=films)
     films.add_argument(
         "--logged",
         action="store_true",
@@ -70,11 +65,6 @@ def options() -> argparse.ArgumentParser:
     )
     films.add_argument(
         "--answers", type=Path, metavar="FILE", help=f"a file {ANSWERS_FILE} of an earlier replay"
-    )
-    parser.add_argument(
-        "--part",
-        choices=PARTS,
-        help="which part of --data; default: test where there is one, else val",
     )
     parser.add_argument(
         "--films", type=whole_number(1, 10_000_000), metavar="N", help="the first N of them"
@@ -117,12 +107,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     require_writable(folder, "--output")
     if given.answers is not None:
         answers, source = answers_file.read(given.answers, experiment.task), given.answers.name
-    elif isinstance(experiment.task.input, TableInput):
-        raise UserError(
-            f"a replay sends films, and the task {experiment.task.name} is of rows. Give both "
-            f"arms' answers with --answers {ANSWERS_FILE}, or compare live: python -m ml.compare."
-        )
     else:
+        if not given.logged:
+            require(given.data, experiment.task, part=given.part, truth=given.truth)
+        elif isinstance(experiment.task.input, TableInput):
+            raise UserError(
+                f"--logged fetches films that were ingested, and the task {experiment.task.name} "
+                "is of rows. Name a file of rows with their truth: --data."
+            )
         answers, source = _ask(experiment, given, folder, console)
         answers_file.write(folder / ANSWERS_FILE, answers, experiment.task)
     written = conclude(
@@ -180,26 +172,27 @@ def _films(
             experiment, given.environment, given.warehouse, client, test=given.test
         )
         return films, "films that the arms had answered and readers had read"
-    from ml.data import loading
     from ml.data.image_id import image_id_of
+    from ml.prediction.rows import RowOfFile
+    from ml.registration.judged import Labelled
     from ml.verdict.counting.logged_films import LabelledFilm, pseudonym
 
-    path = Path(given.data) if given.data else loading.BUNDLED
-    loading.require(path)
-    data = loading.load(path, client.image_size)
-    part = loading.part_to_judge(data, given.part)
-    chosen = data.parts[part]
-    patients = chosen.patients or [None] * len(chosen)
-    films = [
-        LabelledFilm(
-            image_id=image_id_of(image.tobytes()),
-            image=image,
-            sick=bool(label),
-            patient_key=pseudonym(patient) if patient else None,
+    known = Labelled.read(
+        given.data, experiment.task, client.image_size, part=given.part, truth=given.truth
+    )
+    films = []
+    patients = known.patients or [None] * len(known.labels)
+    for case, label, patient in zip(known.cases, known.labels, patients, strict=True):
+        is_row = isinstance(case, RowOfFile)
+        films.append(
+            LabelledFilm(
+                image_id=image_id_of(case.read() if is_row else case.tobytes()),
+                image=case.row if is_row else case,
+                sick=bool(label),
+                patient_key=pseudonym(patient) if patient else None,
+            )
         )
-        for image, label, patient in zip(chosen.images, chosen.labels, patients, strict=True)
-    ]
-    return films, f"the part '{part}' of {data.source}"
+    return films, known.source
 
 
 def _answers(
@@ -234,7 +227,7 @@ def _answers(
 
     distinct = {film.image_id: film for film in films}
     if not distinct:
-        raise UserError("there is no film with a truth to replay. Name some with --data.")
+        raise UserError("there is nothing with a truth to replay. Name some with --data.")
     keys = [film.patient_key for film in distinct.values()]
     with ThreadPoolExecutor(concurrency) as pool:
         asked = pool.map(ask, distinct.values())

@@ -11,7 +11,6 @@ from infra.rollout.endpoints import (
     Document,
     as_deployed,
     deployments,
-    endpoints_of,
     live,
     not_serving,
     update_of,
@@ -52,9 +51,11 @@ class Status:
 def statuses(
     client: "WorkspaceClient", environment: Environment, state: TerraformState
 ) -> tuple[Status, ...]:
-    """The status of each endpoint that the file declares, or that Terraform's state knows."""
+    """The status of each endpoint that the file declares, or that Terraform's state knows; that of
+    a test alone, where one was named.
+    """
     found = []
-    declared = {endpoint.endpoint for endpoint in endpoints_of(environment)}
+    declared = {endpoint.endpoint for endpoint in environment.endpoints.values()}
     for endpoint in as_deployed(environment, client):
         document = live(client, endpoint.endpoint)
         if document is None:
@@ -96,7 +97,10 @@ def statuses(
                 ),
             )
         )
-    found += [_undeclared(client, environment, it) for it in state.endpoints if it not in declared]
+    if environment.named_test is None:
+        found += [
+            _undeclared(client, environment, it) for it in state.endpoints if it not in declared
+        ]
     return tuple(found)
 
 

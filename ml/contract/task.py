@@ -19,14 +19,17 @@ TASKS: Final = Path(__file__).parent / "tasks"
 INDETERMINATE: Final = "INDETERMINATE"
 """A reader can not tell: a verdict of every task, and a label of none."""
 
-_LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.+-]{0,62}")
+_LABEL: Final = re.compile(r"[^\W_][\w .+-]{0,62}(?<! )")
 """What needs no escape in SQL, in a page, in Terraform."""
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-_WORD: Final = re.compile(r"[A-Za-z][A-Za-z -]{0,30}")
+_WORD: Final = re.compile(r"[^\W\d_]([^\W\d_]|[ -]){0,30}(?<! )")
 _LARGEST_EDGE: Final = 4096
 _MOST_COLUMNS: Final = 2000
 
 NUMBER, TEXT = "number", "text"
+
+Size = int | tuple[int, int]
+"""Of a picture in pixels: the edge of a square, or else height and width."""
 
 Steps = tuple[int | str, ...]
 """Steps into an answer: the position in a list, the name of a field."""
@@ -43,12 +46,41 @@ class InvalidTask(UserError):
         super().__init__(f"{self.place}: {rule}; {way_out}")
 
 
+def size_of(height: int, width: int) -> Size:
+    """The size of a picture with these edges."""
+    return height if height == width else (height, width)
+
+
+def edges_of(size: Size) -> tuple[int, int]:
+    """Height and width of a picture.
+
+    >>> edges_of(28), edges_of((28, 20))
+    ((28, 28), (28, 20))
+    """
+    return (size, size) if isinstance(size, int) else size
+
+
+def shown(size: Size) -> str:
+    """For people.
+
+    >>> shown((28, 20))
+    '28 x 20'
+    """
+    height, width = edges_of(size)
+    return f"{height} x {width}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ImageInput:
     """One grey picture, height x width x 1 floats from 0, black, to 1, white."""
 
     height: int
     width: int
+
+    @property
+    def size(self) -> "Size":
+        """Both edges."""
+        return size_of(self.height, self.width)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +261,8 @@ class _File:
                 "labels",
                 labels,
                 "two different labels of up to 63 letters, digits, spaces and _ . + -, a letter "
-                f"or digit first; {INDETERMINATE} is what a reader says who can not tell",
+                f"or digit first and no space last; {INDETERMINATE} is what a reader says who can "
+                "not tell",
                 'write, for example: labels = ["benign", "malignant"]',
             )
         if positive not in labels:
@@ -298,12 +331,14 @@ class _File:
 
     def _image(self, shape: object) -> ImageInput:
         match shape:
-            case [int(height), int(width), 1] if 1 <= height == width <= _LARGEST_EDGE:
+            case [int(height), int(width), 1] if not any(
+                isinstance(edge, bool) or not 1 <= edge <= _LARGEST_EDGE for edge in (height, width)
+            ):
                 return ImageInput(height=height, width=width)
         raise self._refused(
             "input.image",
             shape,
-            "[height, width, 1] of a grey square: films are prepared as squares",
+            f"[height, width, 1] of a grey picture, edges of 1 to {_LARGEST_EDGE} pixels",
             "write, for example: image = [64, 64, 1]",
         )
 

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
+from math import prod
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ import numpy as np
 from rich.console import Console
 
 from ml.contract.errors import InvalidData
+from ml.contract.task import Size, edges_of
 from ml.data.films import Excluded, Images
 from ml.data.kaggle_layout import Placed
 from ml.data.partition import Film
@@ -51,18 +53,19 @@ class Cached:
     excluded: list[Excluded]
 
 
-def is_needed(files: int, size: int) -> bool:
+def is_needed(files: int, size: Size) -> bool:
     """Whether so many films are too many to hold in memory."""
-    return files * size * size * np.dtype(np.float32).itemsize > LARGEST_IN_MEMORY
+    return files * prod(edges_of(size)) * np.dtype(np.float32).itemsize > LARGEST_IN_MEMORY
 
 
-def prepared(source: Path, placed: Sequence[Placed], size: int, decode: Decode) -> Cached:
+def prepared(source: Path, placed: Sequence[Placed], size: Size, decode: Decode) -> Cached:
     """The prepared films of a folder, decoded where they are not kept already.
 
     Raises InvalidData where they cannot be kept.
     """
     key = hashlib.sha256(str(source.resolve()).encode()).hexdigest()[:16]
-    place = FOLDER / f"{key}-{size}"
+    name = "x".join(str(edge) for edge in dict.fromkeys(edges_of(size)))
+    place = FOLDER / f"{key}-{name}"
     digest = _digest(placed, size)
     try:
         with _alone(place):
@@ -80,7 +83,7 @@ def prepared(source: Path, placed: Sequence[Placed], size: int, decode: Decode) 
     return kept
 
 
-def _digest(placed: Sequence[Placed], size: int) -> str:
+def _digest(placed: Sequence[Placed], size: Size) -> str:
     """Of the list of files, and of the code that prepares them."""
     digest = hashlib.sha256(f"{size}\n".encode())
     for name in _CODE:
@@ -110,7 +113,7 @@ def _alone(place: Path) -> Iterator[None]:
         yield
 
 
-def _read(place: Path, digest: str, size: int) -> Cached | None:
+def _read(place: Path, digest: str, size: Size) -> Cached | None:
     """What is kept, if it is of this list of files and whole."""
     try:
         index = json.loads((place / _INDEX).read_text(encoding="utf-8"))
@@ -127,7 +130,7 @@ def _read(place: Path, digest: str, size: int) -> Cached | None:
     return Cached(films=films, images=images, excluded=excluded)
 
 
-def _build(place: Path, placed: Sequence[Placed], size: int, decode: Decode, digest: str) -> None:
+def _build(place: Path, placed: Sequence[Placed], size: Size, decode: Decode, digest: str) -> None:
     building = place.with_suffix(".building")
     # Of a process that was killed: whoever has the lock is alone.
     shutil.rmtree(building, ignore_errors=True)

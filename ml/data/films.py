@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.contract.serving import LABELS
+from ml.contract.task import Size
 from ml.data.prepared import PreparedImages
 
 Images = NDArray[np.float32]
@@ -50,15 +51,12 @@ class Excluded:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataSet:
-    """What a source holds, apart by patient as far as the source knows the patients."""
+class Source:
+    """Where labelled cases are from, and what was left out of them."""
 
     source: str
     digest: str
-    """SHA-256 of the films, their labels and their parts, before any preparation."""
-    image_size: int
-    parts: dict[str, Films]
-    """A subset of PARTS."""
+    """SHA-256 of the cases, their labels and their parts, before any preparation."""
     excluded: tuple[Excluded, ...] = ()
     remarks: tuple[str, ...] = ()
     """What was done with the parts that the reader of a result should know."""
@@ -71,3 +69,12 @@ class DataSet:
         for excluded in self.excluded:
             reasons.setdefault(excluded.reason, []).append(excluded.film)
         yield from reasons.items()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet(Source):
+    """Films, apart by patient as far as the source knows the patients."""
+
+    image_size: Size
+    parts: dict[str, Films]
+    """A subset of PARTS."""

@@ -15,6 +15,7 @@ from infra.declared.environment import load
 from ml.contract.errors import InvalidData
 from ml.contract.serving import DEFAULT_IMAGE_SIZE, LABELS
 from ml.contract.tables import FILMS
+from ml.contract.task import Size
 from ml.data.films import PARTS, DataSet, Excluded, Images
 from ml.data.partition import Film, apart, stacked
 from ml.data.preparation import UnreadableFilm, decode
@@ -35,7 +36,7 @@ ORDER BY image_id
 """
 
 
-def read(environment_name: str, image_size: int | None) -> DataSet:
+def read(environment_name: str, image_size: Size | None) -> DataSet:
     """Downloads every film that has a row.
 
     ``image_size`` None keeps the films' own size up to DEFAULT_IMAGE_SIZE. Raises InvalidData, and
@@ -71,7 +72,7 @@ def _shorter_edge(row: Row) -> int:
     return min(int(row["width"] or 0), int(row["height"] or 0))
 
 
-def _films(client: "WorkspaceClient", rows: list[Row], size: int) -> tuple[list[Film], Images]:
+def _films(client: "WorkspaceClient", rows: list[Row], size: Size) -> tuple[list[Film], Images]:
     with ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool:
         try:
             downloaded = list(
@@ -88,7 +89,7 @@ def _films(client: "WorkspaceClient", rows: list[Row], size: int) -> tuple[list[
     return [film for film, _ in downloaded], np.stack([image for _, image in downloaded])
 
 
-def _film(client: "WorkspaceClient", row: Row, size: int) -> tuple[Film, Images]:
+def _film(client: "WorkspaceClient", row: Row, size: Size) -> tuple[Film, Images]:
     label, part, path = str(row["label"]), str(row["dataset_split"]), str(row["volume_path"])
     if label not in LABELS or part not in PARTS:
         raise InvalidData(

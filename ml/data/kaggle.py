@@ -12,10 +12,19 @@ import numpy as np
 
 from ml.contract.errors import InvalidData
 from ml.contract.serving import DEFAULT_IMAGE_SIZE, LABELS
+from ml.contract.task import Size, edges_of
 from ml.data import film_cache
 from ml.data.file_name import printable
 from ml.data.films import PARTS, DataSet, Excluded, Images
-from ml.data.kaggle_layout import LAYOUT, Misfit, Placed, files, label_of, patient_of
+from ml.data.kaggle_layout import (
+    Labels,
+    Misfit,
+    Placed,
+    files,
+    label_of,
+    layout_of,
+    patient_of,
+)
 from ml.data.partition import Film, apart, stacked
 from ml.data.preparation import UnreadableFilm, opened_and_prepared
 from ml.data.prepared import PreparedImages
@@ -23,22 +32,23 @@ from ml.data.prepared import PreparedImages
 __all__ = ["label_of", "patient_of", "read"]
 
 
-def read(path: Path, image_size: int | None) -> DataSet:
+def read(path: Path, image_size: Size | None, labels: Labels = LABELS) -> DataSet:
     """Reads every part of the folder, and parts them by patient.
 
-    Raises InvalidData for a folder that is not of the layout or lacks a class.
+    ``labels`` are those of the task: the negative one, the positive one. Raises InvalidData for a
+    folder that is not of the layout or lacks a class.
     """
     size = image_size or DEFAULT_IMAGE_SIZE
     excluded: list[Excluded] = []
     placed: list[Placed] = []
-    for file in files(path):
+    for file in files(path, labels):
         if isinstance(file, Placed):
             placed.append(file)
         else:
             mislabelled = "mislabelled: " if file.misfit == Misfit.MISLABELLED else ""
             excluded.append(Excluded(film=file.name, reason=f"{mislabelled}{file.reason}"))
-    readable, images = _readable(path, placed, size, excluded)
-    _require_both_classes(path, readable, excluded)
+    readable, images = _readable(path, placed, size, excluded, labels)
+    _require_both_classes(path, readable, excluded, labels)
     films = _without_repetition(readable, excluded)
     nameless = sum(film.patient == film.name for film in films)
     films, remarks = apart(printable(path), films, excluded, nameless=nameless)
@@ -53,12 +63,12 @@ def read(path: Path, image_size: int | None) -> DataSet:
 
 
 def _readable(
-    path: Path, placed: list[Placed], size: int, excluded: list[Excluded]
+    path: Path, placed: list[Placed], size: Size, excluded: list[Excluded], labels: Labels
 ) -> tuple[list[Film], Images | PreparedImages]:
     """The films that can be read, each with its image; the others go to ``excluded``."""
 
     def decode(file: Placed) -> tuple[Film, Images] | Excluded:
-        return _decoded(file, size)
+        return _decoded(file, size, labels)
 
     if film_cache.is_needed(len(placed), size):
         cached = film_cache.prepared(path, placed, size, decode)
@@ -72,10 +82,10 @@ def _readable(
             else:
                 films.append(result[0])
                 images.append(result[1])
-    return films, np.array(images, np.float32).reshape(-1, size, size, 1)
+    return films, np.array(images, np.float32).reshape(-1, *edges_of(size), 1)
 
 
-def _decoded(file: Placed, size: int) -> tuple[Film, Images] | Excluded:
+def _decoded(file: Placed, size: Size, labels: Labels) -> tuple[Film, Images] | Excluded:
     try:
         content = file.file.read_bytes()
         film, image = opened_and_prepared(content, size)
@@ -86,19 +96,21 @@ def _decoded(file: Placed, size: int) -> tuple[Film, Images] | Excluded:
     found = Film(
         name=file.name,
         part=file.part,
-        label=LABELS.index(file.label),
+        label=labels.index(file.label),
         patient=file.patient or film.patient or file.name,
         content=hashlib.sha256(content).hexdigest(),
     )
     return found, image
 
 
-def _require_both_classes(path: Path, films: list[Film], excluded: list[Excluded]) -> None:
+def _require_both_classes(
+    path: Path, films: list[Film], excluded: list[Excluded], labels: Labels
+) -> None:
     problems = []
     for part in PARTS:
         if not (path / part).is_dir():
             continue
-        for index, label in enumerate(LABELS):
+        for index, label in enumerate(labels):
             if any(film.part == part and film.label == index for film in films):
                 continue
             lost = sum(film.film.startswith(f"{part}/{label}/") for film in excluded)
@@ -107,7 +119,8 @@ def _require_both_classes(path: Path, films: list[Film], excluded: list[Excluded
     if problems:
         first = f" The first: {excluded[0].film}: {excluded[0].reason}." if excluded else ""
         raise InvalidData(
-            "\n".join(problems) + f"\nEach part needs films of both classes. {LAYOUT}.{first}"
+            "\n".join(problems)
+            + f"\nEach part needs films of both classes. {layout_of(labels)}.{first}"
         )
 
 

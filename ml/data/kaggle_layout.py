@@ -4,7 +4,7 @@ File and folder names carry the label, file names the patient.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePath
@@ -34,10 +34,15 @@ _FINDINGS: Final = {
 }
 """What names of folders and of files say, and the label that it means."""
 
-LAYOUT: Final = (
-    "The Kaggle layout is train|val|test/NORMAL|PNEUMONIA/*.jpeg; give the folder that holds "
-    "'train'"
-)
+Labels = tuple[str, str]
+
+
+def layout_of(labels: Iterable[str]) -> str:
+    """The layout, for people."""
+    return (
+        f"The Kaggle layout is train|val|test/{'|'.join(labels)}/*.jpeg; give the folder that "
+        "holds 'train'"
+    )
 
 
 class Misfit(StrEnum):
@@ -70,26 +75,30 @@ class Unplaced:
     reason: str
 
 
-def files(root: Path) -> Iterator[Placed | Unplaced]:
-    """Every file of every part, in the order of their names. Raises InvalidData where none is."""
-    _refuse_other_parts(root)
+def files(root: Path, labels: Labels = LABELS) -> Iterator[Placed | Unplaced]:
+    """Every file of every part, in the order of their names; folders are named as the labels.
+
+    Raises InvalidData where none is.
+    """
+    named = {label.upper(): label for label in labels}
+    _refuse_other_parts(root, named)
     found = False
     for part in PARTS:
         for file in sorted((root / part).rglob("*")):
             place = file.relative_to(root)
             if not is_left_behind(place) and not file.is_dir():
                 found = True
-                yield _placed(file, place)
+                yield _placed(file, place, named)
     if not found:
-        raise InvalidData(_not_the_layout(root))
+        raise InvalidData(_not_the_layout(root, named))
 
 
-def _refuse_other_parts(root: Path) -> None:
+def _refuse_other_parts(root: Path, named: Collection[str]) -> None:
     """Raises InvalidData for `Train` or `validation`, whose films would be left out in silence."""
     for folder in sorted(root.iterdir()):
         if folder.name in PARTS or is_left_behind(folder.relative_to(root)) or not folder.is_dir():
             continue
-        if any(it.name.upper() in LABELS and it.is_dir() for it in folder.iterdir()):
+        if any(it.name.upper() in named and it.is_dir() for it in folder.iterdir()):
             raise InvalidData(
                 f"{printable(folder)}: has folders of the classes, and is none of the parts "
                 f"{', '.join(PARTS)}. Rename it to the part that it is, or move it away."
@@ -112,18 +121,18 @@ def _match(name: str) -> re.Match[str] | None:
     return next((match for pattern in _NAMES if (match := pattern.match(name))), None)
 
 
-def _placed(file: Path, place: PurePath) -> Placed | Unplaced:
+def _placed(file: Path, place: PurePath, named: Mapping[str, str]) -> Placed | Unplaced:
     name = printable(place.as_posix())
     part, *folders, _ = place.parts
     if not folders:
         return _unplaced(name, Misfit.MISPLACED, "not in a folder of a class")
-    label = folders[0].upper()
-    if label not in LABELS:
+    label = named.get(folders[0].upper())
+    if label is None:
         return _unplaced(
             name, Misfit.MISPLACED, f"the folder {printable(folders[0])} is not a class"
         )
     for folder in folders[1:]:
-        if _FINDINGS.get(folder.upper(), label) != label:
+        if (_FINDINGS if label in _FINDINGS else named).get(folder.upper(), label) != label:
             return _unplaced(
                 name, Misfit.MISLABELLED, f"in the folder {folder} of the folder {folders[0]}"
             )
@@ -131,7 +140,8 @@ def _placed(file: Path, place: PurePath) -> Placed | Unplaced:
         return _unplaced(
             name, Misfit.NOT_AN_IMAGE, f"the name does not end with {', '.join(SUFFIXES)}"
         )
-    match = _match(file.name)
+    # Of films of another question the names say nothing.
+    match = _match(file.name) if label in _FINDINGS else None
     # Viewers export any film as IM-0001-0001, the name that Kaggle's normal ones have: it says
     # neither a class nor, of another than a normal one, a patient.
     finding = match["finding"] if match else None
@@ -155,16 +165,17 @@ def _unplaced(name: str, misfit: Misfit, reason: str) -> Unplaced:
     return Unplaced(name=name, misfit=misfit, reason=reason)
 
 
-def _not_the_layout(root: Path) -> str:
+def _not_the_layout(root: Path, named: Mapping[str, str]) -> str:
     """What to say of a folder without films where the layout has them."""
+    layout = layout_of(named.values())
     inside = next((it for it in (root, *root.parents) if it.name == _LEFT_BEHIND), None)
     if inside is not None:
         return (
             f"{printable(root)}: {inside.name} is what an archive of macOS leaves behind, without "
-            f"films. {LAYOUT}, beside {printable(inside)}."
+            f"films. {layout}, beside {printable(inside)}."
         )
     whole = root.absolute()
-    while whole.name in PARTS or whole.name.upper() in LABELS:
+    while whole.name in PARTS or whole.name.upper() in named:
         whole = whole.parent
         if any((whole / part).is_dir() for part in PARTS):
             return (
@@ -175,4 +186,4 @@ def _not_the_layout(root: Path) -> str:
         if child.is_dir() and not is_left_behind(child.relative_to(root)):
             return f"{root}: no folder 'train', 'val' or 'test' in it. Did you mean {child.parent}?"
     held = ", ".join(printable(child.name) for child in sorted(root.iterdir())[:8]) or "nothing"
-    return f"{root}: no films in 'train', 'val' or 'test'; it holds {held}. {LAYOUT}."
+    return f"{root}: no films in 'train', 'val' or 'test'; it holds {held}. {layout}."

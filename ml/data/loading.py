@@ -9,6 +9,7 @@ from pathlib import Path
 from infra.declared.environment import available
 from ml.contract.errors import InvalidData, UserError
 from ml.contract.serving import LABELS
+from ml.contract.task import Size
 from ml.data.films import PARTS, DataSet
 
 BUNDLED = Path(__file__).with_name("pneumoniamnist_train_val.npz")
@@ -26,12 +27,13 @@ SMALLEST_IMAGE, LARGEST_IMAGE = 16, 512
 """Pixels; below, the networks have nothing left to pool, above, a request exceeds 16 MB."""
 
 
-def load(path: Path, image_size: int | None = None) -> DataSet:
+def load(path: Path, image_size: Size | None = None, labels: tuple[str, str] = LABELS) -> DataSet:
     """Reads an ``.npz`` of the MedMNIST layout, a folder of the Kaggle layout, or what was ingested
     into an environment (``NAME``, or ``ingested:NAME`` where a path of that name exists too).
 
     ``image_size`` None keeps the size of the films of a file, and takes DEFAULT_IMAGE_SIZE for a
-    folder. Raises InvalidData, and WorkspaceError for an environment.
+    folder; ``labels`` are those of the task, by which the folders are named, and of a file the
+    numbers 0 and 1. Raises InvalidData, and WorkspaceError for an environment.
     """
     if (environment := _environment(path)) is not None:
         from ml.data import ingested
@@ -42,7 +44,7 @@ def load(path: Path, image_size: int | None = None) -> DataSet:
     if path.is_dir():
         from ml.data import kaggle
 
-        return kaggle.read(path, image_size)
+        return kaggle.read(path, image_size, labels)
     from ml.data import medmnist
 
     data = medmnist.read(path, image_size)

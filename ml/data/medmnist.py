@@ -13,6 +13,7 @@ from PIL import Image
 
 from ml.contract.errors import InvalidData
 from ml.contract.serving import LABELS
+from ml.contract.task import Size, edges_of
 from ml.data.file_name import SUFFIXES, printable
 from ml.data.films import PARTS, DataSet, Excluded, Films
 from ml.data.preparation import prepare
@@ -32,7 +33,7 @@ _POINTER = b"version https://git-lfs"
 _HEAD = 512
 
 
-def read(path: Path, image_size: int | None) -> DataSet:
+def read(path: Path, image_size: Size | None) -> DataSet:
     """Reads every part of the file; ``image_size`` None keeps the size of the films.
 
     Raises InvalidData for a file that is not of the layout.
@@ -194,8 +195,8 @@ def _apart(
     return keep, tuple(excluded)
 
 
-def _prepared(images: NDArray[np.uint8], size: int) -> NDArray[np.float32]:
-    prepared = np.empty((len(images), size, size, 1), np.float32)
+def _prepared(images: NDArray[np.uint8], size: Size) -> NDArray[np.float32]:
+    prepared = np.empty((len(images), *edges_of(size), 1), np.float32)
     for index, image in enumerate(images):
         prepared[index] = prepare(Image.fromarray(image), size)
     return prepared

@@ -128,7 +128,7 @@ def stacked(
 ) -> dict[str, Films]:
     """The films of each part, in the order of their contents.
 
-    ``images`` [n, size, size, 1] are those of ``order``, of which the films are some.
+    ``images`` [n, height, width, 1] are those of ``order``, of which the films are some.
     """
     row = {film.name: index for index, film in enumerate(order)}
     ordered = sorted(films, key=lambda film: film.content)

@@ -6,11 +6,14 @@ and of one of 16 bits it differs by less than a hundred-thousandth.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ml.contract.task import Size, edges_of
 
 _WHITE: Final = np.float32(65535)
 _STORED: Final = np.uint16
@@ -18,11 +21,10 @@ _STORED: Final = np.uint16
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedImages:
-    """float32 [n, size, size, 1] in [0, 1], read where they are indexed."""
+    """float32 [n, height, width, 1] in [0, 1], read where they are indexed."""
 
     file: Path
-    size: int
-    """Height and width, pixels."""
+    size: Size
     rows: NDArray[np.intp]
     """Which images of the file, [n]."""
 
@@ -36,13 +38,13 @@ class PreparedImages:
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """As an array's."""
-        return (len(self), self.size, self.size, 1)
+        return (len(self), *edges_of(self.size), 1)
 
     def __getitem__(self, chosen: slice | NDArray[np.intp]) -> NDArray[np.float32]:
         """The images of a slice, or at these indices."""
         # Mapped anew each time: what was read does not stay in this process, only in the cache of
         # the operating system, which gives it up when memory is short.
-        mapped = np.memmap(self.file, _STORED, mode="r").reshape(-1, self.size, self.size)
+        mapped = np.memmap(self.file, _STORED, mode="r").reshape(-1, *edges_of(self.size))
         images: NDArray[np.float32] = np.asarray(mapped[self.rows[chosen]], np.float32)
         images /= _WHITE
         return images[..., np.newaxis]
@@ -56,11 +58,11 @@ class PreparedImages:
 
 
 def stored(image: NDArray[np.float32]) -> bytes:
-    """An image [size, size, 1] in [0, 1] as the file has it."""
+    """An image [height, width, 1] in [0, 1] as the file has it."""
     pixels: NDArray[np.uint16] = np.rint(image * _WHITE).astype(_STORED)
     return pixels.tobytes()
 
 
-def stored_size(images: int, size: int) -> int:
+def stored_size(images: int, size: Size) -> int:
     """Bytes of so many images in a file."""
-    return images * size * size * np.dtype(_STORED).itemsize
+    return images * prod(edges_of(size)) * np.dtype(_STORED).itemsize

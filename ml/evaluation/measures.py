@@ -1,10 +1,11 @@
-"""How good a model is on labelled films: figures with their uncertainty.
+"""How good a model is on labelled films, or rows: figures with their uncertainty.
 
-The probability is that of PNEUMONIA, the condition that sensitivity is about. A figure that the
-films cannot give, such as specificity without a normal film, is None; ``Evaluation.undefined``
+The probability is that of the task's positive label, which sensitivity is about. A figure that the
+films cannot give, such as specificity without a negative film, is None; ``Evaluation.undefined``
 says why.
 """
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
@@ -14,7 +15,7 @@ from scipy.stats import norm
 from statsmodels.stats.proportion import proportion_confint
 
 from ml.contract.errors import InvalidData
-from ml.contract.serving import DECISION_THRESHOLD, LABELS
+from ml.contract.task import PNEUMONIA, Task
 from ml.data.films import Labels
 from ml.evaluation.calibration import bins_of, expected_error, squared_errors
 from ml.evaluation.discrimination import area, equally_weighted
@@ -62,11 +63,12 @@ class CalibrationBin:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """The figures of one model on one part of a data set, at DECISION_THRESHOLD."""
+    """The figures of one model on one part of a data set, at the task's threshold."""
 
+    task: Task
     n: int
-    n_normal: int
-    n_pneumonia: int
+    n_negative: int
+    n_positive: int
     threshold: float
     accuracy: Proportion | None
     sensitivity: Proportion | None
@@ -90,21 +92,34 @@ class Evaluation:
             name: value for name, value in plain.items() if value is not None
         }
 
+    def tags(self) -> dict[str, str]:
+        """What a registered version is tagged with."""
+        figures = {f"validation_{name}": f"{it:.4f}" for name, it in self.figures().items()}
+        return figures | {"validation_films": str(self.n)}
+
     def as_dict(self) -> dict[str, Any]:
         """Every figure for JSON, with the confidence of the intervals."""
-        return asdict(self) | {"confidence": CONFIDENCE}
+        names = {
+            "n_negative": f"n_{_key(self.task.negative)}",
+            "n_positive": f"n_{_key(self.task.positive)}",
+        }
+        known = asdict(self).items()
+        figures = {names.get(name, name): value for name, value in known if name != "task"}
+        return figures | {"confidence": CONFIDENCE}
 
 
-def evaluate(probabilities: NDArray[Any], labels: Labels) -> Evaluation:
-    """Judges probabilities [n] or [n, 1] by labels [n].
+def evaluate(probabilities: NDArray[Any], labels: Labels, task: Task = PNEUMONIA) -> Evaluation:
+    """Judges probabilities [n] or [n, 1] by labels [n], an index into the task's.
 
     Raises InvalidData where the two do not fit or a probability is none.
     """
     scores = np.asarray(probabilities, dtype=np.float64).reshape(-1)
     if scores.shape != labels.shape:
         raise InvalidData(
-            f"{scores.size} probabilities for {labels.size} films: the model must give one per "
-            "film, shape [n, 1]."
+            task.said(
+                f"{scores.size} probabilities for {labels.size} films: the model must give one per "
+                "film, shape [n, 1]."
+            )
         )
     wrong = np.flatnonzero(~((scores >= 0) & (scores <= 1)))
     if wrong.size:
@@ -112,15 +127,16 @@ def evaluate(probabilities: NDArray[Any], labels: Labels) -> Evaluation:
             f"prediction {wrong[0]} is {scores[wrong[0]]}, which is no probability: the model does "
             "not keep the serving contract (sigmoid inside)."
         )
-    sick = labels == LABELS.index("PNEUMONIA")
-    called = scores >= DECISION_THRESHOLD
+    sick = labels == task.labels.index(task.positive)
+    called = scores >= task.threshold
     n, n_sick = sick.size, int(sick.sum())
     bins = _calibration(scores, sick)
     return Evaluation(
+        task=task,
         n=n,
-        n_normal=n - n_sick,
-        n_pneumonia=n_sick,
-        threshold=DECISION_THRESHOLD,
+        n_negative=n - n_sick,
+        n_positive=n_sick,
+        threshold=task.threshold,
         accuracy=_wilson(int((called == sick).sum()), n),
         sensitivity=_wilson(int((called & sick).sum()), n_sick),
         specificity=_wilson(int((~called & ~sick).sum()), n - n_sick),
@@ -128,8 +144,13 @@ def evaluate(probabilities: NDArray[Any], labels: Labels) -> Evaluation:
         brier=float(squared_errors(scores, sick).mean()) if n else None,
         calibration_error=_calibration_error(bins) if n else None,
         calibration=bins,
-        undefined=_undefined(n, n_sick),
+        undefined=tuple(task.said(it) for it in _undefined(n, n_sick)),
     )
+
+
+def _key(label: str) -> str:
+    """A label as part of a key in JSON."""
+    return re.sub(r"\W+", "_", label.lower())
 
 
 def auc(scores: Probabilities, sick: NDArray[np.bool_]) -> Auc | None:

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
-from ml.contract.serving import LABELS
-from ml.data.films import DataSet, Labels
+from ml.contract.task import PNEUMONIA, Task
+from ml.data.films import DataSet, Labels, Source
 from ml.evaluation.measures import CONFIDENCE, Auc, Evaluation, Proportion, evaluate
 
 _LISTED = 20  # films of one reason on the console and in Markdown; JSON has them all
@@ -28,8 +28,9 @@ class Report:
 
     model: str
     """Name and version, or what the model is before it has one."""
-    data: DataSet
-    part: str
+    data: Source
+    part: str | None
+    """None of rows, which come in one."""
     evaluation: Evaluation
     probabilities: NDArray[np.float64]
     labels: Labels
@@ -42,7 +43,9 @@ class Report:
                 "source": self.data.source,
                 "sha256": self.data.digest,
                 "part": self.part,
-                "image_size": self.data.image_size,
+                **(
+                    {"image_size": size} if (size := getattr(self.data, "image_size", None)) else {}
+                ),
                 "remarks": list(self.data.remarks),
                 "excluded": [
                     {"film": film.film, "reason": film.reason} for film in self.data.excluded
@@ -51,15 +54,23 @@ class Report:
             "figures": self.evaluation.as_dict(),
         }
 
+    @property
+    def counted(self) -> str:
+        """What it was judged on, and how many cases of each label there are."""
+        task, evaluation = self.evaluation.task, self.evaluation
+        of_part = f"the part '{self.part}' of " if self.part else ""
+        return (
+            f"{of_part}{self.data.source}: {evaluation.n} {task.words.case[1]}, "
+            f"{evaluation.n_negative} {task.negative} and {evaluation.n_positive} {task.positive}"
+        )
+
     def markdown(self) -> str:
         """The content of report.md."""
         lines = [
             f"# {self.model}",
             "",
-            f"Judged on the part `{self.part}` of {self.data.source}: "
-            f"{self.evaluation.n} films, {self.evaluation.n_normal} normal and "
-            f"{self.evaluation.n_pneumonia} with pneumonia. A probability of at least "
-            f"{self.evaluation.threshold} calls pneumonia.",
+            f"Judged on {self.counted}. A probability of at least {self.evaluation.threshold} "
+            f"calls {self.evaluation.task.positive}.",
             "",
             *figures_table(self.evaluation),
             "",
@@ -87,7 +98,7 @@ class Report:
         if auc is None:
             _say(axes, self.evaluation.undefined)
             return figure
-        sick = self.labels == LABELS.index("PNEUMONIA")
+        sick = self.labels == 1
         false_positive, true_positive, _ = roc_curve(sick, self.probabilities)
         axes.plot(false_positive, true_positive, label=f"AUC {auc_text(auc)}")
         sensitivity, specificity = self.evaluation.sensitivity, self.evaluation.specificity
@@ -98,12 +109,13 @@ class Report:
                 "o",
                 label=f"threshold {self.evaluation.threshold}",
             )
-        axes.set_title(f"ROC curve, {self.evaluation.n} films")
+        axes.set_title(f"ROC curve, {self.evaluation.n} {self.evaluation.task.words.case[1]}")
         axes.legend(loc="lower right")
         return figure
 
     def _calibration(self) -> Figure:
-        figure, axes = _square("predicted probability", "observed share of pneumonia")
+        task = self.evaluation.task
+        figure, axes = _square("predicted probability", f"observed share of {task.positive}")
         if not self.evaluation.n:
             _say(axes, self.evaluation.undefined)
             return figure
@@ -133,7 +145,7 @@ class Report:
             )
         axes.set_title(
             f"Calibration, expected error {self.evaluation.calibration_error:.3f}\n"
-            f"{_PERCENT} intervals; on top, the films of each point",
+            f"{_PERCENT} intervals; on top, the {task.words.case[1]} of each point",
             fontsize=10,
             pad=14,
         )
@@ -142,12 +154,23 @@ class Report:
 
 def report(model: str, data: DataSet, part: str, probabilities: NDArray[Any]) -> Report:
     """Judges the probabilities [n, 1] of a part's films."""
-    labels = data.parts[part].labels
+    return of_labels(model, data, part, data.parts[part].labels, probabilities, PNEUMONIA)
+
+
+def of_labels(
+    model: str,
+    data: Source,
+    part: str | None,
+    labels: Labels,
+    probabilities: NDArray[Any],
+    task: Task,
+) -> Report:
+    """Judges the probabilities [n] of cases with labels [n], an index into the task's."""
     return Report(
         model=model,
         data=data,
         part=part,
-        evaluation=evaluate(probabilities, labels),
+        evaluation=evaluate(probabilities, labels, task),
         probabilities=np.asarray(probabilities, np.float64).reshape(-1),
         labels=labels,
     )
@@ -155,7 +178,7 @@ def report(model: str, data: DataSet, part: str, probabilities: NDArray[Any]) ->
 
 def figures_table(evaluation: Evaluation) -> Iterator[str]:
     """A Markdown table: the figure, its interval, the films behind it."""
-    yield f"| figure | value | {_PERCENT} interval | films |"
+    yield f"| figure | value | {_PERCENT} interval | {evaluation.task.words.case[1]} |"
     yield "|---|---|---|---|"
     for name, value, interval, films in rows(evaluation):
         yield f"| {name} | {value} | {interval} | {films} |"
@@ -176,7 +199,7 @@ def rows(evaluation: Evaluation) -> Iterator[tuple[str, str, str, str]]:
     yield "calibration error", _number(evaluation.calibration_error), "", films
 
 
-def exclusions(data: DataSet) -> Iterator[str]:
+def exclusions(data: Source) -> Iterator[str]:
     """Every reason for which films are left out, with their number and names."""
     for reason, films in data.exclusions():
         names = ", ".join(films[:_LISTED])

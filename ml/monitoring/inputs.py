@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 _DARK: Final = 0.05
 _BRIGHT: Final = 0.95
+_AT_ONCE: Final = 256
 
 
 def of_images(images: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
@@ -20,6 +21,14 @@ def of_images(images: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
         "dark": (flat < _DARK).mean(axis=1),
         "bright": (flat > _BRIGHT).mean(axis=1),
     }
+
+
+def of_many_images(images: Any) -> dict[str, NDArray[np.float64]]:
+    """The same of images that may be in a file: few of them are in memory at once."""
+    found = [
+        of_images(images[start : start + _AT_ONCE]) for start in range(0, len(images), _AT_ONCE)
+    ]
+    return {name: np.concatenate([it[name] for it in found]) for name in found[0]}
 
 
 def of_columns(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:

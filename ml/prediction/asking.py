@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 
 from ml.contract.errors import InvalidData
-from ml.contract.task import NUMBER, TableInput
+from ml.contract.task import NUMBER, Size, TableInput
 from ml.data.preparation import read
 from ml.prediction.image import require_image
 
@@ -32,13 +32,12 @@ class Asking(Protocol):
 class OfImages:
     """Requests about pictures."""
 
-    size: int
-    """Height and width in pixels."""
+    size: Size
     any_modality: bool = False
     """Whether a DICOM file may be of anything; for research."""
 
     def prepared(self, content: bytes) -> Any:
-        """The image [size, size, 1] of a film's file."""
+        """The image [height, width, 1] of a film's file."""
         return read(content, self.size, any_modality=self.any_modality)
 
     def document(self, prepared: Any, request_id: str) -> bytes:

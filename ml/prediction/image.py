@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ml.contract.errors import InvalidData
+from ml.contract.task import Size, edges_of, size_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -12,12 +13,13 @@ if TYPE_CHECKING:
 _EIGHT_BIT_WHITE: Final = 255
 
 
-def require_image(image: "NDArray[Any]", size: int) -> None:
+def require_image(image: "NDArray[Any]", size: Size) -> None:
     """A model answers whatever it is sent; an image that is none of training's is stopped here."""
     way_out = "Or give the film's file, which is prepared as in training: predict(Path(...))."
-    if image.shape != (size, size, 1):
+    height, width = edges_of(size)
+    if image.shape != (height, width, 1):
         raise InvalidData(
-            f"image of shape {list(image.shape)}: one grey image [{size}, {size}, 1] is asked "
+            f"image of shape {list(image.shape)}: one grey image [{height}, {width}, 1] is asked "
             f"about at a time. {_reshaped(image, size)} {way_out}"
         )
     if not np.issubdtype(image.dtype, np.floating):
@@ -45,14 +47,16 @@ def require_image(image: "NDArray[Any]", size: int) -> None:
         )
 
 
-def _reshaped(image: "NDArray[Any]", size: int) -> str:
+def _reshaped(image: "NDArray[Any]", size: Size) -> str:
+    wanted = edges_of(size)
     match image.shape:
-        case (height, width) if height == width == size:
+        case (height, width) if (height, width) == wanted:
             return "image[..., np.newaxis] has that shape."
-        case (1, height, width) if height == width == size:
+        case (1, height, width) if (height, width) == wanted:
             return "image[0, ..., np.newaxis] has that shape."
-        case (_, height, width, 1) if height == width == size:
+        case (_, height, width, 1) if (height, width) == wanted:
             return "Ask about each of them: image[0] is the first."
-        case (height, width, 1) if height == width:
-            return f"Resize it, or name the models' size: connect(..., image_size={height})."
+        case (height, width, 1):
+            its = size_of(height, width)
+            return f"Resize it, or name the models' size: connect(..., image_size={its})."
     return "Make it so."

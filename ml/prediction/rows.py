@@ -27,18 +27,23 @@ class RowOfFile:
     row: Mapping[str, Any]
     identity: str
     asking: OfRows
+    truth: str | None = None
+    """What a column of truths says of it, where one was named; None where that is empty."""
 
     def read(self) -> bytes:
         """The row as JSON. Raises InvalidData."""
         return self.asking.content(self.row, self.identity)
 
 
-def rows_in(file: Path, columns: TableInput) -> list[RowOfFile]:
-    """The rows of a file, in its order. Raises UserError."""
+def rows_in(file: Path, columns: TableInput, truth: str | None = None) -> list[RowOfFile]:
+    """The rows of a file, in its order, each with its `truth`, a further column.
+
+    Raises UserError.
+    """
     asking, found = OfRows(input=columns), []
     seen: dict[str, int] = {}
-    wanted = [*columns.columns, *([columns.id] if columns.id else [])]
-    for line, row in _rows(file, wanted):
+    wanted = [*columns.columns, *([columns.id] if columns.id else []), *([truth] if truth else [])]
+    for line, row in _rows(file, wanted, truth):
         identity = str(row[columns.id]).strip() if columns.id else ""
         if columns.id and (not identity or seen.setdefault(identity, line) != line):
             raise UserError(
@@ -51,13 +56,18 @@ def rows_in(file: Path, columns: TableInput) -> list[RowOfFile]:
         except InvalidData as error:
             raise UserError(f"{file}, row {line}: {error}") from error
         name = identity or f"{file.name}:{line}"
-        found.append(RowOfFile(name=name, row=values, identity=identity, asking=asking))
+        said = str(row[truth]).strip() if truth and row[truth] is not None else ""
+        found.append(
+            RowOfFile(name=name, row=values, identity=identity, asking=asking, truth=said or None)
+        )
     if not found:
         raise UserError(f"{file}: there is no row. Name a file with rows under its head.")
     return found
 
 
-def _rows(file: Path, wanted: list[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _rows(
+    file: Path, wanted: list[str], truth: str | None
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
     if not file.is_file():
         raise UserError(
             f"{str(file)[:200]}: there is no such file. Name a CSV or a Parquet file of rows."
@@ -68,7 +78,8 @@ def _rows(file: Path, wanted: list[str]) -> Iterator[tuple[int, Mapping[str, Any
     if lacking:
         raise UserError(
             f"{file}: no column {', '.join(lacking[:5])}; it has {', '.join(names[:20])}. The "
-            "task of the environment's test says which columns there are."
+            "task of the environment's test says which columns there are"
+            + (", and --truth which one holds the label." if truth else ".")
         )
     try:
         yield from enumerate(rows, start=1)

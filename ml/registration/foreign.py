@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ml.contract.errors import InvalidData, UserError
-from ml.contract.task import ImageInput, TableInput, Task
+from ml.contract.task import ImageInput, Size, TableInput, Task, edges_of, shown, size_of
 from ml.data.film_file import UnreadableFilm
 from ml.prediction.asking import Asking, OfImages, OfRows
+from ml.registration.scoring import NotOfTheTask, answered, cause_of, probability_in
 
 if TYPE_CHECKING:
     from mlflow.pyfunc import PyFuncModel
 
-_JSON = "application/json"
+    from ml.evaluation.report import Report
+
 _GREY = 0.5
-_LONGEST = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ class Foreign:
             model = mlflow.pyfunc.load_model(str(folder))
         except Exception as error:  # whatever the model's own code raises when it is loaded
             raise UserError(
-                f"--from {source}: cannot be loaded: {_first_line(error)}. What the model needs "
+                f"--from {source}: cannot be loaded: {cause_of(error)}. What the model needs "
                 "must be installed here, and MLFLOW_TRACKING_URI name where it is."
             ) from error
         if _metadata(model).signature is None:
@@ -67,38 +68,16 @@ class Foreign:
 
         Raises UserError where it does not keep to the task.
         """
-        from mlflow.exceptions import MlflowException
-        from mlflow.pyfunc import scoring_server
-
         try:
             document = json.loads(self._document(task, sample))
         except (UnreadableFilm, InvalidData) as error:
             raise UserError(f"--sample {sample or 'of the model'}: {error}") from error
         del document["client_request_id"]
-        schema = _metadata(self.model).get_input_schema()
-        invocations: Any = scoring_server.invocations  # untyped in MLflow
-        try:
-            result = invocations(document, _JSON, self.model, schema)
-            answer = json.loads(result.response)["predictions"]
-        except MlflowException as error:
-            raise UserError(
-                f"--from {self.source}: does not take what the task {task.name} sends: "
-                f"{_first_line(error)}. Its signature takes {str(schema)[:_LONGEST]}."
-            ) from error
-        except (KeyError, TypeError, ValueError) as error:
-            said = str(result.response)[:_LONGEST]
-            raise UserError(f"--from {self.source}: answered {said}.") from error
-        found = task.in_answer(answer[0]) if isinstance(answer, list) and len(answer) == 1 else None
-        if found is None:
-            raise UserError(
-                f"--from {self.source}: answered {str(answer)[:_LONGEST]}, in which the task "
-                f"{task.name} finds no probability of {task.positive}: it looks at "
-                f"{list(task.probability) or 'the answer itself'} of each answer"
-                + (f", a list of {task.values}. " if task.probability else ". ")
-                + "Log the model so that it gives one (of scikit-learn: "
-                'pyfunc_predict_fn="predict_proba"), or say in the task where it stands.'
-            )
-        return found
+        name = f"--from {self.source}"
+        answers = answered(self.model, json.dumps(document).encode(), name, task)
+        if len(answers) != 1:
+            raise NotOfTheTask(f"{name}: gave {len(answers)} answers to one input.")
+        return probability_in(answers[0], name, task)
 
     def tags(self, task: Task) -> dict[str, str]:
         """What is kept with the version."""
@@ -112,9 +91,33 @@ class Foreign:
             "framework_version": versions[0] if versions else "unknown",
         }
 
-    def write_card(self, name: str, task: Task, tags: dict[str, str], description: str) -> None:
+    def write_card(
+        self,
+        name: str,
+        task: Task,
+        tags: dict[str, str],
+        description: str,
+        judged: "Report | None" = None,
+    ) -> None:
         """model_card.md and model_card.json, which travel with the version."""
         facts = {"name": name, "description": description, "tags": tags, "task": asdict(task)}
+        validation: list[str] = []
+        if judged is not None:
+            from ml.evaluation.report import exclusions, figures_table
+
+            data = judged.data
+            facts["data"] = {"source": data.source, "sha256": data.digest, "part": judged.part}
+            facts["validation"] = judged.evaluation.as_dict()
+            left_out = [f"- {line}" for line in exclusions(data)]
+            validation = [
+                "## Validation",
+                "",
+                f"On {judged.counted} (SHA-256 `{data.digest}`).",
+                "",
+                *figures_table(judged.evaluation),
+                "",
+                *([*left_out, ""] if left_out else []),
+            ]
         (self.folder / "model_card.json").write_text(json.dumps(facts, indent=2) + "\n")
         lines = [
             f"# {name}",
@@ -124,6 +127,7 @@ class Foreign:
             f"Takes {_taken(task)}; gives the probability of {task.positive}, which from "
             f"{task.threshold:g} on is called so, and {task.negative} below it.",
             "",
+            *validation,
             *(f"- {key}: `{value}`" for key, value in tags.items()),
             "",
             "Research and education only: not a medical device.",
@@ -135,18 +139,22 @@ class Foreign:
         if isinstance(task.input, TableInput):
             asking: Asking = OfRows(input=task.input)
             return asking.document(self._row(task.input, sample), "sample")
-        asking = OfImages(size=self._image_size(task.input), any_modality=True)
+        asking = OfImages(size=self._size(task.input), any_modality=True)
         if sample is not None:
             return asking.document(asking.prepared(sample.read_bytes()), "sample")
-        grey = np.full((asking.size, asking.size, 1), _GREY, np.float32)
+        grey = np.full((*edges_of(asking.size), 1), _GREY, np.float32)
         return asking.document(grey, "sample")
 
-    def _image_size(self, declared: ImageInput) -> int:
+    def image_size(self, task: Task) -> Size | None:
+        """Of the pictures that it takes; None where the task is of rows."""
+        return self._size(task.input) if isinstance(task.input, ImageInput) else None
+
+    def _size(self, declared: ImageInput) -> Size:
         schema = _metadata(self.model).get_input_schema()
         match [tuple(it.shape) for it in schema.inputs if hasattr(it, "shape")]:
-            case [(_, int(height), int(width), 1)] if height == width and height > 0:
-                return height
-        return declared.height
+            case [(_, int(height), int(width), 1)] if min(height, width) > 0:
+                return size_of(height, width)
+        return declared.size
 
     def _row(self, columns: TableInput, sample: Path | None) -> Any:
         if sample is not None:
@@ -167,13 +175,9 @@ class Foreign:
 def _taken(task: Task) -> str:
     if isinstance(task.input, TableInput):
         return f"rows of {', '.join(task.input.columns)}"
-    return f"pictures of {task.input.height} x {task.input.width} x 1 in [0, 1], or its signature's"
+    return f"pictures of {shown(task.input.size)} x 1 in [0, 1], or its signature's"
 
 
 def _metadata(model: "PyFuncModel") -> Any:
     """Untyped in MLflow."""
     return model.metadata
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:_LONGEST].rstrip(".")

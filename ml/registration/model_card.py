@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.contract.serving import DECISION_THRESHOLD
+from ml.contract.task import edges_of
 from ml.data.films import PARTS, DataSet
 from ml.evaluation.measures import Evaluation
 from ml.evaluation.report import exclusions, figures_table
@@ -53,12 +54,13 @@ class ModelCard:
 
     def as_dict(self) -> dict[str, Any]:
         """The content of model_card.json."""
+        height, width = edges_of(self.data.image_size)
         return {
             "name": self.name,
             "intended_use": _INTENDED_USE,
             "architecture": self.architecture,
             "parameters": self.parameters,
-            "input": f"images [n, {self.data.image_size}, {self.data.image_size}, 1] in [0, 1]",
+            "input": f"images [n, {height}, {width}, 1] in [0, 1]",
             "output": "probabilities of PNEUMONIA [n, 1]",
             "threshold": DECISION_THRESHOLD,
             "training": self.training,

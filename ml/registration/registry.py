@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml.contract.arms import TRAINING
 from ml.contract.errors import UserError
+from ml.contract.task import Size, edges_of, size_of
 from ml.workspace.moved_registry import ARTIFACTS, follow
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ class Registry:
         return f"the models there are {', '.join(models)}" if models else "no model is there"
 
 
-def serving_signature(image_size: int) -> "ModelSignature":
+def serving_signature(image_size: Size) -> "ModelSignature":
     """Of both arms: images [n, h, w, 1] in [0, 1] to probabilities of PNEUMONIA [n, 1]."""
     import numpy as np
     from mlflow.models import ModelSignature
@@ -210,13 +211,13 @@ def serving_signature(image_size: int) -> "ModelSignature":
 
     float32 = np.dtype(np.float32)
     return ModelSignature(
-        inputs=Schema([TensorSpec(float32, (-1, image_size, image_size, 1))]),
+        inputs=Schema([TensorSpec(float32, (-1, *edges_of(image_size), 1))]),
         outputs=Schema([TensorSpec(float32, (-1, 1))]),
     )
 
 
-def image_size(model: "PyFuncModel", name: str) -> int:
-    """The image size that a model's signature asks for. Raises RegistryError for another form."""
+def image_size(model: "PyFuncModel", name: str) -> Size:
+    """The size of the images that a model's signature asks for. Raises RegistryError."""
     signature: Any = model.metadata.signature
     shapes = (
         [tuple(spec.shape) for spec in signature.inputs if hasattr(spec, "shape")]
@@ -224,12 +225,12 @@ def image_size(model: "PyFuncModel", name: str) -> int:
         else []
     )
     match shapes:
-        case [(-1, int(height), int(width), 1)] if height == width and height > 0:
-            return height
+        case [(-1, int(height), int(width), 1)] if min(height, width) > 0:
+            return size_of(height, width)
     raise RegistryError(
         f"{name} does not keep the serving contract: its signature takes "
         f"{signature.inputs if signature else 'nothing known'}; one tensor of shape "
-        "(-1, size, size, 1) is needed."
+        "(-1, height, width, 1) is needed."
     )
 
 
@@ -268,7 +269,8 @@ def _make_local_folder() -> None:
 
 
 def _quiet() -> None:
-    """Keeps migrations and hints of libraries out of a command's output."""
+    """Keeps migrations, hints and bars of libraries out of a command's output."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"mlflow\.")

@@ -114,8 +114,12 @@ def whole_number(lowest: int, highest: int) -> Callable[[str], int]:
     return parse
 
 
-def add_data_option(parser: argparse.ArgumentParser) -> None:
-    """`--data`: which films."""
+def add_data_option(
+    parser: "argparse.ArgumentParser | argparse._MutuallyExclusiveGroup",
+    others: str = "",
+    default: str = "the bundled films",
+) -> None:
+    """`--data`: which films, or ``others``."""
     parser.add_argument(
         "--data",
         type=Path,
@@ -123,8 +127,7 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
         help="an .npz of the MedMNIST layout, or a folder of the Kaggle layout "
         "(train|val|test/NORMAL|PNEUMONIA/*.jpeg; PNG and DICOM are taken, too); a Unity "
         "Catalog volume path is one. The name of an environment, or ingested:NAME, takes what "
-        "python -m ml.ingest brought there. "
-        "Default: the bundled films",
+        f"python -m ml.ingest brought there. {others}Default: {default}",
     )
 
 

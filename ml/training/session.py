@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ml.contract.arms import Arm
+from ml.contract.task import Size, shown
 from ml.data import loading
 from ml.data.films import DataSet
 from ml.registration import provenance
@@ -21,17 +22,11 @@ from ml.training import device
 from ml.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from rich.console import Console
 
-    from ml.data.films import Films
     from ml.evaluation.report import Report
     from ml.registration.registry import Registration, Registry
     from ml.training.fitting import Network
-
-_MEASURED_AT_ONCE: Final = 256
-"""Films."""
 
 
 def options(arm: Arm) -> argparse.ArgumentParser:
@@ -120,7 +115,7 @@ def train(arm: Arm, arguments: Sequence[str] | None) -> int:
     report = _fit(network, data, recipe, f"{name} ({arm.framework})", console)
     with status(console, "Registering the version"), silenced_natives():
         tags = identity | {"device": shown}
-        registered = _register(arm, network, report, tags, name, environment.name, registry)
+        registered = _register(arm, network, data, report, tags, name, environment.name, registry)
     _show_result(registered, given.environment, registry, console)
     return 0
 
@@ -148,7 +143,7 @@ def _device(arm: Arm, wanted: str) -> tuple[str, str]:
     return device.choose(wanted, import_module(arm.network), framework)
 
 
-def _network(arm: Arm, image_size: int, recipe: Recipe, on: str) -> "Network":
+def _network(arm: Arm, image_size: Size, recipe: Recipe, on: str) -> "Network":
     chosen = {} if on == device.CPU else {"device": on}
     network: Network = import_module(arm.network).Network(image_size, recipe.seed, **chosen)
     return network
@@ -170,6 +165,7 @@ def _fit(
 def _register(
     arm: Arm,
     network: "Network",
+    data: DataSet,
     report: "Report",
     identity: Mapping[str, str],
     name: str,
@@ -178,12 +174,11 @@ def _register(
 ) -> "Registration":
     import mlflow
 
-    from ml.monitoring import reference
+    from ml.monitoring import inputs, reference
     from ml.registration.model_card import ModelCard
     from ml.registration.registry import serving_signature
 
-    data = report.data
-    tags = dict(identity) | _origin(arm) | _figures(report)
+    tags = dict(identity) | _origin(arm) | report.evaluation.tags()
     card = ModelCard(
         name=name,
         architecture=f"{arm.architecture} ({arm.framework} {arm.framework_version})",
@@ -196,8 +191,8 @@ def _register(
         folder = Path(temporary)
         card.write(folder)
         report.write(folder / "evaluation")
-        validation = _measures(data.parts["val"])
-        reference.write(folder, {reference.PROBABILITY: report.probabilities} | validation)
+        measured = inputs.of_many_images(data.parts["val"].images)
+        reference.write(folder, {reference.PROBABILITY: report.probabilities} | measured)
         mlflow.log_params(dict(identity))
         mlflow.log_metrics(
             {f"validation_{figure}": value for figure, value in report.evaluation.figures().items()}
@@ -216,19 +211,6 @@ def _register(
         return registry.register(name, logged.model_uri, tags, card.summary())
 
 
-def _measures(films: "Films") -> dict[str, "NDArray[np.float64]"]:
-    """What a film's pixels say of its exposure, each [n]; few films are in memory at once."""
-    import numpy as np
-
-    from ml.monitoring import inputs
-
-    found = [
-        inputs.of_images(films.images[start : start + _MEASURED_AT_ONCE])
-        for start in range(0, len(films), _MEASURED_AT_ONCE)
-    ]
-    return {name: np.concatenate([it[name] for it in found]) for name in found[0]}
-
-
 def _origin(arm: Arm) -> dict[str, str]:
     commit = provenance.commit()
     return {
@@ -239,19 +221,12 @@ def _origin(arm: Arm) -> dict[str, str]:
     }
 
 
-def _figures(report: "Report") -> dict[str, str]:
-    evaluation = report.evaluation
-    return {
-        f"validation_{figure}": f"{value:.4f}" for figure, value in evaluation.figures().items()
-    } | {"validation_films": str(evaluation.n)}
-
-
 def _show_data(data: DataSet, console: "Console") -> None:
     from ml.evaluation.report import exclusions
 
     for part, films in data.parts.items():
         console.print(
-            f"{part}: {len(films)} films of {data.image_size} x {data.image_size}, "
+            f"{part}: {len(films)} films of {shown(data.image_size)}, "
             f"{films.count('NORMAL')} normal, {films.count('PNEUMONIA')} pneumonia"
         )
     for line in (*data.remarks, *exclusions(data)):

@@ -2,9 +2,10 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from string import Template
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ml.contract.errors import UserError
 from ml.data.preparation import decode
@@ -40,11 +41,11 @@ ORDER BY prediction_id
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledFilm:
-    """A film that both arms are asked about."""
+    """A film, or a row, that both arms are asked about."""
 
     image_id: str
-    image: "Images"
-    """[size, size, 1], in [0, 1]."""
+    image: "Images | Mapping[str, Any]"
+    """[height, width, 1], in [0, 1]; of a row its columns."""
     sick: bool
     sampling: float = 1.0
     """The probability with which its truth was asked for."""

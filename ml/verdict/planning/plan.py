@@ -60,7 +60,7 @@ def plans(
     films = truth.live(propensity, experiment.review_share, experiment.audit_share)
     for replay, way, read in (
         (False, f"live, {propensity:.0%} to the challenger", float(films.n[films.labelled].sum())),
-        (True, "replay, both arms on every film", 1.0),
+        (True, experiment.task.said("replay, both arms on every film"), 1.0),
     ):
         if not replay and not 0 < propensity < 1:
             continue

@@ -3,11 +3,11 @@
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from infra.declared.environment import load
+from infra.declared.environment import Environment, load
 from infra.rollout import history, rollback, settings
 from infra.rollout.__main__ import main
 from infra.rollout.aliases import Move as AliasMove
@@ -19,10 +19,15 @@ from infra.rollout.pin import pin
 from infra.rollout.promote import promote
 from infra.rollout.refusal import Refused
 from infra.rollout.separation import require_separate
+from infra.rollout.status import statuses
+from infra.rollout.terraform_state import TerraformState
 from infra.rollout.verify import both_of_each_test, moves
 from infra.rollout.versions import Registry, Version
 from tests.infra.rollout.trial import NOW
 from tests.infra.several import SEVERAL
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
 
 
 @pytest.fixture
@@ -188,3 +193,26 @@ def test_a_command_about_a_test_looks_at_its_endpoint_alone(several: Path) -> No
         "feedback-endpoint",
     ]
     assert [it.endpoint for it in endpoints_of(load(several, "ab_test"))] == ["films"]
+
+
+class TestStatus:
+    STATE = TerraformState(endpoints={"films": {}, "columns": {}, "triage": {}, "gone": {}})
+
+    def names(self, environment: Environment, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+        monkeypatch.setattr("infra.rollout.status.live", lambda *_: None)
+        monkeypatch.setattr("infra.rollout.status.as_deployed", lambda it, _: it.chosen.values())
+        return {
+            it.endpoint
+            for it in statuses(cast("WorkspaceClient", None), environment, self.STATE)
+            if "does not declare it" in it.remark
+        }
+
+    def test_an_endpoint_of_another_test_is_declared(
+        self, several: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert self.names(load(several), monkeypatch) == {"gone"}
+
+    def test_a_named_test_hears_of_its_own_endpoint_alone(
+        self, several: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert self.names(load(several, "second_test"), monkeypatch) == set()

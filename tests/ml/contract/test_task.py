@@ -10,7 +10,7 @@ import pytest
 from infra.declared.analysis import VIEWS, Analysis
 from infra.declared.environment import InvalidEnvironment
 from infra.declared.environment import load as load_environment
-from ml.contract.task import PNEUMONIA, TASKS, InvalidTask, Task, load
+from ml.contract.task import PNEUMONIA, TASKS, ImageInput, InvalidTask, Task, load
 
 TABLE = """
 labels    = ["malignant", "benign"]
@@ -42,6 +42,42 @@ def test_the_positive_label_is_the_one_that_the_file_names(task: Task) -> None:
     assert (task.negative, task.positive) == ("benign", "malignant")
     assert task.verdicts == ("benign", "malignant", "INDETERMINATE")
     assert [task.call(p) for p in (0.29, 0.3)] == ["benign", "malignant"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"), [("[28, 28, 1]", 28), ("[60, 40, 1]", (60, 40)), ("[1, 4096, 1]", (1, 4096))]
+)
+def test_a_picture_has_any_height_and_width(tmp_path: Path, shape: str, size: object) -> None:
+    (tmp_path / "t.toml").write_text(
+        f'labels = ["sound", "ill"]\npositive = "ill"\n[input]\nimage = {shape}\n'
+    )
+
+    picture = load("t.toml", tmp_path).input
+
+    assert isinstance(picture, ImageInput)
+    assert picture.size == size
+
+
+@pytest.mark.parametrize(
+    "shape", ["[0, 40, 1]", "[60, 4097, 1]", "[60, 40]", "[60, 40, 3]", "[true, 40, 1]", "60"]
+)
+def test_a_picture_of_another_shape_is_refused_by_name(tmp_path: Path, shape: str) -> None:
+    (tmp_path / "t.toml").write_text(
+        f'labels = ["sound", "ill"]\npositive = "ill"\n[input]\nimage = {shape}\n'
+    )
+
+    with pytest.raises(InvalidTask, match=r"t\.toml: input\.image = .*\[height, width, 1\]"):
+        load("t.toml", tmp_path)
+
+
+@pytest.mark.parametrize("label", ["bösartig", "très malin", "2+", "Grignolino è", "悪性"])
+def test_a_label_is_of_any_language(tmp_path: Path, label: str) -> None:
+    (tmp_path / "t.toml").write_text(
+        f'labels = ["benign", "{label}"]\npositive = "{label}"\n[input]\ncolumns = ["age"]\n',
+        encoding="utf-8",
+    )
+
+    assert load("t.toml", tmp_path).positive == label
 
 
 @pytest.mark.parametrize(
@@ -178,8 +214,18 @@ def test_an_environment_takes_a_task_of_the_teams_own(tmp_path: Path) -> None:
     assert found.task.positive == "malignant"
 
 
-def test_a_replay_of_rows_is_refused_before_anything_is_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            (),
+            r"--data is missing\. Name a CSV or Parquet file of rows with .*: sample, mean radius",
+        ),
+        (("--logged",), r"--logged fetches films that were ingested"),
+    ],
+)
+def test_a_replay_of_rows_without_rows_is_refused_before_anything_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: tuple[str, ...], said: str
 ) -> None:
     from ml.contract.errors import UserError
     from ml.replay import main
@@ -187,5 +233,5 @@ def test_a_replay_of_rows_is_refused_before_anything_is_asked(
     monkeypatch.chdir(tmp_path)
     example = Path(__file__).parents[3] / "examples" / "second_test" / "better_by_far.toml"
 
-    with pytest.raises(UserError, match=r"the task task is of rows\. Give both arms' answers"):
-        main([str(example)])
+    with pytest.raises(UserError, match=said):
+        main([str(example), *given])

@@ -30,6 +30,25 @@ def test_the_long_edge_is_cropped_about_the_centre():
     assert prepare(Image.fromarray(film), 20).min() == 1
 
 
+@pytest.mark.parametrize(
+    ("film", "size", "box"),
+    [
+        ((100, 60), (30, 20), (30, 0, 70, 60)),  # width x height, height x width
+        ((60, 100), (30, 20), (0, 5, 60, 95)),
+        ((40, 60), (60, 40), (0, 0, 40, 60)),
+    ],
+)
+def test_of_another_shape_the_largest_centre_is_taken(film, size, box):
+    greys = np.random.default_rng(0).integers(0, 256, film[::-1], dtype=np.uint8)
+    picture = Image.fromarray(greys)
+
+    image = prepare(picture, size)
+
+    assert image.shape == (*size, 1)
+    expected = picture.crop(box).resize(size[::-1], Image.Resampling.BICUBIC)
+    np.testing.assert_allclose(image[..., 0] * 255, np.asarray(expected), atol=1e-3)
+
+
 def test_colour_becomes_grey(bundled):
     grey = Image.fromarray(bundled["val_images"][2])
 

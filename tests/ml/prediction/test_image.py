@@ -10,6 +10,7 @@ import pytest
 
 from ml.client import PredictionClient
 from ml.contract.errors import InvalidData
+from ml.contract.task import edges_of
 from ml.prediction.journal import Journal
 
 if TYPE_CHECKING:
@@ -93,3 +94,29 @@ def test_another_shape_is_refused_with_the_one_that_is_taken(client, shape, way_
 def test_an_image_that_is_asked_about_under_an_id_is_looked_at_too(client):
     with pytest.raises(InvalidData, match="from 0 to 255"):
         client.ask("film-1", GREY * 255)
+
+
+def test_an_image_that_is_no_square_has_height_and_width(tmp_path: Path) -> None:
+    endpoint: Any = SimpleNamespace(url="https://nowhere", invoke=pytest.fail)
+    with PredictionClient(endpoint, Journal(tmp_path / "j.db"), image_size=(6, 4)) as client:
+        with pytest.raises(InvalidData, match=r"one grey image \[6, 4, 1\]"):
+            client.predict(np.zeros((4, 6, 1), np.float32))
+        with pytest.raises(InvalidData, match=r"newaxis\] has that shape"):
+            client.predict(np.zeros((6, 4), np.float32))
+
+
+@pytest.mark.parametrize("size", [28, (60, 40)])
+def test_the_size_is_what_the_endpoint_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: Any
+) -> None:
+    height, width = edges_of(size)
+    schema: Any = {"type": "number"}
+    for edge in (1, width, height, None):
+        edges = {} if edge is None else {"minItems": edge, "maxItems": edge}
+        schema = {"type": "array", "items": schema, **edges}
+    asked = SimpleNamespace(url="https://nowhere", request_schema=lambda: schema)
+    monkeypatch.setattr("ml.client.Endpoint", lambda *_, **__: asked)
+    monkeypatch.setattr("ml.workspace.connection.connect", lambda *_, **__: None)
+
+    with PredictionClient.connect("local", journal=tmp_path / "j.db") as client:
+        assert client.image_size == size
