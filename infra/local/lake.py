@@ -16,6 +16,7 @@ from infra.local.catalog import (
     models_api,
     namespaces_api,
     tables_api,
+    volumes_api,
 )
 from infra.local.catalog.grant_holders import GrantHolders
 from infra.local.catalog.model_rules import ModelRules
@@ -130,6 +131,7 @@ class Lake:
                     *creation_api.routes(self.namespaces, self.database),
                     *grants_api.routes(holders),
                     *namespaces_api.routes(self.namespaces, self.tables, self.models),
+                    *volumes_api.routes(self.namespaces),
                     *secrets.routes(user),
                     *warehouses.routes(),
                     *clusters.routes(),
