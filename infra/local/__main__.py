@@ -45,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = _settings(arguments)
         with _only_instance(settings), _listening(settings) as listener:
-            _run(settings, listener)
+            # 0 has become the port that was free.
+            _run(dataclasses.replace(settings, port=listener.getsockname()[1]), listener)
     except (InvalidSettings, CanNotStart, PermissionError) as error:
         print(f"The local workspace can not start: {error}", file=sys.stderr)
         return 1
@@ -69,7 +70,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
                 backlog=_BACKLOG,
                 server_header=False,
             )
-            _welcome(settings, listener, workspace)
+            _welcome(settings, workspace)
             await uvicorn.Server(config).serve(sockets=[listener])
             print("Stopping: endpoints and undelivered rows stay for the next start.", flush=True)
 
@@ -108,9 +109,8 @@ def _said(error: OSError, settings: Settings) -> str:
     )
 
 
-def _welcome(settings: Settings, listener: socket.socket, workspace: Workspace) -> None:
-    address, port, *_ = listener.getsockname()
-    host = f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+def _welcome(settings: Settings, workspace: Workspace) -> None:
+    host = settings.address
     print(
         f"Local workspace: Databricks-compatible, for this machine only; data in {settings.data}/\n"
         f"  host   {host}\n"

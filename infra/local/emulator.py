@@ -32,6 +32,7 @@ from minilake.services import (
 from minilake.services.workspace import ensure_user_home, resolve_workspace_path
 from pydantic import BaseModel, ValidationError
 
+from infra.local.parity import known_alone
 from infra.local.refusal import Refusal, invalid, unwritten
 from infra.local.settings import CanNotStart
 
@@ -126,7 +127,7 @@ class Emulator:
         resolve_workspace_path("/Shared").mkdir(parents=True, exist_ok=True)
         # One workspace, one id: clients compare what a header and the metastore say of it.
         identity.FAKE_ORG_ID = str(unity_catalog.WORKSPACE_ID)
-        self.app: ASGIApp = Durable(_taking_json(_minilakes_app()), self.save)
+        self.app: ASGIApp = Durable(known_alone(_taking_json(_minilakes_app())), self.save)
 
     def run_sql_by(self, execute: Callable[[str], tuple[list[str], list[list[Any]]]]) -> None:
         """SQL of jobs and alerts goes through `execute`, on a thread: the loop serves meanwhile.

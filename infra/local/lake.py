@@ -10,13 +10,13 @@ from starlette.routing import Route
 
 from infra.local.alerts.alerts import Alerts
 from infra.local.alerts.destinations import Destinations
-from infra.local.alerts.watchman import Watchman
 from infra.local.catalog import (
     creation_api,
     grants_api,
     models_api,
     namespaces_api,
     tables_api,
+    volumes_api,
 )
 from infra.local.catalog.grant_holders import GrantHolders
 from infra.local.catalog.model_rules import ModelRules
@@ -101,7 +101,6 @@ class Lake:
             has_warehouse=lambda it: it in state_of("sql_warehouses", "warehouses"),
             destinations=self._destinations,
         )
-        self.watchman = Watchman(self.alerts, self._emulator.save)
 
     @property
     def app(self) -> ASGIApp:
@@ -132,6 +131,7 @@ class Lake:
                     *creation_api.routes(self.namespaces, self.database),
                     *grants_api.routes(holders),
                     *namespaces_api.routes(self.namespaces, self.tables, self.models),
+                    *volumes_api.routes(self.namespaces),
                     *secrets.routes(user),
                     *warehouses.routes(),
                     *clusters.routes(),
@@ -152,6 +152,10 @@ class Lake:
         """The drafts of dashboards, by their ids."""
         drafts: dict[str, dict[str, Any]] = self._emulator.documents.setdefault(DRAFTS, {})
         return drafts
+
+    def save(self) -> None:
+        """Write what has changed to disk."""
+        self._emulator.save()
 
     def secret(self, scope: str, key: str) -> str | None:
         """The value of a secret; None if there is no such scope or key."""

@@ -67,6 +67,11 @@ class Settings:
             raise InvalidSettings("--threads-per-entity 0 computes nothing: use 1 or more.")
 
     @property
+    def address(self) -> str:
+        """By which clients of this machine reach it."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    @property
     def token_file(self) -> Path:
         """Readable by its owner alone."""
         return token_file(self.data)

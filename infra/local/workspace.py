@@ -21,7 +21,10 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from infra.local.access import Access, RequireToken, load_or_create_token
+from infra.local.alerts.watchman import Watchman
 from infra.local.bodies import BoundedBodies
+from infra.local.jobs.orders import Caller
+from infra.local.jobs.schedules import Schedules
 from infra.local.lake import Lake
 from infra.local.page.routes import WorkspacePage, is_of_the_page
 from infra.local.refusal import Refusal, answer_refusal, not_emulated, unwritten
@@ -79,9 +82,11 @@ async def open_workspace(settings: Settings) -> AsyncIterator[Workspace]:
         delivery = asyncio.create_task(Delivery(journal, lake.payload_sink).run())
         delivery.add_done_callback(_log_failure)
         stack.push_async_callback(_cancel, delivery)
-        watchman = asyncio.create_task(lake.watchman.run())
-        watchman.add_done_callback(_log_failure)
-        stack.push_async_callback(_cancel, watchman)
+        caller = Caller(user=lake.user, host=settings.address, token=token)
+        for watched in (lake.alerts, Schedules(lake.runs, caller)):
+            watchman = asyncio.create_task(Watchman(watched, lake.save).run())
+            watchman.add_done_callback(_log_failure)
+            stack.push_async_callback(_cancel, watchman)
         stack.push_async_callback(endpoints.close)
         await endpoints.resume()
         routes = [*_own_routes(), *ServingApi(endpoints).routes(), *lake.routes()]

@@ -8,14 +8,12 @@ from __future__ import annotations
 import asyncio
 import datetime
 import uuid
-import zoneinfo
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra.local.alerts import condition
-from infra.local.alerts.quartz import Schedule
+from infra.local.alerts import condition, quartz
 from infra.local.http import json_object, text
 from infra.local.refusal import Refusal, invalid, missing
 
@@ -254,9 +252,9 @@ def _check_schedule(schedule: Any) -> None:
     if not isinstance(schedule, dict):
         raise invalid("schedule: an object is required.")
     try:
-        Schedule.parse(text(schedule, "quartz_cron_schedule"))
-        zoneinfo.ZoneInfo(text(schedule, "timezone_id"))
-    except (ValueError, zoneinfo.ZoneInfoNotFoundError) as error:
+        quartz.Schedule.parse(text(schedule, "quartz_cron_schedule"))
+        quartz.zone(text(schedule, "timezone_id"))
+    except ValueError as error:
         raise invalid(f"schedule: {error}.") from error
     if schedule.get("pause_status") not in (None, "PAUSED", "UNPAUSED"):
         raise invalid(
@@ -265,10 +263,9 @@ def _check_schedule(schedule: Any) -> None:
 
 
 def _fires(schedule: dict[str, Any], after: datetime.datetime, until: datetime.datetime) -> bool:
-    zone = zoneinfo.ZoneInfo(schedule["timezone_id"])
-    return schedule.get("pause_status") != "PAUSED" and Schedule.parse(
-        schedule["quartz_cron_schedule"]
-    ).fires_between(after.astimezone(zone), until.astimezone(zone))
+    return schedule.get("pause_status") != "PAUSED" and quartz.fires(
+        schedule["quartz_cron_schedule"], schedule["timezone_id"], after, until
+    )
 
 
 def _is_told(

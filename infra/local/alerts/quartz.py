@@ -1,4 +1,4 @@
-"""Quartz's cron expressions, as far as alerts need them: lists, ranges and steps.
+"""Quartz's cron expressions, as far as alerts and jobs need them: lists, ranges and steps.
 
 Source: https://www.quartz-scheduler.org/api/2.3.0/org/quartz/CronExpression.html
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import zoneinfo
 from dataclasses import dataclass
 from typing import Final
 
@@ -79,6 +80,22 @@ class Schedule:
             self.fires_at(first + datetime.timedelta(seconds=it))
             for it in range(min(seconds, 3600))
         )
+
+
+def fires(
+    expression: str, zone_name: str, after: datetime.datetime, until: datetime.datetime
+) -> bool:
+    """Whether an expression fires between two moments, by the clocks of its time zone."""
+    here = zone(zone_name)
+    return Schedule.parse(expression).fires_between(after.astimezone(here), until.astimezone(here))
+
+
+def zone(name: str) -> zoneinfo.ZoneInfo:
+    """A time zone by its name. Raises ValueError for one that there is not."""
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, OSError) as error:
+        raise ValueError(f"{name!r} is no time zone") from error
 
 
 def _values(

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from infra.local.catalog.names import rule_broken_by
 from infra.local.emulator import parsed, state_of
-from infra.local.http import json_object, text
+from infra.local.http import json_object, only, text
 from infra.local.refusal import Refusal, invalid, missing, not_emulated
 from infra.local.storage.database import SYSTEM_CATALOG
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 PATH: Final = "/api/2.1/unity-catalog"
 _OF_OTHERS: Final = ("connection_name", "provider_name", "share_name")
+_OF_A_NEW_ONE: Final = ("name", "comment", "properties")
 _IN_EVERY_CATALOG: Final = ("information_schema",)
 _DUCKDBS: Final = ("information_schema", "main", "pg_catalog", "temp")
 
@@ -44,6 +45,7 @@ def routes(names: Namespaces, database: Database) -> list[Route]:
         for field in _OF_OTHERS:
             if body.get(field):
                 raise not_emulated(f"A catalog with {field}")
+        only(body, (*_OF_A_NEW_ONE, "isolation_mode", "storage_root"), "a catalog")
         if names.has_catalog(name):
             raise _exists("Catalog", name)
         if name in _DUCKDBS or name in _attached(database):
@@ -55,11 +57,12 @@ def routes(names: Namespaces, database: Database) -> list[Route]:
         state_of("unity_catalog", "catalogs")[name] = record
         with database.writing() as connection:
             names.create_schema(connection, name, "default")
-        return JSONResponse(_shown(record))
+        return JSONResponse(shown(record))
 
     async def create_schema(request: Request) -> Response:
         body = await json_object(request)
         parsed(CreateSchemaRequest, body)
+        only(body, (*_OF_A_NEW_ONE, "catalog_name"), "a schema")
         name, catalog = _name(body), text(body, "catalog_name").lower()
         if not names.has_catalog(catalog) or catalog == SYSTEM_CATALOG:
             raise missing(f"Catalog '{catalog}' does not exist.")
@@ -71,13 +74,16 @@ def routes(names: Namespaces, database: Database) -> list[Route]:
             names.create_schema(connection, catalog, name, body.get("comment"))
         record = state_of("unity_catalog", "schemas")[f"{catalog}.{name}"]
         record["properties"] = body.get("properties") or {}
-        return JSONResponse(_shown(record))
+        return JSONResponse(shown(record))
 
     async def get_catalog(request: Request) -> Response:
-        return JSONResponse(_shown(_found("catalogs", request.path_params["name"])))
+        name = request.path_params["name"].lower()
+        if name == SYSTEM_CATALOG:
+            return JSONResponse({"name": name, "catalog_type": "SYSTEM_CATALOG"})
+        return JSONResponse(shown(found("catalogs", name)))
 
     async def get_schema(request: Request) -> Response:
-        return JSONResponse(_shown(_found("schemas", request.path_params["name"])))
+        return JSONResponse(shown(found("schemas", request.path_params["name"])))
 
     return [
         Route(f"{PATH}/catalogs", create_catalog, methods=["POST"]),
@@ -117,17 +123,17 @@ def _record(body: dict[str, Any], user: str) -> dict[str, Any]:
     }
 
 
-def _found(registry: str, name: str) -> dict[str, Any]:
+def found(registry: str, name: str) -> dict[str, Any]:
+    """The record of a catalog or schema. Raises Refusal 404."""
     records = state_of("unity_catalog", registry)
     record: dict[str, Any] | None = records.get(name.lower())
-    if record is None and name == SYSTEM_CATALOG and registry == "catalogs":
-        return {"name": SYSTEM_CATALOG, "catalog_type": "SYSTEM_CATALOG"}
     if record is None:
         raise missing(f"{registry.removesuffix('s').capitalize()} '{name}' does not exist.")
     return record
 
 
-def _shown(record: dict[str, Any]) -> dict[str, Any]:
+def shown(record: dict[str, Any]) -> dict[str, Any]:
+    """A record as clients see it: what it does not have is not there."""
     return {key: value for key, value in record.items() if value is not None}
 
 

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from minilake.models.grants import UpdatePermissionsRequest
 from minilake.services import grants
+from minilake.services.unity_catalog import METASTORE_ID
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from infra.local.emulator import call, parsed
-from infra.local.http import json_object
-from infra.local.refusal import Refusal, invalid, not_emulated
+from infra.local.http import json_object, only
+from infra.local.refusal import Refusal, invalid, missing, not_emulated
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -92,6 +93,8 @@ def routes(holders: GrantHolders) -> list[Route]:
                 raise Refusal(
                     404, f"{kind}_DOES_NOT_EXIST", f"{kind.capitalize()} '{name}' does not exist."
                 )
+        elif name != METASTORE_ID:
+            raise missing(f"Metastore '{name}' does not exist.")
         return kind, name
 
     async def get(request: Request) -> Response:
@@ -108,6 +111,9 @@ def routes(holders: GrantHolders) -> list[Route]:
         kind, name = await securable(request)
         body = await json_object(request)
         parsed(UpdatePermissionsRequest, body)
+        only(body, ("changes", "omit_permissions_in_response"), "permissions")
+        for change in body.get("changes") or ():
+            only(change, ("principal", "add", "remove"), "a change of permissions")
         changes = [_checked(kind, change) for change in body.get("changes") or ()]
         request_ = parsed(UpdatePermissionsRequest, {**body, "changes": changes})
         return JSONResponse(await call(grants.update_permissions(kind, name, request_)))

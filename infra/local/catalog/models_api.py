@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from infra.local.catalog.model_rules import refusals, require_name
-from infra.local.http import json_object, text
+from infra.local.http import json_object, only, text
 from infra.local.refusal import invalid, missing, not_emulated
 
 if TYPE_CHECKING:
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from infra.local.catalog.model_rules import ModelRules
 
 PATH: Final = "/api/2.1/unity-catalog/models"
+_OF_A_NAME: Final = ("catalog_name", "schema_name", "name")
+_OF_AN_ANSWER: Final = (
+    *("created_at", "created_by", "metastore_id", "storage_location", "updated_at", "updated_by"),
+)
+"""What Terraform's provider sends back as it came."""
 
 
 class ModelsApi:
@@ -57,6 +62,7 @@ class ModelsApi:
         body = await json_object(request)
         if body.get("storage_location"):
             raise not_emulated("storage_location of a registered model")
+        only(body, (*_OF_A_NAME, "comment"), "a registered model")
         catalog, schema, name = (
             text(body, field) for field in ("catalog_name", "schema_name", "name")
         )
@@ -89,8 +95,13 @@ class ModelsApi:
 
     async def _update(self, request: Request) -> Response:
         body = await json_object(request)
-        if body.get("new_name"):
+        name = request.path_params["name"]
+        own = dict(zip(_OF_A_NAME, name.split("."), strict=False)) | {"full_name": name}
+        if body.get("new_name") or any(body.get(it, own[it]) != own[it] for it in own):
             raise not_emulated("Renaming a registered model")
+        only(body, (*own, "comment", "owner", *_OF_AN_ANSWER), "a registered model")
+        if body.get("owner") is not None:
+            text(body, "owner")
 
         def update() -> dict[str, Any]:
             return self._describe(

@@ -1,24 +1,20 @@
-"""Catalogs and schemas over HTTP: only empty ones are deleted, and an owner may be changed."""
+"""Catalogs and schemas over HTTP: only empty ones are deleted, and what changes is changed."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from minilake.models.unity_catalog import (
-    UpdateCatalogRequest,
-    UpdateSchemaRequest,
-    UpdateVolumeRequest,
-)
 from minilake.services import unity_catalog
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra.local.catalog.creation_api import require_open
-from infra.local.catalog.names import rule_broken_by
-from infra.local.emulator import call, parsed, state_of
-from infra.local.http import json_object, text
-from infra.local.refusal import Refusal, invalid, missing, not_emulated
+from infra.local.catalog.creation_api import found, require_open, shown
+from infra.local.catalog.pages import paged
+from infra.local.catalog.volumes_api import change
+from infra.local.emulator import call, state_of
+from infra.local.http import json_object, only, text
+from infra.local.refusal import Refusal, missing
 from infra.local.storage.database import SYSTEM_CATALOG
 
 if TYPE_CHECKING:
@@ -29,10 +25,11 @@ if TYPE_CHECKING:
     from infra.local.catalog.tables import Tables
 
 PATH: Final = "/api/2.1/unity-catalog"
+_CHANGED: Final = ("comment", "owner", "properties", "new_name")
 
 
 def routes(names: Namespaces, tables: Tables, models: RegisteredModels) -> list[Route]:
-    """Deletes that refuse what is not empty, and updates of the owner, which minilake ignores."""
+    """Deletes that refuse what is not empty, updates, and lists."""
     database = tables.database
 
     async def content(catalog: str, schema: str) -> str:
@@ -48,7 +45,7 @@ def routes(names: Namespaces, tables: Tables, models: RegisteredModels) -> list[
             for model in await asyncio.to_thread(models.list, catalog, schema)
         ]
         kinds = {"table(s)": named, "volume(s)": volumes, "model(s)": registered}
-        return "; ".join(f"{kind} {', '.join(found)}" for kind, found in kinds.items() if found)
+        return "; ".join(f"{kind} {', '.join(held)}" for kind, held in kinds.items() if held)
 
     async def delete_catalog(request: Request) -> Response:
         catalog = request.path_params["name"].lower()
@@ -74,56 +71,42 @@ def routes(names: Namespaces, tables: Tables, models: RegisteredModels) -> list[
             names.drop_schema(connection, catalog, schema)
         return JSONResponse({})
 
-    async def delete_volume(request: Request) -> Response:
-        full_name = request.path_params["name"]
-        # A part that is empty would name the folder above it.
-        for part in full_name.split("."):
-            if broken := rule_broken_by(part):
-                raise invalid(f"{full_name}: {broken}")
-        await call(unity_catalog.delete_volume(full_name))
-        return JSONResponse({})
-
     async def update_catalog(request: Request) -> Response:
-        body, name = await json_object(request), request.path_params["name"].lower()
-        _refuse_a_new_name("catalog", name, body)
+        body, record = await json_object(request), found("catalogs", request.path_params["name"])
         require_open(body)
-        await call(unity_catalog.update_catalog(name, parsed(UpdateCatalogRequest, body)))
-        return JSONResponse(_updated("catalogs", name, body))
+        only(body, (*_CHANGED, "isolation_mode"), "a catalog")
+        change(record, "catalog", body)
+        return JSONResponse(shown(record))
 
     async def update_schema(request: Request) -> Response:
-        body, name = await json_object(request), request.path_params["name"].lower()
-        _refuse_a_new_name("schema", name, body)
-        await call(unity_catalog.update_schema(name, parsed(UpdateSchemaRequest, body)))
-        return JSONResponse(_updated("schemas", name, body))
+        body, record = await json_object(request), found("schemas", request.path_params["name"])
+        only(body, _CHANGED, "a schema")
+        change(record, "schema", body)
+        return JSONResponse(shown(record))
 
-    async def update_volume(request: Request) -> Response:
-        body, name = await json_object(request), request.path_params["name"]
-        _refuse_a_new_name("volume", name, body)
-        updated = unity_catalog.update_volume(name, parsed(UpdateVolumeRequest, body))
-        return JSONResponse(await call(updated))
+    async def list_catalogs(request: Request) -> Response:
+        catalogs = [*map(shown, state_of("unity_catalog", "catalogs").values())]
+        return JSONResponse(paged("catalogs", catalogs, request))
+
+    async def list_schemas(request: Request) -> Response:
+        catalog = text(dict(request.query_params), "catalog_name").lower()
+        if not names.has_catalog(catalog):
+            raise Refusal(404, "CATALOG_DOES_NOT_EXIST", f"Catalog '{catalog}' does not exist.")
+        schemas = [
+            shown(it)
+            for it in state_of("unity_catalog", "schemas").values()
+            if it["catalog_name"] == catalog
+        ]
+        return JSONResponse(paged("schemas", schemas, request))
 
     return [
         Route(f"{PATH}/catalogs/{{name}}", delete_catalog, methods=["DELETE"]),
         Route(f"{PATH}/catalogs/{{name}}", update_catalog, methods=["PATCH"]),
         Route(f"{PATH}/schemas/{{name}}", delete_schema, methods=["DELETE"]),
-        Route(f"{PATH}/volumes/{{name}}", delete_volume, methods=["DELETE"]),
-        Route(f"{PATH}/volumes/{{name}}", update_volume, methods=["PATCH"]),
+        Route(f"{PATH}/catalogs", list_catalogs, methods=["GET"]),
+        Route(f"{PATH}/schemas", list_schemas, methods=["GET"]),
         Route(f"{PATH}/schemas/{{name}}", update_schema, methods=["PATCH"]),
     ]
-
-
-def _updated(registry: str, name: str, body: dict[str, Any]) -> dict[str, Any]:
-    record: dict[str, Any] = state_of("unity_catalog", registry)[name]
-    if body.get("owner"):
-        record["owner"] = text(body, "owner")
-    return {key: value for key, value in record.items() if value is not None}
-
-
-def _refuse_a_new_name(kind: str, name: str, body: dict[str, Any]) -> None:
-    """What lies in it would have to move; a 200 that moves nothing would be worse than a no."""
-    new = body.get("new_name")
-    if new is not None and str(new).lower() != name.rpartition(".")[2].lower():
-        raise not_emulated(f"Renaming a {kind} (new_name)")
 
 
 def _forced(request: Request) -> bool:

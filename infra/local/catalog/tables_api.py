@@ -15,8 +15,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from infra.local.catalog.names import rule_broken_by
+from infra.local.catalog.pages import paged
 from infra.local.catalog.tables import Column, Table, TableName
-from infra.local.http import json_object, text
+from infra.local.http import json_object, only, text
 from infra.local.refusal import Refusal, invalid, missing, not_emulated
 from infra.local.storage import datatypes
 from infra.local.storage.metadata import TableMetadata
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     from infra.local.catalog.tables import Tables
 
 PATH: Final = "/api/2.1/unity-catalog/tables"
+_CHANGED: Final = ("owner", "comment", "properties")
+_OF_A_NEW_ONE: Final = (
+    *("catalog_name", "schema_name", "name", "table_type", "data_source_format"),
+    *("columns", "comment", "properties"),
+)
 
 
 class TablesApi:
@@ -54,6 +60,7 @@ class TablesApi:
         body = await json_object(request)
         if body.get("table_type", "MANAGED") != "MANAGED" or body.get("storage_location"):
             raise not_emulated("An external table")
+        only(body, _OF_A_NEW_ONE, "a table")
         name = TableName(
             catalog=text(body, "catalog_name").lower(),
             schema=text(body, "schema_name").lower(),
@@ -97,7 +104,7 @@ class TablesApi:
             found = self._tables.list(self._database.cursor(), catalog, schema)
             return [table.describe(METASTORE_ID) for table in found]
 
-        return JSONResponse({"tables": await asyncio.to_thread(listing)})
+        return JSONResponse(paged("tables", await asyncio.to_thread(listing), request))
 
     async def _get(self, request: Request) -> Response:
         table = await asyncio.to_thread(self._find, _requested_name(request))
@@ -113,7 +120,10 @@ class TablesApi:
 
     async def _update(self, request: Request) -> Response:
         body, name = await json_object(request), _requested_name(request)
-        values = {key: body[key] for key in ("owner", "comment", "properties") if key in body}
+        only(body, _CHANGED, "a table")
+        if body.get("owner") is not None:
+            text(body, "owner")
+        values = {key: body[key] for key in _CHANGED if key in body}
 
         def update() -> None:
             with self._database.writing() as connection:

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from infra.local.emulator import state_of
-from infra.local.http import json_object
+from infra.local.http import json_object, only, texts
 from infra.local.jobs import definition, runs_api
 from infra.local.jobs.requests import id_in, paged
 from infra.local.refusal import invalid, missing
@@ -57,7 +57,7 @@ class _Jobs:
         self._user = user
 
     async def create(self, request: Request) -> Response:
-        settings = definition.checked(await json_object(request))
+        settings = await definition.accepted(await json_object(request))
         job_id = self._runs.next_id()
         state_of("jobs", "jobs")[job_id] = {
             "job_id": job_id,
@@ -70,15 +70,18 @@ class _Jobs:
     async def reset(self, request: Request) -> Response:
         body = await json_object(request)
         job = _job(body.get("job_id"))
-        job["settings"] = definition.checked(_settings(body))
+        only(body, ("job_id", "new_settings"), "jobs/reset")
+        job["settings"] = await definition.accepted(_settings(body))
         return JSONResponse({})
 
     async def update(self, request: Request) -> Response:
         body = await json_object(request)
         job = _job(body.get("job_id"))
+        only(body, ("job_id", "new_settings", "fields_to_remove"), "jobs/update")
         new = _settings(body) if body.get("new_settings") is not None else {}
-        job["settings"] = definition.checked(
-            definition.merged(job["settings"], new, body.get("fields_to_remove") or [])
+        removed = texts(body, "fields_to_remove") or []
+        job["settings"] = await definition.accepted(
+            definition.merged(job["settings"], new, removed)
         )
         return JSONResponse({})
 

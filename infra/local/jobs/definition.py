@@ -5,15 +5,11 @@ Source: https://docs.databricks.com/api/workspace/jobs/create.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final
 
-from minilake.models.jobs import JobSettings
-from pydantic import ValidationError
-
-from infra.local.jobs import notebook, python_task, values
+from infra.local.jobs import form, notebook, python_task, repository, values
 from infra.local.refusal import Refusal, invalid
 
 Settings = dict[str, Any]
@@ -25,39 +21,26 @@ RUN_HERE: Final = (
     "condition_task",
     "run_job_task",
 )
-RUN_IF: Final = (
-    "ALL_SUCCESS",
-    "ALL_DONE",
-    "NONE_FAILED",
-    "AT_LEAST_ONE_SUCCESS",
-    "ALL_FAILED",
-    "AT_LEAST_ONE_FAILED",
-)
-OPERATORS: Final = (
-    "EQUAL_TO",
-    "NOT_EQUAL",
-    "GREATER_THAN",
-    "GREATER_THAN_OR_EQUAL",
-    "LESS_THAN",
-    "LESS_THAN_OR_EQUAL",
-)
 _SQL_SOURCES: Final = ("file", "query", "alert")
-_TASK_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_LONGEST_LISTS: Final = {"tasks": 1000, "job_clusters": 100}
+
+
+async def accepted(settings: Settings) -> Settings:
+    """The settings as a job keeps them, of a repository that can be read. Raises Refusal."""
+    kept = checked(settings)
+    if git := kept.get("git_source"):
+        await repository.source(git)
+    return kept
 
 
 def checked(settings: Settings) -> Settings:
     """The settings as a job keeps them, with Databricks' defaults. Raises Refusal."""
-    settings = _without_nulls(settings)
-    try:
-        kept: Settings = JobSettings.model_validate(settings).model_dump(exclude_none=True)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise invalid(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}.") from error
-    # minilake's form has fewer fields than was sent.
-    kept.pop("tasks", None)
-    kept |= {name: value for name, value in settings.items() if name != "tasks"}
-    if tasks := settings.get("tasks"):
+    kept = form.read(_without_nulls(settings))
+    kept.setdefault("name", "Untitled")
+    for name, key in _KEYS.items():
+        keys = [it[key] for it in kept.get(name, ())]
+        if twice := next((it for it in keys if keys.count(it) > 1), None):
+            raise invalid(f"{key}: {twice!r} names two {name}.")
+    if tasks := kept.pop("tasks", None):
         kept["tasks"] = [{"run_if": "ALL_SUCCESS", **task} for task in tasks]
         kept["format"] = "MULTI_TASK"
     _check_git(kept)
@@ -106,21 +89,8 @@ def dependencies(task: Mapping[str, Any]) -> list[str]:
 
 
 def _check_tasks(settings: Settings) -> None:
-    tasks = settings.get("tasks", [])
-    for name, most in _LONGEST_LISTS.items():
-        if len(settings.get(name, ())) > most:
-            raise invalid(f"{name}: a job has at most {most}.")
-    by_key: dict[str, Settings] = {}
-    for task in tasks:
-        key = task["task_key"]
-        if not _TASK_KEY.fullmatch(key):
-            raise invalid(
-                f"task_key: {key!r} is not 1 to 100 letters, digits, hyphens and underscores."
-            )
-        if key in by_key:
-            raise invalid(f"task_key: {key!r} names two tasks.")
-        by_key[key] = task
-    clusters = {it.get("job_cluster_key") for it in settings.get("job_clusters", ())}
+    by_key: dict[str, Settings] = {it["task_key"]: it for it in settings.get("tasks", [])}
+    clusters = {it["job_cluster_key"] for it in settings.get("job_clusters", ())}
     for key, task in by_key.items():
         try:
             _check_task(task, by_key, clusters, has_git=bool(settings.get("git_source")))
@@ -146,8 +116,6 @@ def _check_task(
             f"Task {task['task_key']!r}: a {kind} is not run by the local workspace (see "
             f"PARITY.md). Those that run here are {', '.join(RUN_HERE)}.",
         )
-    if task["run_if"] not in RUN_IF:
-        raise invalid(f"run_if: {task['run_if']!r} is none of {', '.join(RUN_IF)}.")
     for needed in task.get("depends_on", ()):
         if needed["task_key"] not in by_key:
             raise invalid(f"depends_on: there is no task {needed['task_key']!r}.")
@@ -164,19 +132,6 @@ def _check_task(
             python_task.check(notebook.as_python(task[kind]), has_git=has_git)
         case "sql_task":
             _check_sql(task[kind])
-        case "condition_task":
-            _check_condition(task[kind])
-        case "run_job_task":
-            if not isinstance(task[kind].get("job_id"), int):
-                raise invalid("run_job_task.job_id: a job's id is required.")
-
-
-def _check_condition(condition: Settings) -> None:
-    if condition.get("op") not in OPERATORS:
-        raise invalid(f"condition_task.op: {condition.get('op')!r} is none of {OPERATORS}.")
-    for side in ("left", "right"):
-        if not isinstance(condition.get(side), str):
-            raise invalid(f"condition_task.{side}: a string is required.")
 
 
 def _check_sql(sql: Settings) -> None:
@@ -195,9 +150,6 @@ def _check_git(settings: Settings) -> None:
     git = settings.get("git_source")
     if git is None:
         return
-    for field in ("git_url", "git_provider"):
-        if not isinstance(git.get(field), str) or not git[field]:
-            raise invalid(f"git_source.{field}: a non-empty string is required.")
     named = [it for it in ("git_branch", "git_tag", "git_commit") if git.get(it)]
     if len(named) != 1:
         raise invalid("git_source: exactly one of git_branch, git_tag and git_commit is required.")

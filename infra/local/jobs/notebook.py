@@ -19,9 +19,7 @@ _MAGIC: Final = re.compile(r"^# MAGIC (%(?!md\b)\S+)", re.MULTILINE)
 
 def as_python(task: Mapping[str, Any]) -> dict[str, Any]:
     """The Python task that does the same; what is no notebook, `runnable` finds. Raises Refusal."""
-    path = task.get("notebook_path")
-    if not isinstance(path, str) or not path:
-        raise invalid("notebook_task.notebook_path: a non-empty string is required.")
+    path: str = task["notebook_path"]
     if task.get("base_parameters"):
         raise invalid(
             "notebook_task.base_parameters: a notebook has no dbutils.widgets in the local "

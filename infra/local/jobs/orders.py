@@ -29,6 +29,8 @@ class Order:
     job_id: int | None = None
     parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
     python_parameters: list[str] | None = None
+    trigger: str = "ONE_TIME"
+    """What it was ordered by: one of Databricks' `TriggerType`."""
     inside: tuple[int, ...] = ()
     """The jobs whose task this run is, the outermost first."""
 

@@ -47,11 +47,7 @@ class Start:
 
 def check(task: Mapping[str, Any], *, has_git: bool) -> None:
     """Refuse a task whose file is nowhere that it could be read here."""
-    file = task.get("python_file")
-    if not isinstance(file, str) or not file:
-        raise invalid("spark_python_task.python_file: a non-empty string is required.")
-    if task.get("source") not in {None, "GIT", "WORKSPACE"}:
-        raise invalid(f"spark_python_task.source: {task['source']!r} is not WORKSPACE or GIT.")
+    file = task["python_file"]
     if is_in_git(task, has_git=has_git):
         return
     if not _VOLUME.match(file) and not file.startswith("/"):

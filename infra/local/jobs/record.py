@@ -32,7 +32,7 @@ def of_order(order: Order, next_id: Callable[[], int]) -> Settings:
         "setup_duration": 0,
         "execution_duration": 0,
         "cleanup_duration": 0,
-        "trigger": "ONE_TIME",
+        "trigger": order.trigger,
         "run_type": "SUBMIT_RUN" if order.job_id is None else "JOB_RUN",
         "format": "MULTI_TASK",
         "job_parameters": orders.parameters(settings, order.parameters),

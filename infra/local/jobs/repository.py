@@ -1,15 +1,18 @@
 """The repository of a job: a copy of its commit, from this machine alone.
 
 A remote elsewhere is read here where Git itself says so, by `url.BASE.insteadOf`
-(https://git-scm.com/docs/git-config#Documentation/git-config.txt-urlbaseinsteadOf).
+(https://git-scm.com/docs/git-config#Documentation/git-config.txt-urlbaseinsteadOf), and where an
+environment of the project in which the workspace runs says that it is this project.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import subprocess
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +35,8 @@ async def source(git: Mapping[str, Any]) -> str:
     # Not `git remote`: it looks nothing up, and rewrites as a clone will.
     found = (await _git("ls-remote", "--get-url", "--", url)).strip()
     if not _is_here(found):
+        if url in _names_of_this_project():
+            return await _top_of_this_project()
         raise invalid(
             f"git_source.git_url: {url} is not on this machine, and the local workspace reads "
             "nothing from elsewhere. Give a local path or a remote on 127.0.0.1; or let Git read "
@@ -53,6 +58,24 @@ async def copy(git: Mapping[str, Any], folder: Path) -> None:
     except Refusal:
         raise invalid(f"git_source.{field}: {git['git_url']} has no {git[field]!r}.") from None
     await _git("-C", str(folder), "checkout", "--quiet", "--detach", commit)
+
+
+def _names_of_this_project() -> set[str]:
+    """What the environments beside which the workspace runs call their repository."""
+    names = set()
+    for file in Path("infra", "environments").glob("*.toml"):
+        with contextlib.suppress(OSError, ValueError):
+            jobs = tomllib.loads(file.read_text("utf-8")).get("platform", {}).get("jobs", {})
+            names.add(str(jobs.get("repository", "")))
+    return names - {""}
+
+
+async def _top_of_this_project() -> str:
+    """The clone around the working directory. Its own folder, where there is no clone to read."""
+    try:
+        return (await _git("rev-parse", "--show-toplevel")).strip()
+    except Refusal:
+        return str(Path.cwd())
 
 
 def _is_here(url: str) -> bool:

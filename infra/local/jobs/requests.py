@@ -25,14 +25,14 @@ def paged(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """A page of what was found, and how an answer says that there are more."""
     listed = [*found]
-    given = {name: request.query_params.get(name, "") for name in ("limit", "page_token")}
+    given = {name: request.query_params.get(name, "") for name in ("limit", "page_token", "offset")}
     for name, value in given.items():
         if value and not value.isdecimal():
             raise invalid(f"{name}: {value!r} is not one of this API's.")
     limit = int(given["limit"] or 0) or usual
     if limit > most:
         raise invalid(f"limit: {limit} is more than {most}.")
-    first = int(given["page_token"] or 0)
+    first = int(given["page_token"] or given["offset"] or 0)
     last = first + limit
     further: dict[str, Any] = {"has_more": last < len(listed)}
     if last < len(listed):

@@ -22,6 +22,8 @@ from infra.local.refusal import Refusal, invalid, missing
 _DEEPEST: Final = 3
 """Jobs that run jobs: https://docs.databricks.com/jobs/run-job.html."""
 
+_RETRY_SECONDS: Final = 0.2
+
 _log = logging.getLogger(__name__)
 
 
@@ -50,6 +52,8 @@ class Runs:
 
     def start(self, order: Order, *, token: str | None = None) -> Settings:
         """The record of a run that has begun, waits for its turn, or was skipped."""
+        if not order.settings.get("tasks"):
+            raise invalid("tasks: the job has none, and a run of it would do nothing.")
         run = of_order(order, self.next_id)
         run_id: int = run["run_id"]
         if token:
@@ -135,7 +139,8 @@ class Runs:
             and is_active(it)
             and it["state"]["life_cycle_state"] != "QUEUED"
         )
-        return len([*active]) >= (order.settings.get("max_concurrent_runs") or 1)
+        most: int = order.settings.get("max_concurrent_runs", 1)
+        return len([*active]) >= most
 
     async def _live_run(self, run: Settings, order: Order) -> None:
         run_id: int = run["run_id"]
@@ -225,7 +230,9 @@ class Runs:
             if not again or (most >= 0 and record["attempt_number"] >= most):
                 break
             record["state"] = state("WAITING_FOR_RETRY", ended.message)
-            await asyncio.sleep((task.get("min_retry_interval_millis") or 0) / 1000)
+            # One that is tried for ever, and fails at once, leaves others their turn.
+            pause = max(task.get("min_retry_interval_millis", 0) / 1000, _RETRY_SECONDS)
+            await asyncio.sleep(pause)
             record["attempt_number"] += 1
             record["run_id"] = self.next_id()
         record[kind_of(task)] |= ended.seen
@@ -272,6 +279,7 @@ class Runs:
                 caller=order.caller,
                 job_id=job_id,
                 parameters=parameters,
+                trigger="RUN_JOB_TASK",
                 inside=inside,
             )
         )

@@ -11,22 +11,19 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra.local.http import json_object
+from infra.local.http import json_object, only, texts
 from infra.local.jobs import definition, python_task, repository
 from infra.local.jobs.orders import Caller, Order, settings_of
 from infra.local.jobs.record import is_active
 from infra.local.jobs.requests import id_in, paged
 from infra.local.jobs.runs import Runs
-from infra.local.refusal import invalid, not_emulated
+from infra.local.refusal import invalid
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-_NOT_TAKEN: Final = (
-    "dbt_commands", "jar_params", "notebook_params", "only", "pipeline_params",
-    "python_named_params", "spark_submit_params", "sql_params",
-)  # fmt: skip
-"""What `run-now` may say of tasks that do not run here."""
+_OF_A_RUN: Final = ("idempotency_token", "performance_target", "queue")
+_OF_RUN_NOW: Final = ("job_id", "job_parameters", "python_params", *_OF_A_RUN)
 
 _LISTED: Final = 20
 _MOST_LISTED: Final = 25
@@ -56,17 +53,11 @@ class _Runs:
         body = await json_object(request)
         job_id = id_in(body.get("job_id"), "job_id")
         settings = settings_of(job_id)
-        for name in _NOT_TAKEN:
-            if body.get(name):
-                raise not_emulated(f"{name} of a run")
+        only(body, _OF_RUN_NOW, "a run")
         given = body.get("job_parameters") or {}
-        python = body.get("python_params")
+        python = texts(body, "python_params")
         if not isinstance(given, dict):
             raise invalid("job_parameters: an object of names and values is required.")
-        if python is not None and not (
-            isinstance(python, list) and all(isinstance(it, str) for it in python)
-        ):
-            raise invalid("python_params: a list of strings is required.")
         if python and (given or settings.get("parameters")):
             raise invalid("python_params: the parameters of a job with job parameters are those.")
         parameters = {name: str(value) for name, value in given.items()}
@@ -82,10 +73,9 @@ class _Runs:
 
     async def submit(self, request: Request) -> Response:
         body = await json_object(request)
-        if not body.get("tasks"):
-            raise invalid("tasks: at least one is required.")
+        described = {name: it for name, it in body.items() if name not in (*_OF_A_RUN, "run_name")}
         name = body.get("run_name") or "Untitled"
-        settings = definition.checked({**body, "name": name})
+        settings = await definition.accepted({**described, "name": name})
         run = await self._start(Order(settings=settings, caller=self._caller(request)), body)
         return JSONResponse({"run_id": run["run_id"]})
 
@@ -106,6 +96,12 @@ class _Runs:
         for name, active in (("active_only", True), ("completed_only", False)):
             if asked.get(name) == "true":
                 runs = [it for it in runs if is_active(it) is active]
+        if since := asked.get("start_time_from"):
+            earliest = id_in(since, "start_time_from")
+            runs = [it for it in runs if it["start_time"] >= earliest]
+        if until := asked.get("start_time_to"):
+            latest = id_in(until, "start_time_to")
+            runs = [it for it in runs if it["start_time"] <= latest]
         tasks = asked.get("expand_tasks") == "true"
         page, further = paged(runs, request, usual=_LISTED, most=_MOST_LISTED)
         return JSONResponse({"runs": [_shown(it, request, tasks=tasks) for it in page], **further})

@@ -76,7 +76,7 @@ def of_run(run: Mapping[str, Any]) -> dict[str, str]:
         "job.name": run["run_name"],
         "job.run_id": str(run["run_id"]),
         "job.repair_count": "0",
-        "job.trigger.type": "manual",
+        "job.trigger.type": run["trigger"].lower(),
         "job.start_time.timestamp_ms": str(milliseconds),
         **{f"job.start_time.{it}": _of_time(started, it) for it in _OF_TIME},
         **{f"job.parameters.{it['name']}": it["value"] for it in run["job_parameters"]},

@@ -221,6 +221,26 @@ def test_what_minilake_lacks_is_501(new_workspace: Any) -> None:
         assert (answer.status_code, answer.json()["error_code"]) == (501, "NOT_IMPLEMENTED")
 
 
+NOT_LISTED = (
+    *("POST /api/2.1/unity-catalog/functions", "GET /api/2.1/unity-catalog/functions"),
+    *("POST /api/2.0/ip-access-lists", "PATCH /api/2.0/workspace-conf"),
+    *("POST /api/2.0/global-init-scripts", "POST /api/2.0/git-credentials"),
+    *("POST /api/2.0/instance-profiles/add", "POST /api/2.0/preview/sql/dashboards"),
+    *("POST /api/2.1/unity-catalog/temporary-path-credentials", "GET /api/2.0/token/list"),
+    *("POST /api/2.1/unity-catalog/shares", "PATCH /api/2.1/unity-catalog/metastores/m"),
+    *("POST /api/2.1/unity-catalog/connections", "POST /api/2.1/unity-catalog/credentials"),
+    *("POST /api/2.1/unity-catalog/external-locations", "GET /ui/"),
+)
+
+
+def test_what_is_not_listed_is_501(new_workspace: Any) -> None:
+    for call in NOT_LISTED:
+        method, path = call.split(" ")
+        body = None if method == "GET" else {"name": "n"}
+        answer = new_workspace.client.request(method, path, json=body)
+        assert (answer.status_code, answer.json()["error_code"]) == (501, "NOT_IMPLEMENTED"), call
+
+
 def test_reading_models_does_not_make_a_registry(new_workspace: Any) -> None:
     models = "/api/2.1/unity-catalog/models"
     assert new_workspace.client.get(f"{models}/base.s.m").status_code == 404

@@ -178,3 +178,18 @@ def test_a_renamed_table_keeps_its_grants_and_another_of_its_name_has_none(
 
     assert held(shared_workspace, old, "analysts") == []
     assert held(shared_workspace, new, "analysts") == ["SELECT"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("catalog/base", {"a_next_years_field": 1}, 501),
+        ("catalog/base", {"changes": [{"principal": "p", "adds": ["SELECT"]}]}, 501),
+        ("metastore/another", {"changes": [{"principal": "p", "add": ["CREATE_CATALOG"]}]}, 404),
+    ],
+)
+def test_a_change_that_would_grant_nothing_is_refused(
+    shared_workspace: Any, path: str, body: dict[str, Any], status: int
+) -> None:
+    url = f"/api/2.1/unity-catalog/permissions/{path}"
+    assert shared_workspace.client.patch(url, json=body).status_code == status

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 CONDITION = {"op": "EQUAL_TO", "left": "1", "right": "1"}
 GIT = {"git_url": "https://github.com/clinic/code", "git_provider": "gitHub", "git_branch": "main"}
+TASK = {"task_key": "t", "condition_task": CONDITION}
+DAILY = {"quartz_cron_expression": "0 0 3 * * ?", "timezone_id": "Europe/Berlin"}
 NOT_RUN = {
     "python_wheel_task": {"package_name": "p", "entry_point": "e"},
     "dbt_task": {"commands": ["dbt run"]},
@@ -20,6 +22,10 @@ NOT_RUN = {
     "dashboard_task": {"dashboard_id": "1"},
     "a_task_of_next_year_task": {},
 }
+
+
+def cron(expression: str) -> dict[str, str]:
+    return {"quartz_cron_expression": expression}
 
 
 @pytest.mark.parametrize("kind", NOT_RUN)
@@ -94,18 +100,80 @@ def test_what_no_run_could_do_is_refused(jobs: Jobs, settings: Any, said: str) -
     assert said in message
 
 
+@pytest.mark.parametrize(
+    ("where", "settings"),
+    [
+        ("spark_python_task", {"spark_python_task": {"python_file": "/Shared/x.py"}}),
+        ("a_next_years_field", {"a_next_years_field": 1}),
+        ("health", {"health": {"rules": [{"metric": "RUN_DURATION_SECONDS"}]}}),
+        ("webhook_notifications", {"webhook_notifications": {"on_failure": [{"id": "1"}]}}),
+        ("access_control_list", {"access_control_list": [{"user_name": "a"}]}),
+        ("continuous", {"continuous": {"pause_status": "UNPAUSED"}}),
+        ("trigger", {"trigger": {"periodic": {"interval": 1, "unit": "HOURS"}}}),
+        ("schedule.sql_condition", {"schedule": {**DAILY, "sql_condition": {"a": 1}}}),
+        ("git_source.sparse_checkout", {"git_source": {**GIT, "sparse_checkout": {"a": 1}}}),
+        ("tasks[0].disabled", {"tasks": [{**TASK, "disabled": True}]}),
+        (
+            "tasks[0].run_job_task.python_params",
+            {"tasks": [{"task_key": "t", "run_job_task": {"job_id": 1, "python_params": ["a"]}}]},
+        ),
+    ],
+)
+def test_what_would_be_kept_and_do_nothing_is_refused(
+    jobs: Jobs, where: str, settings: Any
+) -> None:
+    assert jobs.refused("create", settings, 501).startswith(f"{where} of a job")
+    job = jobs.create()
+    jobs.refused("update", {"job_id": job, "new_settings": settings}, 501)
+    assert jobs.get("get", job_id=job)["settings"] == {"name": "j"}
+
+
+@pytest.mark.parametrize("name", ["continuous", "trigger"])
+def test_what_starts_nothing_is_kept(jobs: Jobs, name: str) -> None:
+    settings = {name: {"pause_status": "PAUSED"}, "health": {}, "webhook_notifications": None}
+    job = jobs.create(**settings)
+    assert jobs.get("get", job_id=job)["settings"][name] == {"pause_status": "PAUSED"}
+
+
+@pytest.mark.parametrize(
+    ("where", "settings"),
+    [
+        ("schedule.quartz_cron_expression", {"schedule": {**DAILY, **cron("0 3 * * *")}}),
+        ("schedule.quartz_cron_expression", {"schedule": {**DAILY, **cron("0 0 3 L * ?")}}),
+        ("schedule.timezone_id", {"schedule": {**DAILY, "timezone_id": "Europe/Atlantis"}}),
+        ("schedule.pause_status", {"schedule": {**DAILY, "pause_status": "SLEEPING"}}),
+        ("max_concurrent_runs", {"max_concurrent_runs": 1001}),
+        ("max_concurrent_runs", {"max_concurrent_runs": -1}),
+        ("timeout_seconds", {"timeout_seconds": -1}),
+        ("tasks.0.timeout_seconds", {"tasks": [{**TASK, "timeout_seconds": -1}]}),
+        ("tasks.0.max_retries", {"tasks": [{**TASK, "max_retries": "often"}]}),
+        ("tasks.0.max_retries", {"tasks": [{**TASK, "max_retries": -2}]}),
+        ("parameters.0.default", {"parameters": [{"name": "a"}]}),
+        ("parameters.0.name", {"parameters": [{"name": "a b", "default": ""}]}),
+        ("name: 'a' names two parameters", {"parameters": [{"name": "a", "default": ""}] * 2}),
+        ("git_source.git_provider", {"git_source": {"git_url": "/a", "git_branch": "b"}}),
+        ("name", {"name": ["a"]}),
+    ],
+)
+def test_a_value_that_databricks_does_not_take_is_refused(
+    jobs: Jobs, where: str, settings: Any
+) -> None:
+    assert jobs.refused("create", settings).startswith(where)
+
+
 def test_a_file_elsewhere_is_refused(jobs: Jobs) -> None:
     task = {"task_key": "t", "spark_python_task": {"python_file": "s3://bucket/x.py"}}
     assert "s3://bucket/x.py" in jobs.refused("create", {"tasks": [task]}, 501)
 
 
 def test_what_was_sent_is_what_is_shown(jobs: Jobs) -> None:
+    git = {**GIT, "git_url": "/a/repository"}
     task = {
         "task_key": "t",
         "spark_python_task": {"python_file": "a/b.py", "source": "GIT", "parameters": ["x"]},
         "max_retries": 2,
     }
-    sent = {"name": "shown", "tasks": [task], "git_source": GIT, "queue": {"enabled": False}}
+    sent = {"name": "shown", "tasks": [task], "git_source": git, "queue": {"enabled": False}}
     job = jobs.post("create", sent)["job_id"]
 
     shown = jobs.get("get", job_id=job)["settings"]

@@ -141,13 +141,34 @@ def test_a_remote_elsewhere_is_read_where_git_says(
     (tmp_path / "gitconfig").write_text(f'[url "{repository}"]\n\tinsteadOf = {url}\n')
     source = {"git_url": url, "git_provider": "gitHub", "git_branch": "main"}
     task = {"task_key": "t", "spark_python_task": {"python_file": "tasks/task.py"}}
-    job = jobs.create(task, git_source=source)
+    described = {"tasks": [task], "git_source": source}
 
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    job = jobs.create(task, git_source=source)
+    assert jobs.ended(jobs.start(job))["state"]["result_state"] == "SUCCESS"
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     assert "insteadOf" in jobs.refused("run-now", {"job_id": job})
-    assert "insteadOf" in jobs.refused("runs/submit", {"tasks": [task], "git_source": source})
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
-    assert jobs.ended(jobs.start(job))["state"]["result_state"] == "SUCCESS"
+    assert "insteadOf" in jobs.refused("create", described)
+    assert "insteadOf" in jobs.refused("reset", {"job_id": job, "new_settings": described})
+    assert "insteadOf" in jobs.refused("update", {"job_id": job, "new_settings": {"name": "n"}})
+    assert "insteadOf" in jobs.refused("runs/submit", described)
+
+
+def test_what_an_environment_calls_its_repository_is_the_project_beside_the_workspace(
+    jobs: Jobs, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "https://github.com/clinic/this-project"
+    environments = repository / "infra" / "environments"
+    environments.mkdir(parents=True)
+    (environments / "broken.toml").write_text("[")
+    (environments / "local.toml").write_text(f'[platform.jobs]\nrepository = "{url}"\n')
+    monkeypatch.chdir(repository)
+    task = {"task_key": "t", "spark_python_task": {"python_file": "tasks/task.py"}}
+    source = {"git_url": url, "git_provider": "gitHub", "git_branch": "main"}
+
+    run = jobs.run(task, git_source=source)
+
+    assert jobs.output(run)["logs"] == "of the branch\n", run["state"]
 
 
 @pytest.mark.parametrize(
@@ -155,8 +176,8 @@ def test_a_remote_elsewhere_is_read_where_git_says(
 )
 def test_nothing_that_is_not_on_this_machine_is_a_repository(jobs: Jobs, url: str) -> None:
     source = {"git_url": url, "git_provider": "gitHub", "git_branch": "main"}
-    job = jobs.create(condition("1", "EQUAL_TO", "1"), git_source=source)
-    assert url in jobs.refused("run-now", {"job_id": job})
+    job = {"tasks": [condition("1", "EQUAL_TO", "1")], "git_source": source}
+    assert url in jobs.refused("create", job)
 
 
 def test_a_reference_that_is_not_there_fails_the_run(jobs: Jobs, repository: Path) -> None:
@@ -297,6 +318,28 @@ def test_a_run_too_many_is_skipped_or_waits(jobs: Jobs) -> None:
     assert jobs.ended(waiting)["state"]["result_state"] == "CANCELED"
 
 
+def test_a_job_that_allows_no_run_has_none(jobs: Jobs) -> None:
+    run = jobs.run(condition("1", "EQUAL_TO", "1"), max_concurrent_runs=0)
+    assert run["state"]["result_state"] == "MAXIMUM_CONCURRENT_RUNS_REACHED"
+
+
+def test_a_job_without_tasks_is_not_run(jobs: Jobs) -> None:
+    assert "tasks" in jobs.refused("run-now", {"job_id": jobs.create()})
+    assert "tasks" in jobs.refused("runs/submit", {"tasks": []})
+
+
+def test_runs_are_found_by_when_they_began(jobs: Jobs) -> None:
+    run = jobs.run(condition("1", "EQUAL_TO", "1"))
+    job, begun = run["job_id"], run["start_time"]
+
+    def found(**when: int) -> int:
+        return len(jobs.get("runs/list", job_id=job, **when)["runs"])
+
+    assert found(start_time_from=begun, start_time_to=begun) == 1
+    assert found(start_time_from=begun + 1) == found(start_time_to=begun - 1) == 0
+    assert found(offset=1) == 0
+
+
 def test_a_job_runs_a_job(jobs: Jobs) -> None:
     inner = jobs.create(
         jobs.python("import sys; print(sys.argv[1])", "{{job.parameters.word}}"),
@@ -313,9 +356,10 @@ def test_a_job_that_runs_a_failing_job_or_itself_fails(jobs: Jobs) -> None:
     run = jobs.run({"task_key": "t", "run_job_task": {"job_id": failing}})
     assert run["state"]["result_state"] == "FAILED"
 
-    circle = jobs.create(max_concurrent_runs=5)
+    circle = jobs.create(condition("1", "EQUAL_TO", "1"), max_concurrent_runs=5)
     task = {"task_key": "t", "run_job_task": {"job_id": circle}}
-    jobs.post("update", {"job_id": circle, "new_settings": {"tasks": [task]}})
+    change = {"new_settings": {"tasks": [task]}, "fields_to_remove": ["tasks/c"]}
+    jobs.post("update", {"job_id": circle, **change})
     ended = jobs.ended(jobs.start(circle))
     assert "no job that runs them" in ended["state"]["state_message"]
 
@@ -334,7 +378,7 @@ def test_the_output_of_several_tasks_is_asked_for_one_by_one(jobs: Jobs) -> None
         jobs.get("runs/get-output", run_id=run["run_id"])
 
 
-@pytest.mark.parametrize("name", ["notebook_params", "jar_params", "only", "dbt_commands"])
+@pytest.mark.parametrize("name", ["notebook_params", "only", "dbt_commands", "a_next_years_field"])
 def test_parameters_of_what_does_not_run_here_are_refused(jobs: Jobs, name: str) -> None:
     job = jobs.create(condition("1", "EQUAL_TO", "1"))
     assert name in jobs.refused("run-now", {"job_id": job, name: ["x"]}, 501)
