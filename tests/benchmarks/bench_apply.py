@@ -126,9 +126,8 @@ def main() -> None:
             )
             loads.append(time.perf_counter() - start)
             workspace.client.delete(f"{ENDPOINTS}/bench-direct")
-        print(
-            f"the same endpoint without Terraform: {statistics.median(loads):.2f} s, its processes' start"
-        )
+        median = statistics.median(loads)
+        print(f"the same endpoint without Terraform: {median:.2f} s, its processes' start")
 
 
 if __name__ == "__main__":
