@@ -77,6 +77,7 @@ async def open_workspace(settings: Settings) -> AsyncIterator[Workspace]:
             journal=journal,
             models=lake.models,
             secrets=lake,
+            has_schema=lake.namespaces.has_schema,
             creator=lake.user,
         )
         delivery = asyncio.create_task(Delivery(journal, lake.payload_sink).run())

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -67,7 +68,7 @@ def synthesized(folder: Path, host: str, challenger_traffic: int) -> Path:
 
 
 def main() -> None:
-    """Print the least of each time and its ratio."""
+    """Print the median of each time and its ratio."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
@@ -110,11 +111,12 @@ def main() -> None:
                     took = terraform(file.parent, *arguments, environment=environment_used)
                     seconds.setdefault(step, []).append(took)
                 terraform(file.parent, "destroy", "-auto-approve", environment=environment_used)
-            bare = bare or min(seconds["no resource"])
+            bare = bare or statistics.median(seconds["no resource"])
             print(f"provider {how}:")
             for step, taken in seconds.items():
                 promise = f" (at most {PROMISES[step]})" if step in PROMISES else ""
-                print(f"  {step:<18} {min(taken):.2f} s  ratio {min(taken) / bare:.2f}{promise}")
+                median = statistics.median(taken)
+                print(f"  {step:<18} {median:.2f} s  ratio {median / bare:.2f}{promise}")
 
         loads = []
         for _ in range(rounds):
@@ -124,7 +126,8 @@ def main() -> None:
             )
             loads.append(time.perf_counter() - start)
             workspace.client.delete(f"{ENDPOINTS}/bench-direct")
-        print(f"the same endpoint without Terraform: {min(loads):.2f} s, its processes' start")
+        median = statistics.median(loads)
+        print(f"the same endpoint without Terraform: {median:.2f} s, its processes' start")
 
 
 if __name__ == "__main__":

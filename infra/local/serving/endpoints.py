@@ -1,70 +1,41 @@
-"""All endpoints of the workspace: what is asked of them, and the served entities behind them.
+"""All endpoints of the workspace: what is asked of them, and the steps of an update.
 
-`endpoint` says which states there are; here is what makes them true: processes are started beside
-those that serve, and an endpoint's `Live` config is exchanged in one step when all are ready.
-One module, though a long one: each step of an update may be the last one that a crash has let
-happen, so that they are read in one piece.
+`endpoint` says which states there are, `deployments` starts processes beside those that serve; an
+endpoint's `Live` config is exchanged in one step when all are ready. Each step may be the last one
+that a crash has let happen.
 """
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import datetime
-import functools
 import logging
 import time
 import uuid
 from typing import TYPE_CHECKING
 
-from infra.local.catalog.models import ModelNotFound
-from infra.local.refusal import Refusal, invalid, missing
+from infra.local.refusal import Refusal, missing
 from infra.local.serving import endpoint as states
-from infra.local.serving.endpoint import Deployment, Endpoint
-from infra.local.serving.entity import RunningEntity
-from infra.local.serving.journal import Journal
+from infra.local.serving.deployments import Deployments, Unstartable, log_failure
+from infra.local.serving.live import Live
 from infra.local.serving.metrics import EndpointMetrics
-from infra.local.serving.models import ModelSource, SecretSource
-from infra.local.serving.payload import ServedEntityRow
-from infra.local.serving.process import EntityFailed, Launch
+from infra.local.serving.payload import served_entity_rows
 from infra.local.serving.record import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Callable
     from pathlib import Path
     from typing import Any
 
-    from infra.local.serving.config import ConfigSpec, CreateSpec, Gateway, ServedEntity, Tag
-    from infra.local.serving.endpoint import Config, DeployedEntity
+    from infra.local.serving.config import ConfigSpec, CreateSpec, Gateway, Tag
+    from infra.local.serving.endpoint import Config, DeployedEntity, Deployment, Endpoint
+    from infra.local.serving.journal import Journal
+    from infra.local.serving.models import ModelSource, SecretSource
     from infra.local.serving.payload import PayloadTable
     from infra.local.serving.store import EndpointStore
     from infra.local.settings import Settings
 
 _log = logging.getLogger(__name__)
-_READY_STATUS = "READY"
-_SHUTDOWN_SECONDS = 1.0
-"""The server has waited for its requests before endpoints are closed."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Live:
-    """What answers requests to an endpoint at this moment. Replaced whole, never changed."""
-
-    endpoint: Endpoint
-    config: Config
-    running: Mapping[str, RunningEntity]
-    """By name of the served entity."""
-    metrics: EndpointMetrics
-
-    @functools.cached_property
-    def table(self) -> PayloadTable | None:
-        """The inference table, made once: every answer is logged into it."""
-        return self.endpoint.table
-
-    @functools.cached_property
-    def entity_ids(self) -> Mapping[str, str]:
-        """Of the served entities, by name."""
-        return {entity.spec.name: entity.id for entity in self.config.entities}
 
 
 class Endpoints:
@@ -78,20 +49,21 @@ class Endpoints:
         journal: Journal,
         models: ModelSource,
         secrets: SecretSource,
+        has_schema: Callable[[str, str], bool],
         creator: str,
     ) -> None:
         self._settings = settings
         self._store = store
         self._journal = journal
-        self._models = models
-        self._secrets = secrets
         self._creator = creator
+        self._has_schema = has_schema
+        self._deployments = Deployments(
+            settings, models=models, secrets=secrets, report=self._report
+        )
         self._endpoints: dict[str, Endpoint] = {}
-        self._running: dict[str, RunningEntity] = {}
         self._live: dict[str, Live] = {}
         self._metrics: dict[str, EndpointMetrics] = {}
         self._updates: dict[str, asyncio.Task[None]] = {}
-        self._background: set[asyncio.Task[None]] = set()
 
     @property
     def creator(self) -> str:
@@ -104,21 +76,18 @@ class Endpoints:
             self._endpoints[endpoint.name] = endpoint
             if endpoint.active is not None:
                 for entity in endpoint.active.entities:
-                    await self._resume_entity(endpoint, entity)
+                    await self._deployments.resume(endpoint.name, entity)
                 self._go_live(endpoint.name)
             if endpoint.updating:
                 self._start_update(endpoint.name)
 
     async def close(self) -> None:
         """Stop all processes; the endpoints stay as they are for the next run."""
-        unfinished = [*self._updates.values(), *self._background]
+        unfinished = list(self._updates.values())
         for task in unfinished:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
-        await asyncio.gather(
-            *(entity.stop(drain_seconds=_SHUTDOWN_SECONDS) for entity in self._running.values()),
-            return_exceptions=True,
-        )
+        await self._deployments.close()
 
     # What is asked -------------------------------------------------------------------------
 
@@ -189,13 +158,15 @@ class Endpoints:
 
     def log_file(self, entity: DeployedEntity, kind: str) -> Path:
         """`kind` is build or service."""
-        return self._settings.logs_folder / entity.id / f"{kind}.log"
+        return self._deployments.log_file(entity, kind)
 
     async def create(self, spec: CreateSpec) -> Endpoint:
         """A new endpoint; its served entities start behind. Raises Refusal."""
         self._refuse_existing(spec.name)
+        if spec.gateway is not None:
+            self._refuse_unwritable(spec.name, spec.gateway)
         if spec.config is not None:
-            await self._refuse_unservable(spec.config)
+            await self._deployments.refuse_unservable(spec.config)
         self._refuse_existing(spec.name)
         endpoint = states.create(spec, creator=self._creator, now_ms=_now_ms(), new_id=_new_id)
         self._keep(endpoint)
@@ -207,7 +178,7 @@ class Endpoints:
         """Begins an update to another config, whose entities start behind. Raises Refusal."""
         endpoint = self.get(name)
         states.refuse_while_updating(endpoint, "config")
-        await self._refuse_unservable(spec, endpoint.active)
+        await self._deployments.refuse_unservable(spec, endpoint.active)
         endpoint = states.begin_update(
             self.get(name), spec, creator=self._creator, now_ms=_now_ms(), new_id=_new_id
         )
@@ -217,6 +188,7 @@ class Endpoints:
 
     def update_gateway(self, name: str, gateway: Gateway) -> Endpoint:
         """The endpoint with another gateway, at once. Raises Refusal 404."""
+        self._refuse_unwritable(name, gateway)
         self._keep(states.with_gateway(self.get(name), gateway, now_ms=_now_ms()))
         return self.get(name)
 
@@ -247,7 +219,9 @@ class Endpoints:
         self._metrics.pop(name, None)
         del self._endpoints[name]
         configs = (endpoint.active, endpoint.pending)
-        self._stop({entity.id for config in configs if config for entity in config.entities})
+        self._deployments.stop(
+            {entity.id for config in configs if config for entity in config.entities}
+        )
         if endpoint.active is not None:
             now = datetime.datetime.now(datetime.UTC)
             self._record(endpoint, endpoint.active, deleted=now)
@@ -258,73 +232,35 @@ class Endpoints:
         """Deploy the pending config; at once if it only moves traffic and no time is set."""
         pending = self._pending(name)
         if self._settings.state_seconds == 0 and all(
-            entity.id in self._running for entity in pending.entities
+            entity in self._deployments for entity in pending.entities
         ):
             self._complete(name)
             return
         update = asyncio.create_task(self._update(name, pending))
         self._updates[name] = update
-        update.add_done_callback(_log_failure)
+        update.add_done_callback(log_failure)
 
     async def _update(self, name: str, pending: Config) -> None:
-        new = [entity for entity in pending.entities if entity.id not in self._running]
+        new = [entity for entity in pending.entities if entity not in self._deployments]
         minimum = asyncio.create_task(asyncio.sleep(self._settings.state_seconds))
         try:
             async with asyncio.TaskGroup() as starts:
                 for entity in new:
-                    starts.create_task(self._start_entity(name, entity))
+                    starts.create_task(self._deployments.start(name, entity))
             await minimum
-        except* _Unstartable as failures:
+        except* Unstartable as failures:
             failure = failures.exceptions[0]
-            if not isinstance(failure, _Unstartable):
+            if not isinstance(failure, Unstartable):
                 raise
             _log.warning("Update of %s failed: %s", name, failure)
             self._keep(states.fail_update(self._endpoints[name], failure.entity_id, failure.reason))
-            self._stop({entity.id for entity in new})
+            self._deployments.stop({entity.id for entity in new})
         else:
             self._complete(name)
         finally:
             minimum.cancel()
             if self._updates.get(name) is asyncio.current_task():
                 del self._updates[name]
-
-    async def _start_entity(self, name: str, entity: DeployedEntity) -> None:
-        try:
-            running = await self._running_entity(name, entity)
-            self._running[entity.id] = running
-            await running.start()
-        except EntityFailed as error:
-            raise _Unstartable(entity.id, str(error)) from error
-        except Refusal as refusal:
-            raise _Unstartable(entity.id, refusal.message) from refusal
-
-    async def _resume_entity(self, endpoint: Endpoint, entity: DeployedEntity) -> None:
-        try:
-            running = await self._running_entity(endpoint.name, entity)
-        except Refusal as refusal:
-            self._report(endpoint.name, entity.id, Deployment.FAILED, refusal.message)
-            return
-        self._running[entity.id] = running
-        running.resume()
-
-    async def _running_entity(self, name: str, entity: DeployedEntity) -> RunningEntity:
-        def report(deployment: Deployment, message: str) -> None:
-            self._report(name, entity.id, deployment, message)
-
-        return RunningEntity(
-            entity.spec.name,
-            Launch(
-                model=await self._model_path(entity.spec),
-                build_log=self.log_file(entity, "build"),
-                service_log=self.log_file(entity, "service"),
-                concurrency=entity.spec.provisioned_concurrency,
-                threads=self._settings.threads_per_entity,
-                variables=self._variables(entity.spec),
-            ),
-            scales_to_zero=entity.spec.scale_to_zero_enabled,
-            settings=self._settings,
-            report=report,
-        )
 
     def _complete(self, name: str) -> None:
         before = self._endpoints[name].active
@@ -336,29 +272,13 @@ class Endpoints:
         self._record(endpoint, endpoint.active)
         if before is not None:
             kept = {entity.id for entity in endpoint.active.entities}
-            self._stop({entity.id for entity in before.entities} - kept)
+            self._deployments.stop({entity.id for entity in before.entities} - kept)
 
     def _record(
         self, endpoint: Endpoint, config: Config, *, deleted: datetime.datetime | None = None
     ) -> None:
         """Add a config, or its end, to `system.serving.served_entities`."""
-        now = datetime.datetime.now(datetime.UTC)
-        for entity in config.entities:
-            row = ServedEntityRow(
-                served_entity_id=entity.id,
-                created_by=entity.creator,
-                endpoint_name=endpoint.name,
-                endpoint_id=endpoint.id,
-                served_entity_name=entity.spec.name,
-                entity_type="CUSTOM_MODEL",
-                entity_name=entity.spec.entity_name,
-                entity_version=entity.spec.entity_version,
-                endpoint_config_version=config.version,
-                workload_size=entity.spec.workload_size or "",
-                workload_type=entity.spec.workload_type,
-                change_time=now,
-                endpoint_delete_time=deleted,
-            )
+        for row in served_entity_rows(endpoint, config, deleted=deleted):
             self._journal.append(Entry(served_entity=row), delay_seconds=0)
 
     def _go_live(self, name: str) -> None:
@@ -368,25 +288,9 @@ class Endpoints:
         self._live[name] = Live(
             endpoint=endpoint,
             config=endpoint.active,
-            running={
-                entity.spec.name: self._running[entity.id]
-                for entity in endpoint.active.entities
-                if entity.id in self._running
-            },
+            running=self._deployments.of(endpoint.active),
             metrics=self._metrics_of(name),
         )
-
-    def _stop(self, entity_ids: set[str]) -> None:
-        """In the background, after what is in flight has been answered."""
-        for entity_id in entity_ids:
-            if running := self._running.pop(entity_id, None):
-                self._spawn(running.stop(drain_seconds=self._settings.execution_seconds))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-        task.add_done_callback(_log_failure)
 
     def _report(self, name: str, entity_id: str, deployment: Deployment, message: str) -> None:
         if endpoint := self._endpoints.get(name):
@@ -418,59 +322,13 @@ class Endpoints:
                 f"Serving endpoint with name {name} already exists",
             )
 
-    async def _refuse_unservable(self, config: ConfigSpec, active: Config | None = None) -> None:
-        served = (
-            {(entity.spec.entity_name, entity.spec.entity_version) for entity in active.entities}
-            if active is not None
-            else set()
-        )
-        for entity in config.served_entities:
-            # What is served already needs no look into the registry: moving traffic costs nothing.
-            if (entity.entity_name, entity.entity_version) not in served:
-                await self._model_path(entity)
-            self._variables(entity)
-
-    async def _model_path(self, entity: ServedEntity) -> str:
-        try:
-            version = await asyncio.to_thread(
-                self._models.version, entity.entity_name, int(entity.entity_version)
+    def _refuse_unwritable(self, name: str, gateway: Gateway) -> None:
+        table = gateway.enabled_table(name)
+        if table is not None and not self._has_schema(table.catalog, table.schema):
+            raise missing(
+                f"Schema '{table.catalog}.{table.schema}' of the inference table does not exist: "
+                "create it first."
             )
-        except ModelNotFound as error:
-            raise missing(str(error)) from error
-        if version.status != _READY_STATUS:
-            raise invalid(
-                f"Version {entity.entity_version} of model '{entity.entity_name}' has status "
-                f"{version.status}: only a version with status {_READY_STATUS} can be served."
-            )
-        return version.source_path
-
-    def _variables(self, entity: ServedEntity) -> dict[str, str]:
-        """Environment variables with secrets resolved; `Refusal` for one that does not exist."""
-        variables = dict(entity.environment_vars)
-        for name, reference in entity.secrets.items():
-            value = self._secrets.secret(reference.scope, reference.key)
-            if value is None:
-                raise missing(
-                    f"Environment variable {name} of served entity '{entity.name}' references "
-                    f"{{{{secrets/{reference.scope}/{reference.key}}}}}, but scope "
-                    f"'{reference.scope}' has no secret '{reference.key}'."
-                )
-            variables[name] = value
-        return variables
-
-
-class _Unstartable(Exception):
-    """Which served entity kept an update from completing, and why."""
-
-    def __init__(self, entity_id: str, reason: str) -> None:
-        super().__init__(reason)
-        self.entity_id = entity_id
-        self.reason = reason
-
-
-def _log_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()):
-        _log.error("A task of the workspace failed", exc_info=error)
 
 
 def _now_ms() -> int:

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from infra.local.serving.config import Gateway
-    from infra.local.serving.endpoints import Endpoints, Live
+    from infra.local.serving.endpoints import Endpoints
     from infra.local.serving.frames import Frame
+    from infra.local.serving.live import Live
     from infra.local.serving.traffic import Draws
 
 PREFIX = "/serving-endpoints/"

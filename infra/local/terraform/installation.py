@@ -14,13 +14,13 @@ import platform
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.local.terraform.stand_in import ADDRESS, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 _EXECUTABLE = f"terraform-provider-databricks_v{VERSION}"
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -65,7 +65,8 @@ class Installation:
         return self.folder / "mirror"
 
     @property
-    def _shim(self) -> Path:
+    def program(self) -> Path:
+        """What Terraform starts as the provider."""
         return self._mirror / ADDRESS / VERSION / _platform() / _EXECUTABLE
 
     def write(self) -> None:
@@ -76,7 +77,7 @@ class Installation:
                 " Terraform's plugin protocol with. Install it with `make set-up`, or with"
                 " `uv pip sync requirements.lock`."
             )
-        if _write(self._shim, self._shim_text(), mode=0o755):
+        if _write(self.program, self._shim_text(), mode=0o755):
             # The shim's bytes are what lock files pin; they change only when the repository moves.
             for lock in self.output.glob("stacks/*/.terraform.lock.hcl"):
                 lock.unlink()
@@ -117,7 +118,7 @@ class Installation:
         before: it does not look at attached providers, and writes no lock for them.
         """
         process = subprocess.Popen(
-            [sys.executable, "-m", "infra.local.terraform.stand_in", "--attach"],
+            [sys.executable, "-m", "infra.local.terraform.stand_in"],
             env={**environment, "PYTHONPATH": str(self.root)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -135,9 +136,17 @@ class Installation:
             process.communicate()  # closes its standard input, which ends it
 
     def _shim_text(self) -> str:
-        """Two lines that start the code where it is, so that a change of it changes no lock."""
-        python, root = shlex.quote(sys.executable), shlex.quote(str(self.root))
-        return f"#!/bin/sh\nPYTHONPATH={root} exec {python} -m infra.local.terraform.stand_in\n"
+        """Starts the code where it is, so that a change of it changes no lock.
+
+        An interrupt at the terminal reaches it too, and is Terraform's to answer.
+        """
+        folder = str(Path(__file__).parent / "stand_in")
+        script = f"import sys; sys.path.append({folder!r}); import start; start.main()"
+        return (
+            "#!/bin/sh\n"
+            "trap '' INT\n"
+            f"exec {shlex.quote(sys.executable)} -I -S -c {shlex.quote(script)}\n"
+        )
 
     def _for_cdktf_text(self) -> str:
         python, root, states = (

@@ -1,15 +1,13 @@
-"""One provider process for all that one Terraform command starts: the first of them stays.
+"""One provider process for all that one Terraform command starts: the first of them leaves it.
 
-Terraform starts a provider two to five times a command, and Python takes longer to import gRPC than
-to answer. So a start looks for the process that an earlier start of the same command has left, and
-only hands on its address; it ends when Terraform hangs up, as a provider does. What stays has the
-environment of the command, answers nobody but this user, and ends with the command.
+What stays has the environment of the command, answers nobody but this user, serves each start until
+Terraform says Shutdown to it or its process is gone, and ends with the command.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import importlib
 import os
 import socket
 import sys
@@ -17,80 +15,28 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from infra.local.terraform.stand_in.startup import import_grpc
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator
+    from typing import NoReturn
 
-    Serve = Callable[[Callable[[], None]], AbstractContextManager[str]]
-    """Serves while its context is open, and yields the handshake; is given what Shutdown calls."""
-
+_CORE_PROTOCOL = 1
 _LOOK_SECONDS = 0.2
 _IDLE_SECONDS = 10.0
-_LONGEST_HANDSHAKE = 4096
 
 
-def handed_on(serve: Serve) -> bool:
-    """Whether another process has served Terraform until it hung up; False where none can."""
-    folder = _folder()
-    if folder is None:
-        return False
-    try:
-        connection = _connected(folder, serve)
-    except OSError:
-        return False
-    with connection:
-        handshake = connection.recv(_LONGEST_HANDSHAKE)
-        if not handshake:
-            return False
-        sys.stdout.write(handshake.decode())
+def serve_alone() -> None:
+    """Serve the one start that this process is, where no other can stay."""
+    stopped = threading.Event()
+    with _served(stopped.set) as handshake:
+        sys.stdout.write(f"{handshake}\n")
         sys.stdout.flush()
-        connection.recv(1)  # nothing more comes; the end does
-    return True
+        stopped.wait()
 
 
-def _folder() -> str | None:
-    """For this user alone, named by the Terraform process that has started us."""
-    name = f"stand-in-{os.getuid()}-{os.getppid()}"
-    folder = os.path.join(os.environ.get("TMPDIR") or "/tmp", name)  # noqa: PTH118, S108
-    try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 - pathlib takes a while
-        status = os.lstat(folder)
-    except OSError:
-        return None
-    ours = status.st_uid == os.getuid() and status.st_mode & 0o077 == 0
-    return folder if ours else None
-
-
-def _connected(folder: str, serve: Serve) -> socket.socket:
-    """A connection to the process that stays, which is started where there is none."""
-    address = f"{folder}/control.sock"
-    with open(f"{folder}/lock", "w") as lock:  # noqa: PTH123
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        connection = socket.socket(socket.AF_UNIX)
-        try:
-            connection.connect(address)
-        except OSError:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(address)  # noqa: PTH108
-            with socket.socket(socket.AF_UNIX) as listener:
-                listener.bind(address)
-                listener.listen()
-                if os.fork() == 0:
-                    lock.close()
-                    connection.close()
-                    _stay(listener, folder, serve)
-            connection.close()
-            connection = socket.socket(socket.AF_UNIX)
-            connection.connect(address)
-    return connection
-
-
-def _stay(
-    listener: socket.socket,
-    folder: str,
-    serve: Serve,
-) -> None:
-    """Serve every start of the command; never returns."""
+def stay(listener: int, folder: str) -> NoReturn:
+    """Serve every start of the command that `folder` is named by, from a listening socket."""
     try:
         terraform = int(folder.rpartition("-")[2])
         os.setsid()
@@ -98,24 +44,28 @@ def _stay(
         nothing = os.open(os.devnull, os.O_RDWR)
         for descriptor in range(3):
             os.dup2(nothing, descriptor)
-        listener.settimeout(_LOOK_SECONDS)
-        sessions: list[threading.Thread] = []
-        last = time.monotonic()
-        while _is_there(terraform) and time.monotonic() - last < _IDLE_SECONDS:
-            with contextlib.suppress(TimeoutError):
-                connection, _ = listener.accept()
-                connection.setblocking(True)
-                sessions.append(threading.Thread(target=_session, args=(connection, serve)))
-                sessions[-1].start()
-            sessions = [session for session in sessions if session.is_alive()]
-            if sessions:
-                last = time.monotonic()
+        _serve_starts(socket.socket(fileno=listener), terraform)
     finally:
         with contextlib.suppress(OSError):
             for name in ("control.sock", "lock"):
                 os.unlink(f"{folder}/{name}")  # noqa: PTH108
             os.rmdir(folder)  # noqa: PTH106
         os._exit(0)
+
+
+def _serve_starts(listener: socket.socket, terraform: int) -> None:
+    listener.settimeout(_LOOK_SECONDS)
+    sessions: list[threading.Thread] = []
+    last = time.monotonic()
+    while _is_there(terraform) and time.monotonic() - last < _IDLE_SECONDS:
+        with contextlib.suppress(TimeoutError):
+            connection, _ = listener.accept()
+            connection.setblocking(True)
+            sessions.append(threading.Thread(target=_session, args=(connection,)))
+            sessions[-1].start()
+        sessions = [session for session in sessions if session.is_alive()]
+        if sessions:
+            last = time.monotonic()
 
 
 def _is_there(process: int) -> bool:
@@ -126,10 +76,7 @@ def _is_there(process: int) -> bool:
     return True
 
 
-def _session(
-    connection: socket.socket,
-    serve: Serve,
-) -> None:
+def _session(connection: socket.socket) -> None:
     """One provider, until Terraform says Shutdown or the start that asked for it is gone."""
     stopped = threading.Event()
 
@@ -138,10 +85,36 @@ def _session(
             connection.recv(1)
         stopped.set()
 
-    with connection, serve(stopped.set) as handshake:
+    with connection, _served(stopped.set) as handshake:
         connection.sendall(f"{handshake}\n".encode())
         threading.Thread(target=watch, daemon=True).start()
         stopped.wait()
         # At once, for Terraform waits; the answer to its Shutdown is sent meanwhile.
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
+        # The first start is only asked for the schema. What later ones need to work with the
+        # workspace is read now, while Terraform begins the next.
+        importlib.import_module("infra.local.terraform.stand_in.rest")
+
+
+@contextlib.contextmanager
+def _served(stop: Callable[[], None]) -> Iterator[str]:
+    """A provider on a socket of its own, whose Shutdown calls `stop`.
+
+    Yields the line that Terraform waits for: the handshake of hashicorp/go-plugin.
+    """
+    import_grpc()
+    import base64
+
+    import grpc
+
+    from infra.local.terraform.stand_in.certificate import own_certificate
+    from infra.local.terraform.stand_in.provider import Provider
+    from infra.local.terraform.stand_in.serving import serve
+    from infra.local.terraform.stand_in.wire import PROTOCOL
+
+    certificate = own_certificate()
+    credentials = grpc.ssl_server_credentials([(certificate.key, certificate.pem)])
+    encoded = base64.b64encode(certificate.der).decode().rstrip("=")
+    with serve(Provider(), credentials=credentials, stop=stop) as address:
+        yield f"{_CORE_PROTOCOL}|{PROTOCOL}|unix|{address}|grpc|{encoded}"

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import pytest
 from infra.local.terraform import for_cdktf
 from infra.local.terraform.__main__ import main
 from infra.local.terraform.installation import Installation, NotInstalled
+from infra.local.terraform.stand_in import start as program
 from tests.infra.local.terraform.server import Server
 from tests.infra.local.terraform.terraform import Terraform
 from tests.plugin.terraform import TOKEN
@@ -85,7 +85,7 @@ def test_the_lock_does_not_change_with_the_code(
     terraform.init()
     lock = (tmp_path / ".terraform.lock.hcl").read_text()
     shim = next(installation.folder.rglob("terraform-provider-databricks_v1.99.0"))
-    assert len(shim.read_text().splitlines()) == 2
+    assert len(shim.read_text().splitlines()) == 3
     assert "stand_in" in shim.read_text(), "it starts the code, and holds none of it"
 
     installation.write()
@@ -100,10 +100,10 @@ def test_no_shared_plugin_cache_gets_it(installation: Installation) -> None:
     assert environment["CDKTF_DISABLE_PLUGIN_CACHE_ENV"] == "1"
 
 
-def test_a_moved_repository_gets_a_new_shim_and_loses_the_locks_of_the_old_one(
-    tmp_path: Path,
+def test_a_moved_environment_gets_a_new_shim_and_loses_the_locks_of_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    installation = Installation(root=tmp_path / "one")
+    installation = Installation(root=tmp_path)
     installation.write()
     lock = installation.output / "stacks" / "serving-local" / ".terraform.lock.hcl"
     lock.parent.mkdir(parents=True)
@@ -111,10 +111,9 @@ def test_a_moved_repository_gets_a_new_shim_and_loses_the_locks_of_the_old_one(
     installation.write()
     assert lock.exists()
 
-    shutil.move(tmp_path / "one", tmp_path / "two")
-    moved = Installation(root=tmp_path / "two")
-    moved.write()
-    assert not (moved.output / "stacks" / "serving-local" / ".terraform.lock.hcl").exists()
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "moved" / "python"))
+    installation.write()
+    assert not lock.exists()
 
 
 def test_a_missing_package_is_named_with_the_way_out(
@@ -186,13 +185,8 @@ class TestTerraformForCdktf:
 
 @pytest.mark.programs
 def test_started_by_hand_it_says_who_starts_it(installation: Any) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "infra.local.terraform.stand_in"],
-        cwd=installation.root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    installation.write()
+    done = subprocess.run([installation.program], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "Terraform starts it, not you" in done.stderr
 
@@ -200,9 +194,9 @@ def test_started_by_hand_it_says_who_starts_it(installation: Any) -> None:
 def _start(installation: Installation, folder: Path) -> subprocess.Popen[str]:
     """What Terraform starts; this process is the Terraform command."""
     cookie = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2"
+    installation.write()
     return subprocess.Popen(
-        [sys.executable, "-m", "infra.local.terraform.stand_in"],
-        cwd=installation.root,
+        [installation.program],
         env=os.environ | {"TF_PLUGIN_MAGIC_COOKIE": cookie, "TMPDIR": str(folder)},
         stdout=subprocess.PIPE,
         text=True,
@@ -249,6 +243,18 @@ def test_without_a_folder_of_its_own_each_start_serves_itself(
     assert "|grpc|" in start.stdout.readline()
     start.kill()
     start.communicate()
+
+
+@pytest.mark.programs
+def test_a_start_that_hands_on_reads_no_package_and_no_large_module() -> None:
+    """Each start of a command but the first waits for this alone."""
+    folder = Path(program.__file__).parent
+    script = f"import sys; sys.path.append({str(folder)!r}); import start; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=True
+    )
+    slow = {"contextlib", "enum", "re", "site", "socket", "threading", "typing"}
+    assert slow & set(done.stdout.split()) == set()
 
 
 @pytest.mark.programs
