@@ -105,6 +105,25 @@ def test_activate_puts_the_programs_on_path_from_any_folder(tmp_path: Path) -> N
     assert {f"{name}={value}" for name, value in VARIABLES.items()} <= {*said}
 
 
+@pytest.mark.programs
+def test_cdktf_calls_terraform_by_what_looks_first(tmp_path: Path) -> None:
+    """`python -m infra.local.terraform install` names another one in a closed network."""
+    platform = tmp_path / "cdktf.out" / "stacks" / "platform-x"
+    for stack in (platform, serving := platform.with_name("serving-x")):
+        stack.mkdir(parents=True)
+        stack.joinpath("cdk.tf.json").write_text('{"terraform": {"backend": {"local": {}}}}')
+    state = tmp_path / f"terraform.{serving.name}.tfstate"
+    state.write_text('{"resources": [{"mode": "managed"}]}')
+    line = 'source ./activate; cd "$1"; "$TERRAFORM_BINARY_NAME" version'
+
+    line = f'{line}; "$TERRAFORM_BINARY_NAME" destroy'
+    shell = start(BASH, "-c", line, "-", platform, PATH=os.environ["PATH"])
+
+    assert shell.stdout.startswith("Terraform v1."), shell.stderr
+    assert "platform-x holds what serving-x uses." in shell.stdout
+    assert shell.returncode == 1
+
+
 @pytest.mark.parametrize("shell", ["dash", "zsh", "busybox sh"])
 def test_activate_works_in_another_shell_from_the_projects_folder(
     shell: str, tmp_path: Path
