@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.contract.active import VARIABLES
+from ml.contract.active import VARIABLES, home
 
 ROOT = Path(__file__).resolve().parents[2]
 BASH = shutil.which("bash") or "/bin/bash"
@@ -86,8 +86,28 @@ def test_node_that_is_too_old_is_named(tmp_path: Path) -> None:
     assert f"{tmp_path}/node is Node.js v18.20.4" in refused.stderr
 
 
+def test_a_home_that_takes_no_files_is_replaced(tmp_path: Path) -> None:
+    """Tried with what root may write to, by its rights alone."""
+    file, checkout = tmp_path / "file", tmp_path / "checkout"
+    file.touch()
+    for missing in ("", "/proc", "/sys", "/proc/nowhere", str(file), str(tmp_path / "none")):
+        assert home({"HOME": missing}, checkout) == {"HOME": str(checkout / ".local" / "home")}
+    assert home({"HOME": str(tmp_path)}, checkout) == {}
+    temporary = {"HOME": "/proc", "TMPDIR": str(tmp_path)}
+    assert home(temporary, Path("/proc"))["HOME"].startswith(f"{tmp_path}/champion-challenger-")
+    assert home({"HOME": "/proc", "TMPDIR": "/proc"}, Path("/proc")) == {}
+    assert [it.name for it in tmp_path.iterdir() if it.name.startswith(".")] == []
+
+
+def test_activate_replaces_a_home_that_takes_no_files() -> None:
+    for missing in ("", "/proc", "/sys"):
+        shell = start(BASH, "-c", 'source ./activate; echo "$HOME"', HOME=missing)
+        assert shell.stdout == f"{ROOT}/.local/home\n"
+        assert shell.stderr.startswith(f"activate: HOME={missing} cannot be written to; for this")
+
+
 @pytest.mark.programs
-@pytest.mark.parametrize("home", ["", "/proc/nowhere"])
+@pytest.mark.parametrize("home", ["", "/proc", "/proc/nowhere"])
 def test_synthesis_needs_no_home(home: str) -> None:
     done = start(ROOT / ".venv" / "bin" / "python", "main.py", HOME=home)
 
