@@ -56,7 +56,7 @@ def _require_writable(out: Path) -> None:
         refused = there
     if refused:
         raise UserError(
-            f"{refused}: cannot be written, and the JSON goes to {out}. Let it be written there, or "
+            f"{refused}: cannot be written, and the JSON goes to {out}. Let it be written, or "
             "name another folder in CDKTF_OUTDIR."
         )
 
