@@ -237,23 +237,30 @@ def _wait(given: argparse.Namespace) -> int:
 
     environment = load(given.environment, given.test)
     failed = False
+    refused: list[Refused] = []
     with workspace(environment) as client:
         for endpoint in as_deployed(environment, client):
             minutes = given.timeout_minutes
             if minutes is None:
                 minutes = endpoint.timeout_minutes
             print(endpoint.endpoint, flush=True)
-            outcome = wait(
-                client,
-                endpoint.endpoint,
-                seconds=60 * minutes,
-                say=lambda line: print(f"  {line}", flush=True),
-                is_declared=partial(arms_are_as_declared, environment, endpoint),
-            )
+            try:
+                outcome = wait(
+                    client,
+                    endpoint.endpoint,
+                    seconds=60 * minutes,
+                    say=lambda line: print(f"  {line}", flush=True),
+                    is_declared=partial(arms_are_as_declared, environment, endpoint),
+                )
+            except Refused as problem:  # the other endpoints are waited for all the same
+                refused.append(problem)
+                continue
             for log in outcome.logs:
                 print(f"  build log of {log.served_entity}:")
                 print("\n".join(f"    {line}" for line in log.lines))
             failed = failed or outcome.failed
+    if refused:
+        raise Refused("\n".join(map(str, refused)))
     return FOUND if failed else AS_IT_SHOULD_BE
 
 
