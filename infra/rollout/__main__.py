@@ -164,7 +164,8 @@ def _verify(given: argparse.Namespace) -> int:
 def _diff(given: argparse.Namespace) -> int:
     from infra.rollout.json_diff import differences
 
-    name = None if given.environment is None else load(given.environment).name
+    # By its name alone: the change may be that there is no such file any more.
+    name = given.environment and Path(given.environment).name.removesuffix(".toml")
     found = list(differences(given.base, name))
     print("".join(found), end="")
     if not found:
