@@ -7,7 +7,9 @@ import argparse
 import atexit
 import contextlib
 import gc
+import os
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -33,6 +35,7 @@ def main() -> None:
     try:
         environments = tuple(map(load, named)) or load_all()
         require_node()
+        _require_writable(Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out")))
     except (InvalidEnvironment, UserError) as problem:
         sys.exit(str(problem))
 
@@ -40,6 +43,22 @@ def main() -> None:
     # cdktf-cli takes whatever comes on standard error for an error.
     with progress("  at work") if sys.stderr.isatty() else contextlib.nullcontext():
         _synthesize(environments)
+
+
+def _require_writable(out: Path) -> None:
+    """Raises UserError; what jsii makes of it is its own traceback, after seconds."""
+    there = next(it for it in (out, *out.absolute().parents) if it.exists())
+    written = [it for pattern in ("*", "stacks/*", "stacks/*/*.json") for it in out.glob(pattern)]
+    refused = next((it for it in written if not os.access(it, os.W_OK)), None)
+    try:
+        tempfile.TemporaryFile(dir=there).close()  # root may write to /proc, which takes nothing
+    except OSError:
+        refused = there
+    if refused:
+        raise UserError(
+            f"{refused}: cannot be written, and the JSON goes to {out}. Let it be written, or "
+            "name another folder in CDKTF_OUTDIR."
+        )
 
 
 def _synthesize(environments: Iterable[Environment]) -> None:

@@ -105,8 +105,10 @@ def surroundings() -> "dict[str, str]":
     environment = dict(os.environ, UV_LINK_MODE=os.environ.get("UV_LINK_MODE", "hardlink"))
     if "PIP_INDEX_URL" in environment:  # one setting for pip and uv
         environment.setdefault("UV_DEFAULT_INDEX", environment["PIP_INDEX_URL"])
-    home = environment.get("HOME", "")
-    if not (os.path.isdir(home) and os.access(home, os.W_OK)):  # noqa: PTH112 - "" is no folder
+    try:
+        # Tried, not asked for: root may write to /proc, which takes nothing.
+        tempfile.TemporaryFile(dir=environment.get("HOME") or "/proc").close()
+    except OSError:
         # Of a user without one: pip, uv and npm keep their caches there.
         environment["HOME"] = str(ROOT / ".local" / "home")
         os.makedirs(environment["HOME"], exist_ok=True)  # noqa: PTH103

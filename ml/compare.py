@@ -49,7 +49,6 @@ def options() -> argparse.ArgumentParser:
         description="Judges the arms of an experiment by the verdicts of readers: prints the "
         f"figures, and writes {DECISION_FILE} for machines and report.html for people.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_experiment_argument(parser)
     add_environment_option(parser, "whose workspace has the rows")

@@ -30,7 +30,6 @@ def options() -> argparse.ArgumentParser:
         description="Counts the days of an experiment that have changed, in a table of the "
         "workspace, so that a verdict does not read the others again.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_experiment_argument(parser)
     add_environment_option(parser, "whose workspace has the rows")

@@ -69,7 +69,6 @@ def _options() -> argparse.ArgumentParser:
         description="Writes chest X-rays into the volume of an environment and a row for each into "
         "its table. Only what is not there yet is written.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--data",

@@ -40,7 +40,6 @@ def options() -> argparse.ArgumentParser:
         prog="python -m ml.monitor",
         description="Writes the tables that the views of the drift compare.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_registry_options(parser)
     add_test_option(parser)

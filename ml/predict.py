@@ -74,7 +74,6 @@ def _options() -> argparse.ArgumentParser:
         prog="python -m ml.predict",
         description="Asks a serving endpoint about chest X-rays, one request a film.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "films",
@@ -126,7 +125,8 @@ def _options() -> argparse.ArgumentParser:
         help="height and width that the models take, as 64 or 96x64; default: as the endpoint says",
     )
     context = parser.add_argument_group(
-        "context: what is known of a film without naming anybody, for verdicts by patient and site"
+        "context",
+        "What is known of a film without naming anybody, for verdicts by patient and site.",
     )
     context.add_argument(
         "--context",

@@ -42,7 +42,6 @@ def options() -> argparse.ArgumentParser:
         prog="python -m ml.register",
         description="Registers a model of MLflow as a version that an A/B test can serve.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--from",

@@ -50,7 +50,6 @@ def options() -> argparse.ArgumentParser:
         description="Sends films, or rows, with a known truth to both arms of an experiment and "
         "compares the answers one by one, which takes far fewer labels than live traffic.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_experiment_argument(parser)
     add_environment_option(parser, "whose endpoint is asked")

@@ -34,7 +34,6 @@ def options() -> argparse.ArgumentParser:
         prog="python -m ml.shadow",
         description="Asks a challenger what its champion was asked, and writes down both answers.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_experiment_argument(parser)
     add_environment_option(parser, "whose endpoint is asked")

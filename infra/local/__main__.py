@@ -192,12 +192,14 @@ def _settings(arguments: Sequence[str] | None) -> Settings:
         "queue_per_slot": "requests that may wait for each unit of concurrency before 429",
         "threads_per_entity": "threads of a framework in one served entity",
     }
+    metavars = {"host": "ADDRESS", "port": "PORT", "data": "FOLDER", "registry": "URI"}
     for field in dataclasses.fields(Settings):
         kind = {"str": str, "int": int, "float": float, "Path": Path}[str(field.type)]
         parser.add_argument(
             f"--{field.name.replace('_', '-')}",
             type=kind,
             default=field.default,
+            metavar=metavars.get(field.name, "SECONDS" if "seconds" in field.name else "N"),
             help=helps[field.name],
         )
     return Settings(**vars(parser.parse_args(arguments)))

@@ -164,7 +164,8 @@ def _verify(given: argparse.Namespace) -> int:
 def _diff(given: argparse.Namespace) -> int:
     from infra.rollout.json_diff import differences
 
-    name = None if given.environment is None else load(given.environment).name
+    # By its name alone: the change may be that there is no such file any more.
+    name = given.environment and Path(given.environment).name.removesuffix(".toml")
     found = list(differences(given.base, name))
     print("".join(found), end="")
     if not found:
@@ -237,23 +238,30 @@ def _wait(given: argparse.Namespace) -> int:
 
     environment = load(given.environment, given.test)
     failed = False
+    refused: list[Refused] = []
     with workspace(environment) as client:
         for endpoint in as_deployed(environment, client):
             minutes = given.timeout_minutes
             if minutes is None:
                 minutes = endpoint.timeout_minutes
             print(endpoint.endpoint, flush=True)
-            outcome = wait(
-                client,
-                endpoint.endpoint,
-                seconds=60 * minutes,
-                say=lambda line: print(f"  {line}", flush=True),
-                is_declared=partial(arms_are_as_declared, environment, endpoint),
-            )
+            try:
+                outcome = wait(
+                    client,
+                    endpoint.endpoint,
+                    seconds=60 * minutes,
+                    say=lambda line: print(f"  {line}", flush=True),
+                    is_declared=partial(arms_are_as_declared, environment, endpoint),
+                )
+            except Refused as problem:  # the other endpoints are waited for all the same
+                refused.append(problem)
+                continue
             for log in outcome.logs:
                 print(f"  build log of {log.served_entity}:")
                 print("\n".join(f"    {line}" for line in log.lines))
             failed = failed or outcome.failed
+    if refused:
+        raise Refused("\n".join(map(str, refused)))
     return FOUND if failed else AS_IT_SHOULD_BE
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from infra.declared.default_environment import DEFAULT
+from ml.contract.help_text import Paragraphs
 
 _EPILOG: Final = """\
 No command deploys. pin, promote and rollback change the environment file, for a review; the
@@ -27,7 +28,7 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
         prog="python -m infra.rollout",
         description="Moves a deployment by reviewed changes of its environment file.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Paragraphs,
     )
     listed = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 

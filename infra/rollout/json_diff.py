@@ -56,8 +56,15 @@ def _diffs(before: Path, after: Path, environment: str | None) -> Iterator[str]:
         }
         for folder in (before, after)
     ]
-    for stack in sorted({*sides[0], *sides[1]}):
-        if environment is None or stack.partition("-")[2] == environment:
+    stacks = sorted({*sides[0], *sides[1]})
+    names = {stack.partition("-")[2] for stack in stacks}
+    if environment not in {None, *names}:
+        raise Refused(
+            f"{environment}: neither side has such a file in infra/environments; there: "
+            + ", ".join(sorted(names))
+        )
+    for stack in stacks:
+        if environment in {None, stack.partition("-")[2]}:
             old, new = (side.get(stack, []) for side in sides)
             text = difflib.unified_diff(
                 old,

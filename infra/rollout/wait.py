@@ -72,6 +72,8 @@ def wait(
             say(f"{elapsed:5.0f} s  {line}")
             said = line
         ended = _ended(document, is_declared)
+        if ended is False and not is_declared(document):
+            say("it serves, but not the arms that the file declares: infra.rollout status")
         if ended is not None:
             return Outcome(failed=ended, logs=_logs(client, name, document) if ended else ())
         if elapsed >= seconds:

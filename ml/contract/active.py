@@ -44,17 +44,40 @@ def prepare_command() -> None:
 
 
 def home(environment: Mapping[str, str], root: Path) -> Mapping[str, str]:
-    """Variables for a user whose HOME is missing or read-only: Node.js, jsii and npm end in stack
-    traces there, or wait for ever, so that they get a home in the folder of what can be built."""
+    """Variables for a user whose HOME is missing or cannot be written to: Node.js, jsii and npm end
+    in stack traces there, or wait for ever, so that they get a home in the folder of what can be
+    built, or where that cannot be written to either, in the one of temporary files."""
     known = environment.get("HOME", "")
-    if known and os.path.isdir(known) and os.access(known, os.W_OK):  # noqa: PTH112
+    if known and _takes_files(Path(known)):
         return {}
-    ours = root / ".local" / "home"
-    ours.mkdir(parents=True, exist_ok=True)
-    profiles = Path(known, ".databrickscfg")
-    if known and profiles.exists():
-        return {"HOME": str(ours), "DATABRICKS_CONFIG_FILE": str(profiles)}
+    temporary = environment.get("TMPDIR") or "/tmp"  # noqa: S108 - another user's is refused
+    places = root / ".local" / "home", Path(temporary, f"champion-challenger-{os.getuid()}")
+    ours = next(filter(_is_made, places), None)
+    if ours is None:
+        return {}  # who needs one says so
+    profiles = os.path.join(known, ".databrickscfg")  # noqa: PTH118 - pathlib raises where it may not look
+    if known and os.path.isfile(profiles):  # noqa: PTH113
+        return {"HOME": str(ours), "DATABRICKS_CONFIG_FILE": profiles}
     return {"HOME": str(ours)}
+
+
+def _is_made(folder: Path) -> bool:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder.stat().st_uid == os.getuid() and _takes_files(folder)
+    except OSError:
+        return False
+
+
+def _takes_files(folder: Path) -> bool:
+    """Tried, not asked for: root may write to /proc, which takes nothing."""
+    file = folder / f".written-{os.getpid()}"
+    try:
+        file.touch(exist_ok=False)
+        file.unlink()
+    except OSError:
+        return False
+    return True
 
 
 def _is_active() -> bool:

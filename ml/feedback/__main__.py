@@ -67,7 +67,6 @@ def _options() -> argparse.ArgumentParser:
         prog="python -m ml.feedback",
         description="Sends readers' verdicts on predictions to the feedback endpoint.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "sheet", nargs="?", type=Path, metavar="SHEET.csv", help="readings, one a line"

@@ -4,6 +4,7 @@ import argparse
 import logging
 import socket
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,7 +48,6 @@ def _options() -> argparse.ArgumentParser:
         description="Serves one page on which readers look at the films that wait for them, blind "
         "first, and say what they see.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_environment_option(parser, "whose films")
     add_test_option(parser)
@@ -100,7 +100,14 @@ def _serve(given: argparse.Namespace) -> None:
     environment = load(given.environment, given.test)
     of = "" if environment.test == FIRST_TEST else f".{environment.test}"
     journal = given.journal or _JOURNALS / f"{environment.name}{of}.sqlite"
-    journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=journal.parent).close()
+    except OSError as error:
+        raise UserError(
+            f"{journal.parent}: {error.strerror}: readings are kept there until they are written. "
+            "Name a file elsewhere with --journal."
+        ) from error
     secret = None if given.behind_proxy else secret_in(journal.with_name(f"{journal.name}.key"))
     with (
         opened(

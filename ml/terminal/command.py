@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ml.contract.errors import UserError
+from ml.contract.help_text import Paragraphs
 
 NOTHING_REGISTERED = "interrupted; nothing was registered"
 """What a command that registers a version says where it is interrupted."""
@@ -41,6 +42,9 @@ class Options(argparse.ArgumentParser):
     An empty path is the current folder, and an empty name would count as one left out: both do
     something large that nobody asked for, where a shell's variable was not set.
     """
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(formatter_class=Paragraphs, **given)
 
     # In typeshed, the namespace may be of any type.
     def parse_known_args(  # type: ignore[override]

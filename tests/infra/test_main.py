@@ -160,3 +160,16 @@ def test_cdktf_synth_writes_the_same_bytes_elsewhere(
 
     assert by_cli.returncode == 0, by_cli.stdout + by_cli.stderr
     assert synthesized(elsewhere) == synthesized(by_python[0])
+
+
+@pytest.mark.parametrize("out", ["/proc/cdktf.out", "taken"])
+def test_a_folder_that_cannot_be_written_to_is_one_line(tmp_path: Path, out: str) -> None:
+    (tmp_path / "taken").touch()
+    refused = run(
+        sys.executable, str(ROOT / "main.py"), folder=project(tmp_path / "p"),
+        CDKTF_OUTDIR=str(tmp_path / out),
+    )  # fmt: skip
+
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1
+    assert "cannot be written" in refused.stderr

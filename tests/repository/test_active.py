@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.contract.active import VARIABLES
+from ml.contract.active import VARIABLES, home
 
 ROOT = Path(__file__).resolve().parents[2]
 BASH = shutil.which("bash") or "/bin/bash"
@@ -86,8 +86,28 @@ def test_node_that_is_too_old_is_named(tmp_path: Path) -> None:
     assert f"{tmp_path}/node is Node.js v18.20.4" in refused.stderr
 
 
+def test_a_home_that_takes_no_files_is_replaced(tmp_path: Path) -> None:
+    """Tried with what root may write to, by its rights alone."""
+    file, checkout = tmp_path / "file", tmp_path / "checkout"
+    file.touch()
+    for missing in ("", "/proc", "/sys", "/proc/nowhere", str(file), str(tmp_path / "none")):
+        assert home({"HOME": missing}, checkout) == {"HOME": str(checkout / ".local" / "home")}
+    assert home({"HOME": str(tmp_path)}, checkout) == {}
+    temporary = {"HOME": "/proc", "TMPDIR": str(tmp_path)}
+    assert home(temporary, Path("/proc"))["HOME"].startswith(f"{tmp_path}/champion-challenger-")
+    assert home({"HOME": "/proc", "TMPDIR": "/proc"}, Path("/proc")) == {}
+    assert [it.name for it in tmp_path.iterdir() if it.name.startswith(".")] == []
+
+
+def test_activate_replaces_a_home_that_takes_no_files() -> None:
+    for missing in ("", "/proc", "/sys"):
+        shell = start(BASH, "-c", 'source ./activate; echo "$HOME"', HOME=missing)
+        assert shell.stdout == f"{ROOT}/.local/home\n"
+        assert shell.stderr.startswith(f"activate: HOME={missing} cannot be written to; for this")
+
+
 @pytest.mark.programs
-@pytest.mark.parametrize("home", ["", "/proc/nowhere"])
+@pytest.mark.parametrize("home", ["", "/proc", "/proc/nowhere"])
 def test_synthesis_needs_no_home(home: str) -> None:
     done = start(ROOT / ".venv" / "bin" / "python", "main.py", HOME=home)
 
@@ -103,6 +123,25 @@ def test_activate_puts_the_programs_on_path_from_any_folder(tmp_path: Path) -> N
     said = shell.stdout.splitlines()
     assert said[:2] == [f"{ROOT}/.venv/bin/python", f"{ROOT}/node_modules/.bin/cdktf"]
     assert {f"{name}={value}" for name, value in VARIABLES.items()} <= {*said}
+
+
+@pytest.mark.programs
+def test_cdktf_calls_terraform_by_what_looks_first(tmp_path: Path) -> None:
+    """`python -m infra.local.terraform install` names another one in a closed network."""
+    platform = tmp_path / "cdktf.out" / "stacks" / "platform-x"
+    for stack in (platform, serving := platform.with_name("serving-x")):
+        stack.mkdir(parents=True)
+        stack.joinpath("cdk.tf.json").write_text('{"terraform": {"backend": {"local": {}}}}')
+    state = tmp_path / f"terraform.{serving.name}.tfstate"
+    state.write_text('{"resources": [{"mode": "managed"}]}')
+    line = 'source ./activate; cd "$1"; "$TERRAFORM_BINARY_NAME" version'
+
+    line = f'{line}; "$TERRAFORM_BINARY_NAME" destroy'
+    shell = start(BASH, "-c", line, "-", platform, PATH=os.environ["PATH"])
+
+    assert shell.stdout.startswith("Terraform v1."), shell.stderr
+    assert "platform-x holds what serving-x uses." in shell.stdout
+    assert shell.returncode == 1
 
 
 @pytest.mark.parametrize("shell", ["dash", "zsh", "busybox sh"])

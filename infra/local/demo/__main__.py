@@ -49,6 +49,7 @@ from infra.local.demo.project import environment as demos_environment
 from infra.progress import progress
 from ml.contract.arms import KERAS, PYTORCH
 from ml.contract.errors import UserError
+from ml.contract.help_text import Paragraphs
 from ml.contract.serving import FEEDBACK_MODEL
 
 if TYPE_CHECKING:
@@ -62,9 +63,19 @@ _WORKSPACE_STARTS_IN = 60.0
 
 def main() -> int:
     """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m infra.local.demo", description=__doc__)
-    parser.add_argument("--films", type=int, default=FILMS, help="X-rays to send")
-    parser.add_argument("--epochs", type=int, help="of the training; default: those of the recipe")
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.local.demo", description=__doc__, formatter_class=Paragraphs
+    )
+    parser.add_argument(
+        "--films",
+        type=int,
+        default=FILMS,
+        metavar="N",
+        help="X-rays to send (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--epochs", type=int, metavar="N", help="of the training; default: those of the recipe"
+    )
     arguments = parser.parse_args()
     forget_other_workspaces()
     started = time.monotonic()

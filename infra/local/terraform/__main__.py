@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 from infra.declared.default_environment import DEFAULT
 from infra.declared.environment import InvalidEnvironment, load
 from infra.declared.local_workspace import token_file
-from infra.local.terraform.deployment import STACKS, Deployment
+from infra.local.terraform.deployment import Deployment
 from infra.local.terraform.installation import Installation, NotInstalled
+from infra.local.terraform.order import STACKS
 from infra.local.terraform.refusal import NotDeployed
 
 if TYPE_CHECKING:

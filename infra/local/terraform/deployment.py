@@ -31,6 +31,7 @@ from infra.declared.platform import HOW_TO_DESTROY
 from infra.declared.state import LocalState
 from infra.local.terraform.existing import refuse_what_exists
 from infra.local.terraform.installation import Installation
+from infra.local.terraform.order import refusal
 from infra.local.terraform.planned import apply
 from infra.local.terraform.refusal import NotDeployed
 from infra.local.terraform.stack_folder import StackFolder, has_resources, move_state
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
 
     from infra.declared.environment import Environment
 
-STACKS: Final = ("platform", "serving", "analysis")
-"""In the order in which they are deployed; they are destroyed in the opposite one."""
 CHANGING: Final = ("apply", "destroy")
 """The commands that Terraform asks before."""
 
@@ -137,33 +136,24 @@ class Deployment:
         return any(not it.startswith("data.") for it in listed.stdout.splitlines())
 
     def _check_that_it_may_go(self) -> None:
-        if self._kind != "platform":
-            return
-        if self._declared.protected:
+        if self._kind == "platform" and self._declared.protected:
             raise NotDeployed(HOW_TO_DESTROY.format(name=self._declared.name))
-        above = [
-            stack
-            for stack in reversed(STACKS[1:])
-            if Deployment(
+        refused = refusal(
+            self._kind,
+            self._declared.name,
+            is_deployed=lambda stack: Deployment(
                 root=self._root,
                 environment=self._declared,
                 stack=stack,
                 provider=self._provider,
-            ).has_resources()
-        ]
-        if above:
-            stacks = " and ".join(f"{stack}-{self._declared.name}" for stack in above)
-            command = "python -m infra.local.terraform destroy --environment"
-            raise NotDeployed(
-                "\n".join(
-                    [
-                        f"{self._stack} holds what {stacks} {'use' if above[1:] else 'uses'}. "
-                        "Nothing was destroyed; destroy in the opposite order of deployment:",
-                        *(f"  {command} {self._named} --stack {it}" for it in above),
-                        f"  {command} {self._named} --stack platform",
-                    ]
-                )
-            )
+            ).has_resources(),
+            command=lambda stack: (
+                f"python -m infra.local.terraform destroy --environment {self._named}"
+                f" --stack {stack}"
+            ),
+        )
+        if refused:
+            raise NotDeployed(refused)
 
     def _sign_in(self) -> None:
         if self._is_local:

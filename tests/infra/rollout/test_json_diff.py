@@ -74,7 +74,11 @@ def test_a_stack_that_comes_or_goes_is_shown_whole(tmp_path: Path) -> None:
         file.parent.mkdir(parents=True)
         file.write_text('{\n  "a": 1\n}\n')
 
-    came, went = json_diff._diffs(tmp_path / "before", tmp_path / "after", None)
+    sides = tmp_path / "before", tmp_path / "after"
+    came, went = json_diff._diffs(*sides, None)
 
     assert "--- /dev/null\n+++ b/serving-new/cdk.tf.json" in came
     assert "--- a/serving-old/cdk.tf.json\n+++ /dev/null" in went
+    assert list(json_diff._diffs(*sides, "old")) == [went]
+    with pytest.raises(Refused, match=r"dev: neither side has such a file.*new, old"):
+        list(json_diff._diffs(*sides, "dev"))

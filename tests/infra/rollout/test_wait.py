@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,12 +12,14 @@ import pytest
 
 from infra.declared.environment import load
 from infra.rollout import wait as waiting
+from infra.rollout.__main__ import main
 from infra.rollout.check import check_serving
-from infra.rollout.endpoints import arms_are_as_declared
+from infra.rollout.endpoints import arms_are_as_declared, endpoints_of
 from infra.rollout.refusal import Refused
 from infra.rollout.status import statuses
 from infra.rollout.terraform_state import TerraformState
 from infra.rollout.wait import Outcome, wait
+from tests.infra.several import SEVERAL
 
 Write = Callable[..., Path]
 
@@ -68,6 +71,7 @@ class Client:
         self.endpoints = endpoints
         self.api_client = self
         self.serving_endpoints = self
+        self.warehouses = self
 
     def do(self, _method: str, path: str) -> dict[str, Any]:
         from databricks.sdk.errors import NotFound
@@ -77,6 +81,9 @@ class Client:
         if answer is None:
             raise NotFound("no such endpoint")
         return answer
+
+    def list(self) -> list[Any]:
+        return []
 
     def build_logs(self, _name: str, entity: str) -> Any:
         class Logs:
@@ -228,3 +235,29 @@ class TestStatus:
 
         assert found[1].ready == "ABSENT"
         assert "forgets it" in found[1].remark
+
+
+def test_what_serves_and_is_not_what_the_file_declares_is_said(waited: Any) -> None:
+    """Somebody else's update has ended, or nobody has deployed the file yet."""
+    outcome, said = waited(document(challenger=10, update="IN_PROGRESS"), document(challenger=10))
+
+    assert not outcome.failed
+    assert said[-1] == "it serves, but not the arms that the file declares: infra.rollout status"
+
+
+def test_the_other_endpoints_are_waited_for_where_one_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "dev.toml"
+    file.write_text(SEVERAL, encoding="utf-8")
+    names = [it.endpoint for it in endpoints_of(load(file))]
+    client = Client(**{name: [{**document(), "name": name}] for name in names[1:]})
+    monkeypatch.setattr(
+        "infra.rollout.workspace.workspace", lambda _: contextlib.nullcontext(client)
+    )
+
+    assert main(["wait", "--environment", str(file)]) == 1
+
+    told = capsys.readouterr()
+    assert [line for line in told.out.splitlines() if not line.startswith(" ")] == names
+    assert told.err.startswith(f"infra.rollout: {names[0]} does not exist, so that nothing is to ")

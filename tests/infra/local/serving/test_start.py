@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import re
@@ -19,6 +20,7 @@ import httpx
 import pytest
 
 from infra.local.__main__ import main
+from infra.local.serving.process import EntityProcess
 from tests.plugin.served import serving
 from tests.plugin.workspaces import REPOSITORY, started
 
@@ -185,3 +187,15 @@ def test_the_first_models_may_be_created_all_at_once(running: RunningWorkspace) 
         answers = list(pool.map(create, (f"m{number}" for number in range(8))))
 
     assert [answer.text for answer in answers if not answer.is_success] == []
+
+
+def test_a_process_that_nobody_waits_for_any_more_ends_without_a_trace() -> None:
+    """Another entity of the update has failed while this one was starting."""
+
+    async def end() -> bool:
+        process = EntityProcess()
+        process._hello.cancel()
+        process.connection_lost(None)
+        return process.ended.done()
+
+    assert asyncio.run(end())

@@ -82,6 +82,20 @@ def test_every_command_works_and_finds_what_our_own_deployed(
     assert workspace.is_as_given
 
 
+def test_the_platform_is_not_destroyed_below_what_stands_on_it(
+    shell: Callable[[str], Run], repository: Repository, server: Server
+) -> None:
+    assert repository.run("apply", "--auto-approve", **UNREACHABLE).returncode == 0
+    server.take()
+
+    done = shell(f"{INSTALL}; cdktf destroy platform-sandbox --auto-approve {APP}")
+
+    assert done.returncode == 1
+    assert "platform-sandbox holds what serving-sandbox uses." in done.stdout
+    assert server.take() == []
+    assert repository.run("destroy", "--auto-approve", **UNREACHABLE).returncode == 0
+
+
 def test_a_failed_deployment_tells_why(shell: Callable[[str], Run], repository: Repository) -> None:
     repository.file.write_text(repository.file.read_text().replace("version = 1", "version = 9"))
     done = shell(f"{INSTALL}; cdktf deploy {STACK} --auto-approve {APP}")

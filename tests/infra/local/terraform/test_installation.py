@@ -182,6 +182,61 @@ class TestTerraformForCdktf:
         for_cdktf.main([str(tmp_path), str(tmp_path), "plan", "-out", "a plan"])
         assert called == [["terraform", "plan", "-out", "a plan"]]
 
+    @pytest.mark.parametrize("states", ["-", "states"])
+    def test_a_platform_is_not_destroyed_below_what_stands_on_it(
+        self, states: str, called: list[list[str]], tmp_path: Path, in_platform: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:  # fmt: skip
+        state = in_platform / "terraform.serving-local.tfstate"
+        state.write_text('{"resources": [{"mode": "managed"}]}')
+
+        assert for_cdktf.main([states, str(tmp_path), "destroy", "-auto-approve"]) == 1
+
+        assert called == []
+        said = capsys.readouterr().out.splitlines()
+        assert said[0].startswith("platform-local holds what serving-local uses. Nothing was ")
+        assert said[1:] == ["  cdktf destroy serving-local", "  cdktf destroy platform-local"]
+
+        state.unlink()
+        assert for_cdktf.main([states, str(tmp_path), "destroy"]) == 0
+        assert called == [["terraform", "destroy"]]
+
+    def test_a_state_elsewhere_is_asked_what_stands_on_the_platform(
+        self, called: list[list[str]], tmp_path: Path, in_platform: Path,
+        monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    ) -> None:  # fmt: skip
+        listed = {"stdout": "data.databricks_current_user.deployer\n", "status": 0}
+
+        def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+            called.append(command[1:2])
+            return subprocess.CompletedProcess(command, listed["status"], listed["stdout"])
+
+        monkeypatch.setattr(for_cdktf.subprocess, "run", run)
+        backend = {"terraform": {"backend": {"s3": {"bucket": "states"}}}}
+        file = in_platform / "cdktf.out" / "stacks" / "serving-local" / "cdk.tf.json"
+        file.write_text(json.dumps(backend))
+        destroy = ["-", str(tmp_path), "destroy"]
+
+        assert for_cdktf.main(destroy) == 0
+        assert called == [["init"], ["state"], ["destroy"]]
+
+        listed["stdout"] += "databricks_model_serving.ab-test\n"
+        assert for_cdktf.main(destroy) == 1
+        listed["status"] = 1
+        assert for_cdktf.main(destroy) == 1
+        assert called[3:] == [["init"], ["state"], ["init"]]
+        assert "what is deployed is not known" in capsys.readouterr().out
+
+    @pytest.fixture
+    def in_platform(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """The root of states, with the platform's folder, where Terraform runs, and serving's."""
+        stacks = tmp_path / "cdktf.out" / "stacks"
+        platform = stacks / "platform-local"
+        platform.mkdir()
+        shutil.copy(stacks / "serving-local" / "cdk.tf.json", platform)
+        monkeypatch.chdir(platform)
+        return tmp_path
+
 
 @pytest.mark.programs
 def test_started_by_hand_it_says_who_starts_it(installation: Any) -> None:
