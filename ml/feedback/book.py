@@ -178,6 +178,10 @@ class ReadingBook:
                 known[reading.feedback_id] = before.under(recorded)
             if is_recorded and reading.supersedes and (before := known.get(reading.supersedes)):
                 known[reading.supersedes] = before.under(recorded)
+            if prediction and prediction.problem:
+                named = f"prediction_id = {given[index].prediction_id!r}"
+                outcomes[index] = _refused(reading.feedback_id, f"{named}: {prediction.problem}")
+                continue
             if reason := self._objection(reading, known, prediction):
                 outcomes[index] = _refused(reading.feedback_id, reason)
                 continue
@@ -231,8 +235,6 @@ class ReadingBook:
             return (
                 f"{self._lacking(reading)}. Send it later, or correct the id" if refused else None
             )
-        if prediction.problem is not None:
-            return f"prediction_id = {reading.prediction_id!r}: {prediction.problem}"
         if reading.ground_truth not in prediction.verdicts:
             return (
                 f"ground_truth = {reading.ground_truth!r}: on this prediction readers say one of "

@@ -17,8 +17,8 @@ _FURTHER_IMAGE: Final = re.compile(r"(?P<request>.+)#(?P<image>[1-9]\d{0,6})", r
 
 _MARKS: Final = (REPLAY_MARK, SHADOW_MARK)
 _NO_TRAFFIC: Final = (
-    "was asked to compare arms, and no verdict counts it; name the prediction that the film had "
-    "when it was asked for"
+    "was asked to compare arms, and no verdict counts it; name the prediction that was made when "
+    "somebody asked for it"
 )
 
 _ANSWER: Final = PNEUMONIA.answer_type
@@ -83,16 +83,17 @@ class LoggedPredictions:
                 logged[request] = Prediction(
                     name=name,
                     verdicts=payload.verdicts | (before.verdicts if before else frozenset()),
-                    problem=_NO_TRAFFIC if name.startswith(_MARKS) else None,
                 )
         known = {it: logged[it] for it in given if it in logged}
         for it, found in further.items():
             if (first := logged.get(found["request"])) and it not in known:
                 count, image = images[found["request"]], int(found["image"])
                 beyond = None if image < count else f"its request has {count}, counted from 0"
-                known[it] = replace(
-                    first, name=f"{first.name}#{image}", problem=first.problem or beyond
-                )
+                known[it] = replace(first, name=f"{first.name}#{image}", problem=beyond)
+        for it in given:
+            name = name_of(it, known)
+            if name.startswith(_MARKS):
+                known[it] = Prediction(name=name, verdicts=frozenset(), problem=_NO_TRAFFIC)
         return known
 
     def _rows(self, payload: InferenceTable, requests: Iterable[str]) -> Sequence[Row]:
