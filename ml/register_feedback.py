@@ -34,6 +34,7 @@ MODULES: Final = (
     "contract/toml_file.py",
     "feedback/__init__.py",
     "feedback/book.py",
+    "feedback/logged.py",
     "feedback/reading.py",
     "feedback/setting.py",
     "workspace/__init__.py",

@@ -93,7 +93,7 @@ def _subscriptions(
                 display_name=f"Champion and challenger ({environment}) {number}",
                 config=NotificationDestinationConfigA(
                     generic_webhook=NotificationDestinationConfigGenericWebhook(
-                        url=literal(destination.webhook)
+                        url=destination.webhook
                     )
                 ),
             ).id

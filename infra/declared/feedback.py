@@ -43,9 +43,10 @@ def feedback_variables(
     tests = list(analyses(environment).values())
     if tests:
         variables[FeedbackVariable.PAYLOAD_TABLE] = ",".join(it.payload for it in tests)
-    labels = dict.fromkeys(label for it in tests for label in it.task.labels)
-    if tests and tuple(labels) != PNEUMONIA.labels:
-        variables[FeedbackVariable.LABELS] = ",".join(labels)
+    if any(it.task.labels != PNEUMONIA.labels for it in tests):
+        variables[FeedbackVariable.LABELS] = ",".join(
+            label for it in tests for label in it.task.labels
+        )
     if any(it.task.answer_type != PNEUMONIA.answer_type for it in tests):
         variables[FeedbackVariable.ANSWER_TYPE] = ",".join(it.task.answer_type for it in tests)
     if secrets:

@@ -54,8 +54,8 @@ class FeedbackVariable(StrEnum):
     """One of UNKNOWN_REQUESTS; absent, the first of them."""
 
     LABELS = "FEEDBACK_LABELS"
-    """The labels of all tests that readers may give, with commas between them; absent, those of
-    pneumonia."""
+    """The labels that readers may give, two for each inference table, with commas between them;
+    absent, those of pneumonia."""
 
     ANSWER_TYPE = "FEEDBACK_ANSWER_TYPE"
     """The type of one answer in SQL, one for each inference table, with commas between them;

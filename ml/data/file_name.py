@@ -25,6 +25,22 @@ def is_left_behind(place: PurePath) -> bool:
     return any(step.startswith(".") or step in _LEFT_BEHIND for step in place.parts)
 
 
+def files_below(folder: Path) -> list[Path]:
+    """What is below a folder and no folder itself, in the order of the names; without what is left
+    behind. A link to a folder is followed, to each folder once, as it may lead back up."""
+    found, seen = [], set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        here = Path(place)
+        folders[:] = sorted(it for it in folders if not is_left_behind(PurePath(it)))
+        status = here.stat()
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        found += [here / it for it in names if not is_left_behind(PurePath(it))]
+    return sorted(found)
+
+
 def may_be_film(file: Path) -> bool:
     """By the suffix; a name without one, as archives give, may be that of a DICOM file."""
     if file.suffix.lower() in SUFFIXES:

@@ -12,7 +12,7 @@ from typing import Final
 
 from ml.contract.errors import InvalidData
 from ml.contract.serving import LABELS
-from ml.data.file_name import SUFFIXES, is_left_behind, may_be_film, printable
+from ml.data.file_name import SUFFIXES, files_below, is_left_behind, may_be_film, printable
 from ml.data.films import PARTS
 
 # Kaggle renamed the films of https://doi.org/10.17632/rscbjbr9sj.2; both names are understood.
@@ -84,11 +84,9 @@ def files(root: Path, labels: Labels = LABELS) -> Iterator[Placed | Unplaced]:
     _refuse_other_parts(root, named)
     found = False
     for part in PARTS:
-        for file in sorted((root / part).rglob("*")):
-            place = file.relative_to(root)
-            if not is_left_behind(place) and not file.is_dir():
-                found = True
-                yield _placed(file, place, named)
+        for file in files_below(root / part):
+            found = True
+            yield _placed(file, file.relative_to(root), named)
     if not found:
         raise InvalidData(_not_the_layout(root, named))
 
@@ -136,6 +134,8 @@ def _placed(file: Path, place: PurePath, named: Mapping[str, str]) -> Placed | U
             return _unplaced(
                 name, Misfit.MISLABELLED, f"in the folder {folder} of the folder {folders[0]}"
             )
+    if file.exists() and not file.is_file():  # a pipe would be waited for
+        return _unplaced(name, Misfit.NOT_AN_IMAGE, "neither a file nor a folder")
     if not may_be_film(file):
         return _unplaced(
             name, Misfit.NOT_AN_IMAGE, f"the name does not end with {', '.join(SUFFIXES)}"
@@ -183,7 +183,7 @@ def _not_the_layout(root: Path, named: Mapping[str, str]) -> str:
                 f"{printable(whole)}?"
             )
     for child in sorted(root.rglob("train")):
-        if child.is_dir() and not is_left_behind(child.relative_to(root)):
+        if child.is_dir() and child.parent != root and not is_left_behind(child.relative_to(root)):
             return f"{root}: no folder 'train', 'val' or 'test' in it. Did you mean {child.parent}?"
     held = ", ".join(printable(child.name) for child in sorted(root.iterdir())[:8]) or "nothing"
     return f"{root}: no films in 'train', 'val' or 'test'; it holds {held}. {layout}."

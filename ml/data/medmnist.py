@@ -24,6 +24,8 @@ _LAYOUT = (
 )
 
 _KEYS = frozenset(f"{part}_{what}" for part in PARTS for what in ("images", "labels"))
+_ARCHIVES = (".zip", ".npz", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+
 _LISTED = 8
 
 _NUMPYS = (b"PK", b"\x93NUMPY")
@@ -117,6 +119,11 @@ def _other_archive(names: list[str]) -> str:
         return (
             f"a zip file with {len(names):,} files, films among them. Unzip it, and give the "
             "folder that holds 'train'."
+        )
+    if any(PurePath(name).suffix.lower() in _ARCHIVES for name in names):
+        return (
+            f"a zip file with {len(names):,} files, further archives among them. Unpack them, and "
+            "give the folder that holds 'train', or the .npz file."
         )
     shown = ", ".join(names[:_LISTED]) or "no key"
     more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""

@@ -139,7 +139,9 @@ def _one(given: argparse.Namespace, console: Console) -> int:
     (outcome,) = client.send([reading])
     if outcome.status != WRITTEN:
         raise UserError(f"{reading.feedback_id}: {outcome.status}: {outcome.reason}")
-    console.print(f"Written: {reading.feedback_id}, by {reading.radiologist_id}{_waits([outcome])}")
+    console.print(f"Written: {reading.feedback_id}, by {reading.radiologist_id}.")
+    if outcome.pending:
+        console.print(f"It waits for its prediction: {outcome.reason or 'no reason given'}")
     return 0
 
 
@@ -169,9 +171,11 @@ def _sheet(given: argparse.Namespace, console: Console) -> int:
     if given.report is not None:
         _write_report(given.report, sorted(told))
     bad = sorted(it for it in told if it[2] != WRITTEN)
-    for number, _, status, reason in bad[:_LISTED]:
-        console.print(f"{given.sheet}:{number}: {status}: {reason}")
-    if (more := len(bad) - _LISTED) > 0:
+    listed = bad + sorted(it for it in told if it[2] == WRITTEN and it[3])
+    for number, _, status, reason in listed[:_LISTED]:
+        said = "waits" if status == WRITTEN else status
+        console.print(f"{given.sheet}:{number}: {said}: {reason}")
+    if (more := len(listed) - _LISTED) > 0:
         console.print(f"and {more} more: {given.report or '--report FILE'}")
     if given.dry_run:
         console.print(f"{len(valid)} of {len(lines)} readings are valid; nothing was sent.")
@@ -190,10 +194,7 @@ def _waits(written: "Iterable[Outcome]") -> str:
     pending = sum(it.pending for it in written)
     if not pending:
         return "."
-    return (
-        f"; {pending} wait for their prediction, which is not in the inference table (yet): rows "
-        "arrive there up to an hour after the answer."
-    )
+    return f"; {pending} wait for their prediction."
 
 
 def _send(

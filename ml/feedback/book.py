@@ -4,18 +4,17 @@ Every value goes to the warehouse inside named parameters; the statements are co
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, Self
 
 from ml.contract.tables import PREDICTION_FEEDBACK
-from ml.contract.task import PNEUMONIA
+from ml.feedback.logged import LoggedPredictions, Prediction, name_of
 from ml.feedback.reading import InvalidReading, Reading
 from ml.feedback.setting import Setting
 from ml.workspace.connection import WorkspaceError
-from ml.workspace.warehouse import Row, StatementError, Warehouse
+from ml.workspace.warehouse import Row, Warehouse
 
 Status = Literal["written", "refused", "failed"]
 
@@ -23,9 +22,6 @@ ROWS_A_STATEMENT: Final = 2_000
 """A statement with its parameters may have 16 MiB; a reading of the longest notes has 6 kB."""
 
 _CLOCKS_DIFFER_BY: Final = timedelta(minutes=5)
-
-_FURTHER_IMAGE: Final = re.compile(r"(?P<request>.+)#(?P<image>[1-9]\d{0,6})", re.DOTALL)
-"""A prediction that is not the first of its request, as the view of the predictions names it."""
 
 _BY_THE_WAREHOUSE: Final = "written_at"
 _COLUMNS: Final = tuple(it for it in PREDICTION_FEEDBACK.columns if it.name != _BY_THE_WAREHOUSE)
@@ -65,25 +61,6 @@ JOIN (SELECT explode(from_json(:feedback_ids, 'ARRAY<STRING>')) AS feedback_id) 
 ON known.feedback_id = asked.feedback_id
 """  # noqa: S608 - the columns are constants
 
-_ANSWER: Final = PNEUMONIA.answer_type
-
-# By either id, each with a join of its own: one over both would compare every row with every row.
-_KNOWN_REQUESTS: Final = "\nUNION ALL\n".join(
-    f"""
-SELECT
-  asked.request_id,
-  COALESCE(logged.client_request_id, logged.databricks_request_id) AS named,
-  size(from_json(logged.response, 'predictions ARRAY<{_ANSWER}>').predictions) AS images
-FROM IDENTIFIER(:payload_table) AS logged
-JOIN (SELECT explode(from_json(:request_ids, 'ARRAY<STRING>')) AS request_id) AS asked
-ON logged.{column} = asked.request_id
-WHERE logged.status_code = 200
-"""  # noqa: S608 - the columns are constants
-    for column in ("client_request_id", "databricks_request_id")
-)
-
-_NO_SUCH_TABLE: Final = "TABLE_OR_VIEW_NOT_FOUND"
-
 
 @dataclass(frozen=True, kw_only=True)
 class _Known:
@@ -102,10 +79,10 @@ class _Known:
             reading=reading,
         )
 
-    def under(self, names: Mapping[str, str]) -> "_Known":
+    def under(self, recorded: Mapping[str, Prediction]) -> "_Known":
         """The same by the id that its prediction has: it may have been written before the request
         was logged, by Databricks' id of it."""
-        prediction_id = names.get(self.prediction_id, self.prediction_id)
+        prediction_id = name_of(self.prediction_id, recorded)
         reading = self.reading and replace(self.reading, prediction_id=prediction_id)
         return replace(self, prediction_id=prediction_id, reading=reading)
 
@@ -131,6 +108,7 @@ class Outcome:
     pending: bool | None = None
     """Of a written one: whether its prediction is not in the inference table yet."""
     reason: str | None = None
+    """Why it was not written, or does not count yet."""
 
     def as_row(self) -> dict[str, str | bool | None]:
         """A row of the endpoint's answer."""
@@ -148,6 +126,7 @@ class ReadingBook:
     def __init__(self, warehouse: Warehouse, setting: Setting) -> None:
         self._warehouse = warehouse
         self._setting = setting
+        self._logged = LoggedPredictions(warehouse, setting.payloads)
 
     def write(self, rows: Iterable[Mapping[str, Any]]) -> list[Outcome]:
         """One outcome for each row, in order; nothing is raised for a row.
@@ -182,32 +161,40 @@ class ReadingBook:
 
     def _settle(self, readings: Mapping[int, Reading]) -> dict[int, Outcome]:
         known = self._known_readings(readings.values())
-        recorded = self._recorded(readings.values())
+        recorded = self._logged.predictions({it.prediction_id for it in readings.values()})
         outcomes: dict[int, Outcome] = {}
         arriving: dict[str, Reading] = {}
         given, readings = (
             readings,
             {
-                index: replace(it, prediction_id=recorded.get(it.prediction_id, it.prediction_id))
+                index: replace(it, prediction_id=name_of(it.prediction_id, recorded))
                 for index, it in readings.items()
             },
         )
         for index, reading in readings.items():
-            is_recorded = given[index].prediction_id in recorded
+            prediction = recorded.get(given[index].prediction_id)
+            is_recorded = prediction is not None
             if is_recorded and (before := known.get(reading.feedback_id)):
                 known[reading.feedback_id] = before.under(recorded)
             if is_recorded and reading.supersedes and (before := known.get(reading.supersedes)):
                 known[reading.supersedes] = before.under(recorded)
-            if reason := self._objection(reading, known, recorded=is_recorded):
+            if prediction and prediction.problem:
+                named = f"prediction_id = {given[index].prediction_id!r}"
+                outcomes[index] = _refused(reading.feedback_id, f"{named}: {prediction.problem}")
+                continue
+            if reason := self._objection(reading, known, prediction):
                 outcomes[index] = _refused(reading.feedback_id, reason)
                 continue
             if reading.feedback_id not in known:
                 known[reading.feedback_id] = _Known.of(reading)
                 arriving[reading.feedback_id] = reading
             outcomes[index] = Outcome(
-                feedback_id=reading.feedback_id, status="written", pending=not is_recorded
+                feedback_id=reading.feedback_id,
+                status="written",
+                pending=not is_recorded,
+                reason=None if is_recorded else self._lacking(reading),
             )
-        names = {*recorded.values()}
+        names = {it.name for it in recorded.values()}
         if arriving and self._insert(arriving.values(), names) != len(arriving):
             # Somebody else has written some of these ids meanwhile: with the same readings?
             there = self._known_readings(arriving.values())
@@ -223,8 +210,7 @@ class ReadingBook:
         self,
         reading: Reading,
         known: Mapping[str, _Known],
-        *,
-        recorded: bool,
+        prediction: Prediction | None,
     ) -> str | None:
         """Why a valid reading is not written."""
         if (before := known.get(reading.feedback_id)) is not None:
@@ -244,13 +230,25 @@ class ReadingBook:
                     f"supersedes = {reading.supersedes!r}: a reader corrects an own reading of the "
                     "same prediction; leave supersedes out"
                 )
-        if not recorded and self._setting.unknown_request == "refuse":
+        if prediction is None:
+            refused = self._setting.unknown_request == "refuse"
             return (
-                f"prediction_id = {reading.prediction_id!r}: no such prediction is in "
-                f"{' or '.join(table for table, _ in self._setting.payloads)}; rows arrive "
-                "there up to an hour after the answer. Send it later, or correct the id"
+                f"{self._lacking(reading)}. Send it later, or correct the id" if refused else None
+            )
+        if reading.ground_truth not in prediction.verdicts:
+            return (
+                f"ground_truth = {reading.ground_truth!r}: on this prediction readers say one of "
+                f"{', '.join(sorted(prediction.verdicts))}; correct one of the two"
             )
         return None
+
+    def _lacking(self, reading: Reading) -> str:
+        """What is said of a reading whose prediction is not there, or not yet."""
+        tables = " or ".join(it.table for it in self._setting.payloads) or "any inference table"
+        return (
+            f"prediction_id = {reading.prediction_id!r}: no such prediction is in {tables}; rows "
+            "arrive there up to an hour after the answer, and none of a request that failed"
+        )
 
     def _known_readings(self, readings: Iterable[Reading]) -> dict[str, _Known]:
         """What the table has under these ids and under those that they supersede."""
@@ -264,46 +262,6 @@ class ReadingBook:
             _KNOWN_READINGS, table=self._setting.table, feedback_ids=json.dumps(sorted(ids))
         )
         return {str(row["feedback_id"]): _Known.of_row(row) for row in rows}
-
-    def _recorded(self, readings: Iterable[Reading]) -> dict[str, str]:
-        """Those of their predictions that the inference table has, under the id that was given,
-        and by what the view of the predictions names them: the client's id where there is one."""
-        predictions = {reading.prediction_id for reading in readings}
-        if not self._setting.payloads:
-            return {}
-        further = {it: found for it in predictions if (found := _FURTHER_IMAGE.fullmatch(it))}
-        requests = predictions | {found["request"] for found in further.values()}
-        rows = [
-            row
-            for payload_table, answer_type in self._setting.payloads
-            for row in self._logged(payload_table, answer_type, requests)
-        ]
-        images: dict[str, int] = {}
-        names: dict[str, str] = {}
-        for row in rows:
-            request = str(row["request_id"])
-            images[request] = max(images.get(request, 0), int(row["images"] or 0))
-            names.setdefault(request, str(row["named"]))
-        known = {it: names[it] for it in predictions if images.get(it, 0) > 0}
-        for it, found in further.items():
-            if images.get(found["request"], 0) > int(found["image"]):
-                known.setdefault(it, f"{names[found['request']]}#{found['image']}")
-        return known
-
-    def _logged(
-        self, payload_table: str, answer_type: str, requests: Iterable[str]
-    ) -> Sequence[Row]:
-        """What an inference table has of requests."""
-        try:
-            return self._warehouse.execute(
-                _KNOWN_REQUESTS.replace(_ANSWER, answer_type),
-                payload_table=payload_table,
-                request_ids=json.dumps(sorted(requests)),
-            )
-        except StatementError as error:
-            if _NO_SUCH_TABLE not in str(error):
-                raise
-            return []  # serving creates the table with the first request that it logs
 
     def _insert(self, readings: Iterable[Reading], recorded: set[str]) -> int:
         rows = [

@@ -14,6 +14,17 @@ class NotSetUp(RuntimeError):
 
 
 @dataclass(frozen=True, kw_only=True)
+class InferenceTable:
+    """What is logged of one A/B test."""
+
+    table: str
+    answer_type: str
+    """The answer to one input as a type of SQL."""
+    verdicts: frozenset[str]
+    """What readers may say of its predictions."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Setting:
     """Where verdicts go, and what becomes of those on unknown predictions."""
 
@@ -22,18 +33,34 @@ class Setting:
     payload_table: str | None
     """The inference table, or those of several A/B tests with commas between."""
     unknown_request: UnknownRequest
-    verdicts: tuple[str, ...] = PNEUMONIA.verdicts
-    """What readers may say."""
+    labels: tuple[str, ...] = PNEUMONIA.labels
+    """Two for each inference table, or those of all."""
     answer_type: str | None = None
     """The answer to one input as a type of SQL, one for each inference table; None: as of
     pneumonia."""
 
     @property
-    def payloads(self) -> tuple[tuple[str, str], ...]:
-        """The inference tables, one by one, and the type of an answer in each."""
+    def verdicts(self) -> tuple[str, ...]:
+        """What readers may say, of any test."""
+        return (*dict.fromkeys(self.labels), INDETERMINATE)
+
+    @property
+    def payloads(self) -> tuple[InferenceTable, ...]:
+        """The inference tables, one by one."""
         tables = self.payload_table.split(",") if self.payload_table else []
         types = self.answer_type.split(",") if self.answer_type else []
-        return tuple(zip_longest(tables, types[: len(tables)], fillvalue=PNEUMONIA.answer_type))
+        each = zip_longest(tables, types[: len(tables)], fillvalue=PNEUMONIA.answer_type)
+        apart = len(self.labels) == 2 * len(tables)
+        return tuple(
+            InferenceTable(
+                table=table,
+                answer_type=answer_type,
+                verdicts=frozenset(
+                    (*(self.labels[2 * it : 2 * it + 2] if apart else self.labels), INDETERMINATE)
+                ),
+            )
+            for it, (table, answer_type) in enumerate(each)
+        )
 
     @classmethod
     def from_variables(cls, variables: Mapping[str, str]) -> Self:
@@ -67,10 +94,7 @@ class Setting:
             table=told[FeedbackVariable.TABLE],
             payload_table=payload_table,
             unknown_request=unknown,
-            verdicts=_verdicts(told[FeedbackVariable.LABELS]),
+            labels=tuple(filter(None, told[FeedbackVariable.LABELS].split(",")))
+            or PNEUMONIA.labels,
             answer_type=told[FeedbackVariable.ANSWER_TYPE] or None,
         )
-
-
-def _verdicts(labels: str) -> tuple[str, ...]:
-    return (*labels.split(","), INDETERMINATE) if labels else PNEUMONIA.verdicts

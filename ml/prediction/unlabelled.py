@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from ml.contract.errors import InvalidData, UserError
 from ml.contract.tables import FILMS
-from ml.data.file_name import SUFFIXES, is_left_behind, may_be_film, printable
+from ml.data.file_name import SUFFIXES, files_below, may_be_film, printable
 from ml.workspace.connection import WorkspaceError, explained
 
 if TYPE_CHECKING:
@@ -86,11 +86,7 @@ def on_this_machine(named: Path) -> list[FilmFile]:
     """One file, or every film below a folder in the order of their names. Raises NothingToSend."""
     if named.is_file():
         return [FilmFile(path=named)]
-    found = sorted(
-        path
-        for path in named.rglob("*")
-        if not is_left_behind(path.relative_to(named)) and path.is_file() and may_be_film(path)
-    )
+    found = [path for path in files_below(named) if path.is_file() and may_be_film(path)]
     if not found:
         raise NothingToSend(
             f"{printable(named)}: no film is below this folder; searched for "

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from ml.contract.errors import UserError
 
@@ -132,7 +133,8 @@ def _local_token(environment: "Environment") -> str:
         raise refused
     raise WorkspaceError(
         f"{token_file()}: the local workspace's token cannot be read. Start the "
-        "workspace in another terminal, from the repository's root: python -m infra.local"
+        "workspace in another terminal, from the same folder: "
+        f"{_start(environment.workspace.host or '')}"
     )
 
 
@@ -163,11 +165,16 @@ def explained(host: str | None) -> Iterator[None]:
         raise WorkspaceError(f"{host} failed: {_first_line(error)}.") from error
     except (RequestException, TimeoutError) as error:
         way_out = (
-            "Is it running? python -m infra.local starts it."
-            if _is_local(host)
+            f"Is it running? {_start(host)} starts it."
+            if host is not None and _is_local(host)
             else "Is it the right workspace, and can this machine reach it?"
         )
         raise WorkspaceError(f"{host} does not answer: {_first_line(error)}. {way_out}") from error
+
+
+def _start(host: str) -> str:
+    """The command that starts the local workspace there."""
+    return f"python -m infra.local --port {urlsplit(host).port or 80}"
 
 
 def _first_line(error: Exception) -> str:

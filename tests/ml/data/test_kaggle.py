@@ -353,3 +353,29 @@ def test_a_file_name_that_is_not_utf8_is_written_down_readably(folder):
 
     assert reasons(data) == {"train/PNEUMONIA/leer\\xff.jpeg": "the file has no content"}
     assert sum(map(len, data.parts.values())) == 22
+
+
+def test_a_link_to_a_folder_is_that_folder_and_one_that_leads_back_up_ends(folder, tmp_path):
+    folder.fill("train", patients=4, films=2)
+    elsewhere = tmp_path / "elsewhere"
+    shutil.move(folder.root / "train/PNEUMONIA", elsewhere)
+    (folder.root / "train/PNEUMONIA").symlink_to(elsewhere)
+    (elsewhere / "up").symlink_to(folder.root / "train")
+
+    data = loading.load(folder.root)
+
+    assert sum(map(len, data.parts.values())) == 4 * 2 * 2
+
+
+def test_what_is_neither_a_file_nor_a_folder_is_named_and_not_waited_for(folder):
+    folder.fill("train", patients=4)
+    os.mkfifo(folder.root / "train/NORMAL/pipe.jpeg")
+
+    assert "neither a file" in reasons(loading.load(folder.root))["train/NORMAL/pipe.jpeg"]
+
+
+def test_a_folder_whose_parts_are_empty_is_not_proposed_in_its_own_place(folder):
+    (folder.root / "train/NORMAL").mkdir(parents=True)
+
+    with pytest.raises(InvalidData, match=r"no films in 'train'.*it holds train"):
+        loading.load(folder.root)

@@ -183,6 +183,14 @@ def test_a_zip_of_films_is_refused_without_listing_or_reading_them(tmp_path: Pat
     assert len(str(refusal.value)) < 300
 
 
+def test_archives_in_an_archive_are_to_be_unpacked(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
+        archive.writestr("chest_xray.zip", b"films")
+
+    with pytest.raises(InvalidData, match="further archives among them"):
+        loading.load(tmp_path / "archive.zip")
+
+
 def test_of_another_archive_a_few_names_are_shown(write_npz) -> None:
     path = write_npz(**{f"array_{number}": np.zeros(1) for number in range(500)})
 

@@ -280,6 +280,7 @@ class TestUnknownRequests:
         (outcome,) = readings.book("pending").write([row(prediction_id="request-2")])
 
         assert (outcome.status, outcome.pending) == ("written", True)
+        assert "'request-2': no such prediction is in" in str(outcome.reason)
         assert readings.written("pending") == [["true"]]
 
     def test_an_unknown_request_is_refused_where_the_environment_wants_it(
@@ -315,12 +316,50 @@ class TestUnknownRequests:
 
         assert outcome.pending is not known
 
+    def test_an_image_that_its_request_has_not_is_refused(self, readings: Readings) -> None:
+        databricks_id = readings.log("study", 0.1, 0.9)
+
+        outcomes = readings.book().write(
+            [row(prediction_id="study#2"), row(prediction_id=f"{databricks_id}#7")]
+        )
+
+        assert statuses(outcomes) == ["refused", "refused"]
+        assert "its request has 2, counted from 0" in str(outcomes[0].reason)
+
+    @pytest.mark.parametrize("mark", ["shadow-", "replay-"])
+    def test_what_was_asked_to_compare_arms_takes_no_reading(
+        self, readings: Readings, mark: str
+    ) -> None:
+        """No view has it, so that a reading of it would be confirmed and never count."""
+        databricks_id = readings.log(f"{mark}request-1", 0.7, 0.1)
+        names = (f"{mark}request-1", databricks_id, f"{mark}request-1#1")
+
+        outcomes = readings.book().write([row(prediction_id=it) for it in names])
+
+        assert statuses(outcomes) == ["refused"] * 3
+        assert "to compare arms" in str(outcomes[0].reason)
+
+    def test_a_verdict_of_another_test_is_refused(self, readings: Readings) -> None:
+        readings.log("request-1", 0.7)
+        both = f"{readings.schema}.second_test_payload,{readings.payload_table}"
+        labels = ("benign", "malignant", "NORMAL", "PNEUMONIA")
+        book = readings.book(payload_table=both, labels=labels)
+        said = ("malignant", "PNEUMONIA", "INDETERMINATE")
+
+        outcomes = book.write([row(ground_truth=it) for it in said])
+
+        assert statuses(outcomes) == ["refused", "written", "written"]
+        assert "'malignant': on this prediction readers say one of INDETERMINATE, NORMAL" in str(
+            outcomes[0].reason
+        )
+
     def test_a_request_that_failed_has_no_prediction(self, readings: Readings) -> None:
         readings.log("request-1", status=400)
 
         (outcome,) = readings.book().write([row()])
 
         assert outcome.pending
+        assert "none of a request that failed" in str(outcome.reason)
 
     def test_before_the_first_logged_request_all_are_unknown(self, readings: Readings) -> None:
         outcomes = [

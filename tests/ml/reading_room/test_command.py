@@ -71,6 +71,7 @@ def test_a_workspace_that_does_not_answer_is_named(
 
     assert ended.status == 1
     assert f"http://127.0.0.1:{port} does not answer" in ended.err
+    assert f"python -m infra.local --port {port} starts it" in ended.err
 
 
 @pytest.mark.programs

@@ -273,7 +273,7 @@ def _ask_as_the_reading_room(warehouse: Any) -> None:
 
 def _ask_as_writers_do(warehouse: Any) -> None:
     """What readings, contexts and films are compared with, and what of them would be written."""
-    from ml.feedback import book
+    from ml.feedback import book, logged
     from ml.ingestion import store
     from ml.prediction import context_table
 
@@ -283,7 +283,7 @@ def _ask_as_writers_do(warehouse: Any) -> None:
         feedback_ids=json.dumps(["reading-1", "reading-20", "reading-99"]),
     )
     warehouse.execute(
-        book._KNOWN_REQUESTS,
+        logged._KNOWN_REQUESTS,
         payload_table=ANALYSIS.payload,
         request_ids=json.dumps(["film-1", "film-2", "request-3", "request-7", "nothing"]),
     )
