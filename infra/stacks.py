@@ -21,6 +21,7 @@ from infra.constructs.jobs import (
     RetrainingJob,
     ShadowJob,
     VerdictDaysJob,
+    VerdictJob,
 )
 from infra.constructs.serving import ModelServingEndpoint
 from infra.declared.analysis import VIEWS, Analysis, analyses
@@ -130,7 +131,8 @@ class PlatformStack(_EnvironmentStack):
 
     def _jobs(self, jobs: Jobs) -> None:
         created: dict[
-            str, IngestionJob | MonitoringJob | RetrainingJob | ShadowJob | VerdictDaysJob
+            str,
+            IngestionJob | MonitoringJob | RetrainingJob | ShadowJob | VerdictDaysJob | VerdictJob,
         ] = {
             "ingestion": IngestionJob(self, "ingestion", self._environment, jobs),
             "retraining": RetrainingJob(self, "retraining", self._environment, jobs),
@@ -143,6 +145,8 @@ class PlatformStack(_EnvironmentStack):
             created["verdict-days"] = VerdictDaysJob(
                 self, "verdict-days", self._environment, jobs, jobs.verdict_days
             )
+        if jobs.verdict:
+            created["verdict"] = VerdictJob(self, "verdict", self._environment, jobs, jobs.verdict)
         for name, job in created.items():
             self._permit(
                 f"{name}-permissions",

@@ -114,6 +114,11 @@ def options() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="where the files go; default: .local/decisions/EXPERIMENT",
     )
+    parser.add_argument(
+        "--no-files",
+        action="store_true",
+        help="write no files, only say what the verdict is: where --record keeps it",
+    )
     add_no_report_option(parser)
     return parser
 
@@ -135,7 +140,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.verify is not None:
         return _verify(given, experiment, in_force, console)
     folder = given.output or Path(".local", "decisions", experiment.name)
-    require_writable(folder, "--output")
+    if given.no_files and given.output is not None:
+        raise UserError("--no-files writes nothing into --output. Leave one of them out.")
+    if not given.no_files:
+        require_writable(folder, "--output")
     if given.record and given.data is not None:
         raise UserError(
             "--record: a verdict on a file is none of an environment. Leave out --data, or "
@@ -149,11 +157,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = _decided(given, experiment, in_force, given.as_of)
         page = (
             report(experiment, found.judgement, found.tally, found.decision)
-            if given.report
+            if given.report and not given.no_files
             else None
         )
     journaled = found.tally.journaled
-    written = write(folder, found.decision, page, journaled.text() if journaled else None)
+    written = (
+        ()
+        if given.no_files
+        else write(folder, found.decision, page, journaled.text() if journaled else None)
+    )
     show(
         console,
         found.decision,
@@ -163,7 +175,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     if found.counted_from:
         console.print(found.counted_from, soft_wrap=True)
-    console.print(f"Written: {', '.join(map(str, written))}", soft_wrap=True)
+    if written:
+        console.print(f"Written: {', '.join(map(str, written))}", soft_wrap=True)
     if given.record:
         _record(given, experiment, found)
         console.print("Recorded, for the alerts that read it.")
@@ -172,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _shadow(given: argparse.Namespace, experiment: "Experiment", console: "Console") -> int:
     """Judges both arms' answers to what the champion was asked."""
-    refused = ("data", "journal", "splits", "as_of", "verify", "record")
+    refused = ("data", "journal", "splits", "as_of", "verify", "record", "no_files")
     if named := [f"--{it.replace('_', '-')}" for it in refused if getattr(given, it)]:
         raise UserError(
             f"--shadow judges pairs of answers of a workspace, as they are: {', '.join(named)} "

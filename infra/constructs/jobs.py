@@ -1,5 +1,5 @@
-"""The jobs: ingestion, retraining, monitoring, the shadow and the days of a verdict, as Python
-tasks of this repository at a Git reference."""
+"""The jobs: ingestion, retraining, monitoring, the shadow, the days of verdicts and the verdicts;
+Python tasks of this repository at a Git reference."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -175,18 +175,76 @@ class VerdictDaysJob(Construct):
         job: platform.VerdictDaysJob,
     ) -> None:
         super().__init__(scope, id)
-        self.resource = _command(
+        self.resource = _of_experiments(
             self,
             environment,
             jobs,
             job,
             "ml.count_days",
-            "{{job.parameters.experiment}}",
-            *_ENVIRONMENT,
-            name="Count the days of a verdict",
-            parameters={"experiment": job.experiment},
+            name="Count the days of verdicts",
             packages=("numpy", "sqlglot"),
         )
+
+
+class VerdictJob(Construct):
+    """`python -m ml.compare --record`: the verdict of the day, for the alerts that read it."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - named as in every construct
+        environment: Environment,
+        jobs: platform.Jobs,
+        job: platform.VerdictJob,
+    ) -> None:
+        super().__init__(scope, id)
+        self.resource = _of_experiments(
+            self,
+            environment,
+            jobs,
+            job,
+            "ml.compare",
+            "--record",
+            "--no-files",
+            name="Record the verdicts",
+            packages=("duckdb", "numpy", "scipy", "sqlglot", "statsmodels", "ville"),
+        )
+
+
+def _of_experiments(
+    scope: Construct,
+    environment: Environment,
+    jobs: platform.Jobs,
+    job: platform.VerdictDaysJob | platform.VerdictJob,
+    module: str,
+    *arguments: str,
+    name: str,
+    packages: tuple[str, ...],
+) -> Job:
+    """A job of one command for each of its experiments, one after the other because they write
+    into one table; one that fails keeps no other from its own."""
+    return _job(
+        scope,
+        environment,
+        jobs,
+        job,
+        name=f"{name} ({environment.name})",
+        parameters={"environment": environment.name},
+        tasks=[
+            _task(
+                experiment,
+                job,
+                module,
+                experiment,
+                *_ENVIRONMENT,
+                *arguments,
+                packages=requirements.pinned((*_EVERY_TASK, *packages)),
+                after=job.experiments[max(0, number - 1) : number],
+                whatever_became_of_it=True,
+            )
+            for number, experiment in enumerate(job.experiments)
+        ],
+    )
 
 
 def _command(
@@ -268,6 +326,7 @@ def _task(
     *arguments: str,
     packages: tuple[str, ...],
     after: Sequence[str] = (),
+    whatever_became_of_it: bool = False,
 ) -> JobTask:
     return JobTask(
         task_key=key,
@@ -280,6 +339,7 @@ def _task(
         min_retry_interval_millis=_MINUTE_MILLISECONDS,
         timeout_seconds=job.timeout_minutes * _MINUTE_SECONDS,
         depends_on=[JobTaskDependsOn(task_key=it) for it in after] or None,
+        run_if="ALL_DONE" if after and whatever_became_of_it else None,
     )
 
 

@@ -151,7 +151,7 @@ class Environment(WithEndpoints):
         """Names and tables are one endpoint's each, and what one key needs another gives."""
         yield from super().disagreements(table)
         yield from _job_without_a_role(read(table, "platform"), read(table, "roles"))
-        yield from _shadow_without_a_table(read(table, "platform"), read(table, "monitoring"))
+        yield from _jobs_without_a_table(read(table, "platform"), read(table, "monitoring"))
 
 
 def _job_without_a_role(platform: object, roles: object) -> Iterator[InitErrorDetails]:
@@ -170,14 +170,15 @@ def _job_without_a_role(platform: object, roles: object) -> Iterator[InitErrorDe
         )
 
 
-def _shadow_without_a_table(platform: object, monitoring: object) -> Iterator[InitErrorDetails]:
-    if read(read(platform, "jobs"), "shadow") is not None and monitoring is None:
-        yield problem(
-            ("platform", "jobs", "shadow"),
-            None,
-            "the answers in the shadow are kept in a table of an environment that is watched",
-            "write [monitoring] into the file",
-        )
+def _jobs_without_a_table(platform: object, monitoring: object) -> Iterator[InitErrorDetails]:
+    for job, what in (("shadow", "the answers in the shadow are"), ("verdict", "verdicts are")):
+        if read(read(platform, "jobs"), job) is not None and monitoring is None:
+            yield problem(
+                ("platform", "jobs", job),
+                None,
+                f"{what} kept in a table of an environment that is watched",
+                "write [monitoring] into the file",
+            )
 
 
 def available() -> tuple[str, ...]:

@@ -60,7 +60,7 @@ def view_grants(
     counted_from: Iterable[str] = (),
 ) -> tuple[Grant, ...]:
     """What analysts need to read views, given by their full names, and what the reading room needs
-    to draw films and to show what was sent of them, and what the job needs that counts the days.
+    to draw films and to show what was sent of them, and what the jobs of a verdict count.
 
     Nothing on what lies under a view: it reads with its owner's rights.
     """
@@ -199,9 +199,9 @@ def _platform_claims(environment: Environment) -> Iterator[_Claim]:
 
 
 def _counting(environment: Environment) -> Principal | None:
-    """As whom the job counts the days; None where there is none, or it is whoever deploys."""
+    """As whom the jobs of a verdict count; None where there is none, or it is whoever deploys."""
     jobs = environment.platform.jobs
-    if jobs is None or jobs.verdict_days is None or jobs.run_as is None:
+    if jobs is None or jobs.run_as is None or not (jobs.verdict_days or jobs.verdict):
         return None
     trainers = environment.roles.trainers
     return next((it for it in trainers if it.service_principal == jobs.run_as), None)
@@ -223,6 +223,8 @@ def _watch_claims(environment: Environment) -> Iterator[_Claim]:
             yield table, trainer, ("SELECT", "MODIFY")
         for schema in _inference_schemas(environment):
             yield schema, trainer, ("USE_SCHEMA",)
+    if counting := _counting(environment):
+        yield verdicts, counting, ("SELECT", "MODIFY")
     for analyst in roles.analysts:
         yield gold, analyst, ("USE_SCHEMA",)
         yield verdicts, analyst, ("SELECT", "MODIFY")

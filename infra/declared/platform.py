@@ -89,6 +89,16 @@ def _experiment(name: str) -> str:
     return name
 
 
+def _different(experiments: tuple[str, ...]) -> tuple[str, ...]:
+    if not experiments:
+        raise broken_rule("at least one experiment", 'write, for example, ["pneumonia_ab"]')
+    repeated = sorted({it for it in experiments if experiments.count(it) > 1})
+    if repeated:
+        raise broken_rule("every experiment once", f"remove the second {repeated[0]!r}")
+    return experiments
+
+
+Experiment = Annotated[str, AfterValidator(_experiment)]
 Requests = Annotated[
     int, whole_number(1, 60_000, "whole requests a minute, 1 to 60000", "write it without quotes")
 ]
@@ -242,11 +252,21 @@ class RetrainingJob(Job):
     timeout_minutes: Minutes = 240
 
 
-class VerdictDaysJob(Job):
+class _OfExperiments(Job):
+    experiments: Annotated[tuple[Experiment, ...], AfterValidator(_different)] = Field(
+        strict=False, examples=['experiments = ["pneumonia_ab"]']
+    )
+    """Files in infra/experiments, by their names: a task each."""
+
+
+class VerdictDaysJob(_OfExperiments):
     """`python -m ml.count_days`: what a verdict counts, by day."""
 
-    experiment: str = Field(min_length=1, examples=['experiment = "pneumonia_ab"'])
-    """A file of infra/experiments by its name."""
+
+class VerdictJob(_OfExperiments):
+    """`python -m ml.compare --record`, of an environment with a `[monitoring]`."""
+
+    schedule: Annotated[str, AfterValidator(_cron)] | None = "0 0 5 * * ?"
 
 
 class MonitoringJob(Job):
@@ -258,9 +278,7 @@ class MonitoringJob(Job):
 class ShadowJob(Job):
     """`python -m ml.shadow`, of an environment with a `[monitoring]`; only where a file has it."""
 
-    experiment: Annotated[str, AfterValidator(_experiment)] = Field(
-        examples=['experiment = "pneumonia_ab"']
-    )
+    experiment: Experiment = Field(examples=['experiment = "pneumonia_ab"'])
     """A file in infra/experiments, by its name: whose challenger is asked."""
     per_minute: Requests = 300
     """Requests at most, so that the endpoint keeps answering others."""
@@ -291,6 +309,8 @@ class Jobs(Declaration):
     retraining: RetrainingJob = RetrainingJob()
     verdict_days: VerdictDaysJob | None = None
     """Without it a verdict counts all rows each time."""
+    verdict: VerdictJob | None = None
+    """Without it nobody is told of a verdict that nobody has asked for."""
     monitoring: MonitoringJob = MonitoringJob()
     shadow: ShadowJob | None = None
     """None: no challenger is asked in the shadow of its champion by itself."""

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from ml.verdict.gains import level
 from ml.verdict.rule import promotion_limits
 from ml.verdict.statistics.betting import Evidence, Floats, Moments
 from ml.verdict.statistics.cells import CHALLENGER, CHAMPION, Cells
+from ml.verdict.statistics.final import limits as wald_limits
 from ml.verdict.statistics.metrics import (
     METRICS,
     Metric,
@@ -169,22 +169,9 @@ def all_exceed(
 def wald_exceeds(
     evidence: Mapping[Metric, Evidence], limits: Mapping[Metric, float], alpha: float
 ) -> NDArray[np.bool_]:
-    """Per row of counts: whether every gain exceeds its limit by Wald's test for one look, as
-    `ml.verdict.statistics.final` has it."""
-    needed = norm.ppf(1 - alpha / 2)
-    passed = []
-    for metric, limit in limits.items():
-        found = evidence[metric]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            slope, estimate = found.counts @ found.v, found.estimates
-            # The moments' squares at the estimate, which is another one on each day.
-            squares = (
-                found.counts @ found.u**2
-                - 2 * estimate * (found.counts @ (found.u * found.v))
-                + estimate**2 * (found.counts @ found.v**2)
-            )
-            passed.append((estimate - limit) * slope / np.sqrt(squares) > needed)
-    return np.asarray(np.logical_and.reduce(passed))
+    """Per row of counts: whether every gain exceeds its limit by the test for one look."""
+    shown = [wald_limits(evidence[it], alpha)[0] > limit for it, limit in limits.items()]
+    return np.asarray(np.logical_and.reduce(shown))
 
 
 def _at_the_end(

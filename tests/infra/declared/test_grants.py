@@ -136,7 +136,8 @@ branch = "main"
 node_type = "i3.xlarge"
 run_as = "0a1b"
 """
-    days = '[platform.jobs.verdict_days]\nexperiment = "pneumonia_ab"'
+    days = '[platform.jobs.verdict_days]\nexperiments = ["pneumonia_ab"]'
+    verdict = '[monitoring]\n[platform.jobs.verdict]\nexperiments = ["pneumonia_ab"]'
     payload = f"{CATALOG}.gold.payload"
 
     def on(add: str) -> dict[str, tuple[str, ...]]:
@@ -147,8 +148,10 @@ run_as = "0a1b"
         )
         return {grant.on.name: grant.privileges for grant in grants}
 
-    counted, not_counted = on(jobs + days), on(jobs)
+    counted, judged, not_counted = on(jobs + days), on(jobs + verdict), on(jobs)
 
+    assert judged[payload] == ("SELECT",)
+    assert judged[f"{CATALOG}.gold.verdicts"] == ("MODIFY", "SELECT")
     assert counted[payload] == ("SELECT",)
     assert counted[f"{CATALOG}.gold"] == ("CREATE_TABLE", "USE_SCHEMA")
     assert counted[f"{CATALOG}.gold.prediction_feedback"] == ("SELECT",)

@@ -154,6 +154,37 @@ def test_production_runs_a_tag_not_a_branch() -> None:
             "write [monitoring]",
         ),
         (
+            JOBS + '[platform.jobs.verdict]\nexperiments = ["pneumonia_ab"]',
+            "platform.jobs.verdict",
+            "an environment that is watched",
+            "write [monitoring]",
+        ),
+        (
+            JOBS + "[platform.jobs.verdict_days]\nexperiments = []",
+            "platform.jobs.verdict_days.experiments",
+            "at least one experiment",
+            "pneumonia_ab",
+        ),
+        (
+            JOBS + '[platform.jobs.verdict_days]\nexperiments = ["pneumonia_ab", "trial"]',
+            "platform.jobs.verdict_days.experiments[1]",
+            "an experiment of the repository",
+            "pneumonia_ab",
+        ),
+        (
+            JOBS + '[platform.jobs.verdict_days]\nexperiments = ["pneumonia_ab", "pneumonia_ab"]',
+            "platform.jobs.verdict_days.experiments",
+            "every experiment once",
+            "remove",
+        ),
+        (
+            JOBS + '[platform.jobs.verdict_days]\nexperiments = ["pneumonia_ab"]\n'
+            'experiment = "pneumonia_ab"',
+            "platform.jobs.verdict_days.experiment",
+            "known keys here",
+            "'experiments'",
+        ),
+        (
             '[roles]\ntrainers = [{ group = "a", user = "b" }]',
             "roles.trainers[0]",
             "exactly one of group, user, service_principal",

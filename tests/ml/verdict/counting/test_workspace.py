@@ -284,6 +284,28 @@ class TestRecording:
         assert (row["champion"], row["challenger"]) == ("keras-1", "torch-2")
         assert (row["verdict"], row["labels"]) == ("INCONCLUSIVE", 4)
 
+    def test_as_the_job_of_the_day_asks_for_it_it_is_recorded_and_no_file_written(
+        self, answered: ABTestBed, watched: Path, experiment, run_main
+    ) -> None:
+        given = (experiment(maturity=1), "--environment", watched, "--record", "--no-files")
+        folder = watched.parent
+        before = {*folder.rglob("*")}
+
+        done = run_main("ml.compare", *given, cwd=folder)
+
+        assert done.status == 0, done.err
+        assert [it["verdict"] for it in self.verdicts(answered)] == ["INCONCLUSIVE"]
+        assert {*folder.rglob("*")} == before
+
+    def test_no_files_and_a_folder_for_them_are_refused_before_anything(
+        self, watched: Path, experiment, run_main
+    ) -> None:
+        given = (experiment(), "--environment", watched, "--no-files", "--output", "out")
+
+        done = run_main("ml.compare", *given)
+
+        assert (done.status, "--no-files writes nothing" in done.err) == (1, True)
+
     def test_without_the_option_nothing_is_recorded(
         self, answered: ABTestBed, watched: Path, experiment, run_main
     ) -> None:

@@ -44,7 +44,35 @@ def test_the_union_bound_asks_for_a_little_more_than_a_group_sequential_design(i
     assert bound < ours < bound + 0.1
 
 
-def test_films_that_are_all_alike_say_nothing_of_their_spread():
-    moments = Moments(u=np.ones(1), v=np.ones(1), bound=np.ones(1))
+def test_one_arm_that_never_erred_on_ten_films_has_not_shown_that_it_does_not():
+    """By the films' own spread alone the interval would be half a point wide."""
+    films = Cells(
+        look=np.zeros(2, np.intp),
+        arm=np.array([0, 1], np.int8),
+        propensity=np.full(2, 0.5),
+        called=np.ones(2, np.bool_),
+        truth=np.full(2, PNEUMONIA, np.int8),
+        sampling=np.ones(2),
+        n=np.full(2, 10.0),
+    )
+    belief = Truth(prevalence=0.1, sensitivity=(0.99, 0.99), specificity=(0.9, 0.9))
+
+    low, high = wald(at_one_look(difference(films, "sensitivity", belief, 1.0), films.n), 0.04)
+
+    assert (low, high) == pytest.approx((-0.41, 0.41), abs=0.01)
+
+
+def test_an_end_moves_outwards_by_the_skewness_and_the_other_one_stays():
+    """One film in a hundred is lost and none won: beside the spread, losses that were not seen."""
+    moments = Moments(u=np.array([0.0, -1.0]), v=np.ones(2), bound=np.full(2, 2.0))
+
+    low, high = wald(at_one_look(moments, np.array([990.0, 10.0])), 0.04)
+
+    radius = high + 0.01
+    assert -0.01 - low > radius + 0.0005
+
+
+def test_where_nothing_is_said_there_is_no_interval():
+    moments = Moments(u=np.ones(1), v=np.zeros(1), bound=np.ones(1))
 
     assert wald(at_one_look(moments, np.array([50.0])), 0.04) is None
