@@ -140,7 +140,7 @@ lock: set-up ## Resolve the dependencies of pyproject.toml again into the lock f
 provider-lock: synth ## Write infra/provider.lock.hcl for every platform; needs their registry
 	@stack=cdktf.out/stacks/platform-dev
 	terraform -chdir="$$stack" providers lock \
-	  $(addprefix -platform=,linux_amd64 linux_arm64 darwin_amd64 darwin_arm64 windows_amd64)
+	  $(addprefix -platform=,linux_amd64 linux_arm64 darwin_amd64 darwin_arm64 windows_amd64 windows_arm64)
 	cp "$$stack/.terraform.lock.hcl" infra/provider.lock.hcl
 
 .PHONY: clean

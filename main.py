@@ -78,7 +78,7 @@ def _synthesize(environments: Iterable[Environment]) -> None:
         ServingStack(app, environment)
         AnalysisStack(app, environment)
     app.synth()
-    lock(Path(app.outdir, "stacks"))
+    lock(Path(app.outdir, "stacks"), environments)
 
 
 if __name__ == "__main__":

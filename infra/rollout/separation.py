@@ -21,6 +21,7 @@ JUDGES: Final = (
     "ml/evaluation/",
     "ml/replay.py",
     "ml/verdict/",
+    "infra/provider.lock.hcl",
     "requirements-rollout.lock",
     "requirements-setup.lock",
 )

@@ -1,15 +1,16 @@
 """Terraform as plain `cdktf` commands call it.
 
-cdktf-cli runs the program that TERRAFORM_BINARY_NAME names. In four places it does not get along
+cdktf-cli runs the program that TERRAFORM_BINARY_NAME names. In five places it does not get along
 with Terraform, or with a provider out of a folder (docs/reference/cdktf.md#cdktf-deploy):
 
 - it destroys a platform below what stands on it;
 - it ends with Terraform, and may lose the last of what that has printed: why it failed;
 - it locks the provider by `terraform providers lock`, which looks into no mirror;
+- it finds the lock of the real provider's builds, of which the stand-in is none;
 - it initializes the state beside the project, where `python -m infra.local.terraform` keeps the
   one of a deployment by the stand-in elsewhere, so that either would create what is there.
 
-The last two concern the stand-in alone, whose states have a folder of their own.
+The last three concern the stand-in alone, whose states have a folder of their own.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     if states and command[:2] == ["providers", "lock"]:
         return 0
     if states and command[:1] == ["init"]:
+        Path(".terraform.lock.hcl").unlink(missing_ok=True)
         command += _state_arguments(states, Path(root))
     refused = _refusal(Path(root), states) if command[:1] == ["destroy"] else ""
     if refused:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from infra.constructs.provider_lock import LOCK
 from infra.local.terraform import for_cdktf
 from infra.local.terraform.__main__ import main
 from infra.local.terraform.installation import Installation, NotInstalled
@@ -164,6 +165,17 @@ class TestTerraformForCdktf:
     ) -> None:
         assert for_cdktf.main([str(tmp_path), str(tmp_path), "providers", "lock", "-x"]) == 0
         assert called == []
+
+    def test_it_is_none_of_the_builds_that_a_real_workspace_is_locked_to(
+        self, called: list[list[str]], tmp_path: Path
+    ) -> None:
+        locked = Path(".terraform.lock.hcl")
+        locked.write_bytes(LOCK.read_bytes())
+
+        for states, remains in (("-", True), (str(tmp_path), False)):
+            assert for_cdktf.main([states, str(tmp_path), "init"]) == 0
+            assert locked.exists() is remains
+        assert len(called) == 2
 
     def test_it_finds_what_our_own_commands_deployed(
         self, called: list[list[str]], tmp_path: Path
