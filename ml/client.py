@@ -10,7 +10,7 @@ request, so that each film has its own draw of the arm and its own request id.
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from ml.contract.serving import DEFAULT_IMAGE_SIZE
 from ml.contract.task import PNEUMONIA, ImageInput, TableInput, Task
 from ml.data.image_id import image_id_of, new_request_id
 from ml.data.preparation import UnreadableFilm
-from ml.prediction.asking import Asking, OfImages, OfRows
+from ml.prediction.asking import Asking, OfImages, OfRows, edge_said_by
 from ml.prediction.context import Context
 from ml.prediction.journal import DEFAULT_JOURNAL, Journal, Prediction, Sent, now
 from ml.workspace.endpoint import Answer, Endpoint, EndpointError, RequestRefused
@@ -147,7 +147,7 @@ class PredictionClient:
         return cls(
             asked,
             Journal(journal),
-            image_size=image_size or _size(said) or declared,
+            image_size=image_size or edge_said_by(said) or declared,
             contexts=contexts,
             any_modality=any_modality,
             task=task,
@@ -336,19 +336,3 @@ def _probability(answer: Answer, url: str, task: Task) -> float:
         f"{url} did not answer with one probability, but with {str(answer.predictions)[:200]}. "
         "Name an endpoint whose models keep the serving contract."
     )
-
-
-def _size(schema: Mapping[str, Any]) -> int | None:
-    """The edge of a square image of one channel, where the schema has it."""
-    sizes: list[Any] = []
-    while isinstance(schema, Mapping) and schema.get("type") == "array":
-        sizes.append(schema.get("minItems"))
-        schema = schema.get("items", {})
-    return _edge(sizes)
-
-
-def _edge(sizes: Sequence[Any]) -> int | None:
-    match sizes:
-        case [_, int(height), int(width), 1] if height == width:
-            return height
-    return None

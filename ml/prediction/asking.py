@@ -103,3 +103,15 @@ def _value(name: str, value: Any, kind: str) -> float | str | None:
             'as "text" in the task.'
         )
     return number
+
+
+def edge_said_by(schema: Mapping[str, Any]) -> int | None:
+    """The edge of a square image of one channel, where an endpoint's schema of `inputs` has it."""
+    sizes: list[Any] = []
+    while isinstance(schema, Mapping) and schema.get("type") == "array":
+        sizes.append(schema.get("minItems"))
+        schema = schema.get("items", {})
+    match sizes:
+        case [_, int(height), int(width), 1] if height == width:
+            return height
+    return None
