@@ -22,10 +22,10 @@ import numpy as np
 
 from ml.contract.errors import InvalidData
 from ml.contract.serving import DEFAULT_IMAGE_SIZE
-from ml.contract.task import PNEUMONIA, ImageInput, Size, TableInput, Task, size_of
+from ml.contract.task import PNEUMONIA, ImageInput, Size, TableInput, Task
 from ml.data.image_id import image_id_of, new_request_id
 from ml.data.preparation import UnreadableFilm
-from ml.prediction.asking import Asking, OfImages, OfRows
+from ml.prediction.asking import Asking, OfImages, OfRows, size_said_by
 from ml.prediction.context import Context
 from ml.prediction.journal import DEFAULT_JOURNAL, Journal, Prediction, Sent, now
 from ml.workspace.endpoint import Answer, Endpoint, EndpointError, RequestRefused
@@ -147,7 +147,7 @@ class PredictionClient:
         return cls(
             asked,
             Journal(journal),
-            image_size=image_size or _size(said) or declared,
+            image_size=image_size or size_said_by(said) or declared,
             contexts=contexts,
             any_modality=any_modality,
             task=task,
@@ -336,15 +336,3 @@ def _probability(answer: Answer, url: str, task: Task) -> float:
         f"{url} did not answer with one probability, but with {str(answer.predictions)[:200]}. "
         "Name an endpoint whose models keep the serving contract."
     )
-
-
-def _size(schema: Mapping[str, Any]) -> Size | None:
-    """That of an image of one channel, where the schema has it."""
-    sizes: list[Any] = []
-    while isinstance(schema, Mapping) and schema.get("type") == "array":
-        sizes.append(schema.get("minItems"))
-        schema = schema.get("items", {})
-    match sizes:
-        case [_, int(height), int(width), 1]:
-            return size_of(height, width)
-    return None

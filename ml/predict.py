@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -172,16 +172,16 @@ def _size(text: str) -> Size:
 def _predict(given: argparse.Namespace) -> int:
     from ml.client import PredictionClient
     from ml.data.image_id import DIGITS, is_image_id
-    from ml.prediction.listed import said_of
+    from ml.prediction.listed import named, said_of
     from ml.prediction.unlabelled import on_this_machine
 
     asked = _task(given.environment, given.test)
     if isinstance(asked.input, TableInput):
         return _predict_rows(given, asked, asked.input)
     keys, sheets = _context(given)
-    named = [*dict.fromkeys(_named(given.films, sheets))]
+    names = [*dict.fromkeys(named(given.films, sheets))]
     # Unlike Path.exists(), this takes whatever a line of a list may say for a name.
-    absent = [name for name in named if not os.path.exists(name)]  # noqa: PTH110
+    absent = [name for name in names if not os.path.exists(name)]  # noqa: PTH110
     ids = [name for name in absent if is_image_id(name)]
     missing = [name for name in absent if not is_image_id(name)]
     if missing:
@@ -191,11 +191,11 @@ def _predict(given: argparse.Namespace) -> int:
             "what was ingested."
         )
     ingested_ids = {*ids}
-    here = {name: on_this_machine(Path(name)) for name in named if name not in ingested_ids}
+    here = {name: on_this_machine(Path(name)) for name in names if name not in ingested_ids}
     films: list[Film] = [film for found in here.values() for film in found]
     count = len(films) + len(ids)
     if count > MOST_UNASKED and not given.yes:
-        confirm(f"{_said(named)}: {count:,} films would be sent to the endpoint", "--yes")
+        confirm(f"{_said(names)}: {count:,} films would be sent to the endpoint", "--yes")
     with PredictionClient.connect(
         given.environment,
         test=given.test,
@@ -276,28 +276,6 @@ def _context(
     return PatientKeys.found(given.patient_secret), sheets
 
 
-def _named(arguments: Sequence[str], sheets: "Mapping[str, Mapping[str, Stated]]") -> Iterator[str]:
-    """What was named, with the films of each list @FILE in its place. Raises UserError."""
-    from ml.data.image_id import is_image_id
-    from ml.data.text_file import lines_in
-
-    for argument in arguments:
-        if not argument.startswith("@"):
-            yield argument
-            continue
-        if argument in sheets:
-            yield from sheets[argument]
-            continue
-        lines = lines_in(Path(argument[1:]))
-        if not lines:
-            raise UserError(
-                f"{argument}: the list names no film; it has no line that is not blank. Write a "
-                "file, a folder or an image id into each line."
-            )
-        # A file's name may end in a space, an id does not.
-        yield from (line.strip() if is_image_id(line.strip()) else line for line in lines)
-
-
 def _said(named: Iterable[str]) -> str:
     """What was named, in few words."""
     first, *others = named
@@ -351,17 +329,12 @@ def _ask(
     asked = len(films) - len(unsent) - known
     before = f", {known} were answered before (--again asks anew)" if known else ""
     if client.contexts:
-        shown.print(_remark(client.contexts.unknown))
+        lacking = ", ".join(f"{it} of {count}" for it, count in client.contexts.unknown.items())
+        shown.print(f"Context written; not known: {lacking or 'nothing'}.")
     left = f", {len(unsent)} could not be read" if unsent else ""
     left += f", {len(refused)} were refused" if refused else ""
     shown.print(f"{client.endpoint.name}: {asked} {client.task.words.case[1]} asked{before}{left}.")
     return LEFT_OUT if unsent or refused else 0
-
-
-def _remark(unknown: "Mapping[str, int]") -> str:
-    """What is not known of how many films."""
-    lacking = ", ".join(f"{name} of {count}" for name, count in unknown.items())
-    return f"Context written; not known: {lacking or 'nothing'}."
 
 
 def _line(outcome: "Answered", threshold: float | None, *, show_arm: bool) -> str:

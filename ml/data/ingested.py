@@ -5,28 +5,22 @@ there is none. No patient is in two parts, as with every source (`ml.data.partit
 """
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
-
-import numpy as np
-from rich.console import Console
 
 from infra.declared.environment import load
 from ml.contract.errors import InvalidData
 from ml.contract.serving import DEFAULT_IMAGE_SIZE, LABELS
 from ml.contract.tables import FILMS
 from ml.contract.task import Size
+from ml.data import film_cache
 from ml.data.films import PARTS, DataSet, Excluded, Images
 from ml.data.partition import Film, apart, stacked
 from ml.data.preparation import UnreadableFilm, decode
-from ml.terminal.progress import tracked
 from ml.workspace.connection import connect, explained
 from ml.workspace.warehouse import Row, Warehouse
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
-
-_DOWNLOADS_AT_ONCE = 8
 
 _SELECT = """
 SELECT image_id, label, dataset_split, patient_key, volume_path, width, height, sha256,
@@ -53,15 +47,24 @@ def read(environment_name: str, image_size: Size | None) -> DataSet:
             f"python -m ml.ingest --environment {environment_name}"
         )
     size = image_size or min(DEFAULT_IMAGE_SIZE, *(_shorter_edge(row) for row in rows))
-    films, images = _films(client, rows, size)
+    found = film_cache.prepared(
+        f"{client.config.host} {table}",
+        rows,
+        _state,
+        size,
+        lambda row: _film(client, row, size),
+        "Reading ingested films",
+    )
     excluded: list[Excluded] = []
     nameless = sum(row["patient_key"] is None for row in rows)
-    kept, remarks = apart(table, films, excluded, nameless=nameless, fewest_validation_films=1)
+    kept, remarks = apart(
+        table, found.films, excluded, nameless=nameless, fewest_validation_films=1
+    )
     return DataSet(
         source=f"the films ingested into {table}",
         digest=_digest(rows),
         image_size=size,
-        parts=stacked(kept, images, films),
+        parts=stacked(kept, found.images, found.films),
         excluded=tuple(excluded),
         remarks=tuple(remarks),
         attribution="; ".join(sorted({it for row in rows if (it := row["attribution"])})) or None,
@@ -72,21 +75,11 @@ def _shorter_edge(row: Row) -> int:
     return min(int(row["width"] or 0), int(row["height"] or 0))
 
 
-def _films(client: "WorkspaceClient", rows: list[Row], size: Size) -> tuple[list[Film], Images]:
-    with ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool:
-        try:
-            downloaded = list(
-                tracked(
-                    pool.map(lambda row: _film(client, row, size), rows),
-                    "Reading ingested films",
-                    len(rows),
-                    Console(stderr=True),
-                )
-            )
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return [film for film, _ in downloaded], np.stack([image for _, image in downloaded])
+def _state(row: Row) -> str:
+    """What the table says of a film that is prepared; its SHA-256 was checked then."""
+    return " ".join(
+        str(row[it]) for it in ("image_id", "sha256", "label", "dataset_split", "patient_key")
+    )
 
 
 def _film(client: "WorkspaceClient", row: Row, size: Size) -> tuple[Film, Images]:

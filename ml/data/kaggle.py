@@ -5,14 +5,12 @@ A patient has several films: the parts are kept apart by patient, never by film
 """
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from ml.contract.errors import InvalidData
 from ml.contract.serving import DEFAULT_IMAGE_SIZE, LABELS
-from ml.contract.task import Size, edges_of
+from ml.contract.task import Size
 from ml.data import film_cache
 from ml.data.file_name import printable
 from ml.data.films import PARTS, DataSet, Excluded, Images
@@ -67,22 +65,15 @@ def _readable(
 ) -> tuple[list[Film], Images | PreparedImages]:
     """The films that can be read, each with its image; the others go to ``excluded``."""
 
-    def decode(file: Placed) -> tuple[Film, Images] | Excluded:
-        return _decoded(file, size, labels)
+    found = film_cache.prepared(
+        str(path.resolve()), placed, _state, size, partial(_decoded, size=size, labels=labels)
+    )
+    excluded += found.excluded
+    return found.films, found.images
 
-    if film_cache.is_needed(len(placed), size):
-        cached = film_cache.prepared(path, placed, size, decode)
-        excluded += cached.excluded
-        return cached.films, cached.images
-    films, images = [], []
-    with ThreadPoolExecutor() as pool:
-        for result in pool.map(decode, placed):
-            if isinstance(result, Excluded):
-                excluded.append(result)
-            else:
-                films.append(result[0])
-                images.append(result[1])
-    return films, np.array(images, np.float32).reshape(-1, *edges_of(size), 1)
+
+def _state(file: Placed) -> str:
+    return f"{file.name} {file.part} {file.label} {file.patient} {film_cache.state_of(file.file)}"
 
 
 def _decoded(file: Placed, size: Size, labels: Labels) -> tuple[Film, Images] | Excluded:

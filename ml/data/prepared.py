@@ -4,6 +4,9 @@
 and of one of 16 bits it differs by less than a hundred-thousandth.
 """
 
+import hashlib
+import os
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
@@ -19,11 +22,29 @@ _WHITE: Final = np.float32(65535)
 _STORED: Final = np.uint16
 
 
+class OpenFile:
+    """A file that is read where one likes, and stays the same where another takes its name."""
+
+    def __init__(self, path: Path) -> None:
+        self._number = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._number)
+
+    def fill(self, array: NDArray[Any], start: int) -> None:
+        """Reads into all of an array, from a byte on. Raises OSError where the file is shorter."""
+        if os.preadv(self._number, [array.data], start) != array.nbytes:
+            raise OSError("the file of prepared films is shorter than it was")
+
+    def sha256(self) -> str:
+        """Of its content, in hexadecimal digits."""
+        with open(self._number, "rb", closefd=False) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 @dataclass(frozen=True, kw_only=True)
 class PreparedImages:
     """float32 [n, height, width, 1] in [0, 1], read where they are indexed."""
 
-    file: Path
+    file: OpenFile
     size: Size
     rows: NDArray[np.intp]
     """Which images of the file, [n]."""
@@ -42,10 +63,12 @@ class PreparedImages:
 
     def __getitem__(self, chosen: slice | NDArray[np.intp]) -> NDArray[np.float32]:
         """The images of a slice, or at these indices."""
-        # Mapped anew each time: what was read does not stay in this process, only in the cache of
-        # the operating system, which gives it up when memory is short.
-        mapped = np.memmap(self.file, _STORED, mode="r").reshape(-1, *edges_of(self.size))
-        images: NDArray[np.float32] = np.asarray(mapped[self.rows[chosen]], np.float32)
+        rows = self.rows[chosen]
+        # Not mapped: pages of a mapped file count as memory of the process.
+        pixels = np.empty((len(rows), *edges_of(self.size)), _STORED)
+        for place, row in enumerate(rows):
+            self.file.fill(pixels[place], int(row) * pixels[place].nbytes)
+        images: NDArray[np.float32] = pixels.astype(np.float32)
         images /= _WHITE
         return images[..., np.newaxis]
 

@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 
 from ml.contract.errors import InvalidData
-from ml.contract.task import NUMBER, Size, TableInput
+from ml.contract.task import NUMBER, Size, TableInput, size_of
 from ml.data.preparation import read
 from ml.prediction.image import require_image
 
@@ -102,3 +102,15 @@ def _value(name: str, value: Any, kind: str) -> float | str | None:
             'as "text" in the task.'
         )
     return number
+
+
+def size_said_by(schema: Mapping[str, Any]) -> Size | None:
+    """That of an image of one channel, where an endpoint's schema of `inputs` has it."""
+    sizes: list[Any] = []
+    while isinstance(schema, Mapping) and schema.get("type") == "array":
+        sizes.append(schema.get("minItems"))
+        schema = schema.get("items", {})
+    match sizes:
+        case [_, int(height), int(width), 1]:
+            return size_of(height, width)
+    return None

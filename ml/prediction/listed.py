@@ -1,4 +1,4 @@
-"""A list of films that says what is known of each: a sheet with a head, CSV or apart by tabs.
+"""A list of films, and one that says what is known of each: a sheet, CSV or apart by tabs.
 
 Values are checked before anything is sent. A refusal names line and column and never the value,
 which may be a name that slipped into the wrong column.
@@ -6,14 +6,15 @@ which may be a name that slipped into the wrong column.
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from infra.declared.context import ContextPlan
 from ml.contract.errors import UserError
-from ml.data.text_file import text_in
+from ml.data.image_id import is_image_id
+from ml.data.text_file import lines_in, text_in
 from ml.prediction.context import (
     AGE_BANDS,
     SEXES,
@@ -53,6 +54,25 @@ class Stated:
 def is_sheet(file: Path) -> bool:
     """Whether a list has a head that names its films' column and another. Raises NotText."""
     return _separator(_head(text_in(file, "a list"))) is not None
+
+
+def named(arguments: Iterable[str], sheets: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    """What was named, with the films of each list or sheet @FILE in its place. Raises UserError."""
+    for argument in arguments:
+        if not argument.startswith("@"):
+            yield argument
+            continue
+        if argument in sheets:
+            yield from sheets[argument]
+            continue
+        lines = lines_in(Path(argument[1:]))
+        if not lines:
+            raise UserError(
+                f"{argument}: the list names no film; it has no line that is not blank. Write a "
+                "file, a folder or an image id into each line."
+            )
+        # A file's name may end in a space, an id does not.
+        yield from (line.strip() if is_image_id(line.strip()) else line for line in lines)
 
 
 def stated_in(file: Path, plan: ContextPlan | None) -> dict[str, Stated]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 
 from ml.contract.errors import InvalidData
 from ml.data import film_cache, kaggle, loading
-from ml.data.prepared import PreparedImages
+from ml.data.prepared import OpenFile, PreparedImages
 from ml.training.fitting import Batches
 from ml.training.recipe import Recipe
 
@@ -89,7 +91,17 @@ def test_a_second_command_decodes_nothing(data: Any, decoded: list[str]) -> None
     assert second.excluded == first.excluded
 
 
-@pytest.mark.parametrize("change", ["a new film", "another content", "a film less", "a cut file"])
+def a_film(data: Any) -> Path:
+    return next(it for it in (data.root / "train/NORMAL").iterdir() if it.name != "broken.jpeg")
+
+
+KEPT = ["a cut file", "another byte of an image", "another label in the index", "no index"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["a new film", "another content", "as large and as old", "a film less", *KEPT],
+)
 def test_what_has_changed_is_prepared_again(data: Any, decoded: list[str], change: str) -> None:
     before = loading.load(data.root, SIZE)
     decoded.clear()
@@ -99,17 +111,68 @@ def test_what_has_changed_is_prepared_again(data: Any, decoded: list[str], chang
             data.add("train/NORMAL/IM-0900-0001.jpeg")
         case "another content":
             film.write_bytes(data.add("train/NORMAL/IM-0900-0001.jpeg").read_bytes())
+        case "as large and as old":
+            film = a_film(data)
+            content, known = film.read_bytes(), film.stat()
+            film.write_bytes(content[:-1] + b"x")
+            os.utime(film, ns=(known.st_atime_ns, known.st_mtime_ns))
         case "a film less":
             next((data.root / "train" / "PNEUMONIA").glob("*_*.jpeg")).unlink()
         case "a cut file":
             (images,) = film_cache.FOLDER.glob("*/images.u16")
             images.write_bytes(images.read_bytes()[:-1])
+        case "another byte of an image":
+            (images,) = film_cache.FOLDER.glob("*/images.u16")
+            content = bytearray(images.read_bytes())
+            content[len(content) // 2] ^= 1
+            images.write_bytes(content)
+        case "another label in the index":
+            (index,) = film_cache.FOLDER.glob("*/index.json")
+            index.write_text(index.read_text().replace('"label": 0', '"label": 1', 1))
+        case "no index":
+            next(film_cache.FOLDER.glob("*/index.json")).unlink()
 
     after = loading.load(data.root, SIZE)
 
     assert decoded
-    assert (after.digest == before.digest) == (change == "a cut file")
+    assert (after.digest == before.digest) == (change in KEPT)
     assert kept() == [".lock", "kept"]  # nothing of the one before
+
+
+def test_a_folder_that_was_moved_is_not_prepared_again(data: Any, decoded: list[str]) -> None:
+    before = loading.load(data.root, SIZE)
+    decoded.clear()
+    moved = data.root.rename(data.root.with_name("moved"))
+
+    after = loading.load(moved, SIZE)
+
+    assert not decoded
+    assert after.digest == before.digest
+    assert kept() == [".lock", ".lock", "kept"]
+
+
+def test_who_reads_is_not_disturbed_by_who_prepares_again(data: Any) -> None:
+    images = loading.load(data.root, SIZE).parts["train"].images
+    before = np.asarray(images)
+    a_film(data).unlink()
+
+    loading.load(data.root, SIZE)
+
+    np.testing.assert_array_equal(np.asarray(images), before)
+
+
+def test_a_second_command_waits_for_the_first_and_says_so(
+    data: Any, decoded: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def first() -> None:
+        loading.load(data.root, SIZE)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(first), pool.submit(first)]:
+            done.result()
+
+    assert len(decoded) == 59
+    assert "waiting for it" in capsys.readouterr().err
 
 
 def test_an_interruption_leaves_nothing_half(data: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +248,7 @@ def test_sixteen_bits_are_as_good_as_kept(tmp_path: Path) -> None:
     images = np.random.default_rng(0).random((3, 8, 8, 1), np.float32)
     (tmp_path / "images").write_bytes(b"".join(map(stored, images)))
 
-    read = PreparedImages(file=tmp_path / "images", size=8, rows=np.arange(3))
+    read = PreparedImages(file=OpenFile(tmp_path / "images"), size=8, rows=np.arange(3))
 
     np.testing.assert_allclose(np.asarray(read), images, atol=1e-5)
     np.testing.assert_array_equal(list(read), read[:])

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from ml.contract.errors import InvalidData, UserError
-from ml.data import loading
+from ml.data import film_cache, ingested, loading
 from ml.data.films import DataSet
 from ml.data.partition import FEWEST_VALIDATION_FILMS
+from ml.data.prepared import PreparedImages
 from tests.ml.ingestion.delivery import Delivery
 from tests.plugin.commands import Call
 from tests.plugin.ingestion import Place
@@ -179,3 +180,29 @@ def test_a_path_goes_before_an_environment_of_its_name(
 def test_neither_a_path_nor_an_environment_says_both(tmp_path: Path) -> None:
     with pytest.raises(InvalidData, match=r"no such file.*environment.*dev, local, pilot, prod"):
         loading.load(tmp_path / "nowhere")
+
+
+def test_a_large_collection_is_downloaded_once_and_read_from_a_file(
+    place: Place,
+    delivery: Delivery,
+    ingest: Call,
+    load: Callable[..., DataSet],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    for patient in range(4):
+        delivery.add("train", "NORMAL", 2, patient=patient + 1)
+        delivery.add("train", "PNEUMONIA", 2, patient=patient + 1)
+    ingest("--data", delivery.folder, "--environment", place.file)
+    in_memory = load()
+    monkeypatch.setattr(film_cache, "LARGEST_IN_MEMORY", 0)
+    monkeypatch.setattr(film_cache, "FOLDER", tmp_path / "prepared")
+
+    kept = load()
+    monkeypatch.delattr(ingested, "_film")
+    again = load()
+
+    assert isinstance(kept.parts["train"].images, PreparedImages)
+    for data in (kept, again):
+        assert data.digest == in_memory.digest
+        assert_the_same_films(data, in_memory)
