@@ -146,6 +146,7 @@ def _ask(
             stack.enter_context(
                 PredictionClient.connect(
                     given.environment,
+                    test=environment.named_test,
                     endpoint=given.endpoint or environment.ab_test.endpoint,
                     served_entity=arm.served_entity_name,
                     journal=folder / "journal.db",

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from infra.declared.environment import available
@@ -20,7 +21,7 @@ from tests.end_to_end.serving.sandbox import ENVIRONMENT
 from tests.end_to_end.stack import Stack
 from tests.infra.several import SEVERAL
 from tests.plugin.isolation import DEVELOPERS
-from tests.plugin.workspaces import RunningWorkspace
+from tests.plugin.workspaces import RunningWorkspace, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = [
@@ -29,6 +30,7 @@ PACKAGES = [
     "constructs>=10.6,<10.8",
     "pydantic==2.14.4",
 ]
+_LOGGED = "SELECT count(*) FROM moved.gold.moved_payload"
 REPLACEMENTS = [
     ("cdktf_cdktf_provider_databricks", "cdktn_provider_databricks"),
     ("from cdktf import", "from cdktn import"),
@@ -150,7 +152,7 @@ def test_the_moved_copy_is_deployed(
     installation: Installation,
     terraform_environment: dict[str, str],
 ) -> None:
-    """The platform and an endpoint, onto the local workspace, with nothing left to do."""
+    """Every stack of one environment, onto the local workspace, with nothing left to do."""
     folder = moved(tmp_path / "cdktn")
     text = ENVIRONMENT.format(
         host=workspace_process.host,
@@ -159,16 +161,28 @@ def test_the_moved_copy_is_deployed(
         champion="brightness",
         challenger="contrast",
     )
-    served, platform = tmp_path / "served.toml", tmp_path / "platform.toml"
-    served.write_text(text)
-    platform.write_text(text.replace('catalog = "local"', 'catalog = "moved"'))
-    run(python, folder, served, platform)
+    file = tmp_path / "moved.toml"
+    text = text.replace('catalog = "local"', 'catalog = "moved"')
+    # The models are those of the tests' own catalog.
+    text = text.replace("version = 1", 'version = 1\ncatalog = "local"')
+    file.write_text(f"{text}\n[monitoring]\n")
+    run(python, folder, file)
 
     token = {"DATABRICKS_TOKEN": workspace_process.token}
     with installation.attached(terraform_environment | token) as environment:
-        for name in ("platform-platform", "serving-served"):
-            stack = Stack(folder=folder / "cdktf.out/stacks" / name, environment=environment)
+        stacks = []
+        for kind in ("platform", "serving", "analysis"):
+            stack = Stack(folder=folder / f"cdktf.out/stacks/{kind}-moved", environment=environment)
+            stacks.append(stack)
             stack.init()
             stack.apply()
             assert stack.changes() == []
+            if kind == "serving":
+                # The table that the views read comes with the first request that is logged.
+                body = {"inputs": np.full((1, 28, 28, 1), 0.5).tolist()}
+                workspace_process.invoke("moved", body).raise_for_status()
+                assert eventually(lambda: workspace_process.sql(_LOGGED) == [["1"]])
+        found = workspace_process.sql("SELECT count(*) FROM moved.gold.moved_predictions")
+        assert found == [["1"]]
+        for stack in reversed(stacks):
             stack.destroy()
