@@ -63,6 +63,9 @@ class IngestionJob(Construct):
             *_ENVIRONMENT,
             "--data",
             "{{job.parameters.source}}",
+            # Of films that are there twice one is taken, also in the bundled file.
+            "--accept",
+            "duplicate",
             name="Ingest chest X-rays",
             parameters={"source": jobs.ingestion.source},
             packages=("pillow", "pydicom", "python-gdcm"),

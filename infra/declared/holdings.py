@@ -11,29 +11,37 @@ from typing import Any, Final, Literal
 
 from infra.declared.environment import Environment
 from infra.declared.models import model_id, models_of
-from infra.declared.platform import Held
+from infra.declared.platform import Held, Owned
 from infra.declared.tables import VOLUMES, Volume, tables
 from ml.contract.tables import Table
 
-_TYPES: Final = {
+Kind = Literal["catalog", "schema", "secret scope", "table", "volume", "model"]
+
+_TYPES: Final[Mapping[Kind, str]] = {
+    "catalog": "databricks_catalog",
+    "schema": "databricks_schema",
+    "secret scope": "databricks_secret_scope",
     "model": "databricks_registered_model",
     "table": "databricks_sql_table",
     "volume": "databricks_volume",
 }
-_CONSEQUENCES: Final = {
+_REFUSED: Final = "its creation would be refused half-way (already exists)"
+_CONSEQUENCES: Final[Mapping[Kind, str]] = {
+    "catalog": _REFUSED,
+    "schema": _REFUSED,
+    "secret scope": _REFUSED,
     "table": "Terraform's provider creates it by CREATE OR REPLACE TABLE, which erases its rows",
-    "volume": "its creation would be refused half-way (already exists)",
-    "model": "its creation would be refused half-way (already exists), as after a training before "
-    "the first deployment of the platform",
+    "volume": _REFUSED,
+    "model": f"{_REFUSED}, as after a training before the first deployment of the platform",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Holding:
-    """A table, a volume or a registered model; `address` is its resource's in the platform
+    """What holds data, or what such things lie in; `address` is its resource's in the platform
     stack."""
 
-    kind: Literal["table", "volume", "model"]
+    kind: Kind
     address: str
     name: str
     """With all its levels; also what Terraform imports it by."""
@@ -41,12 +49,19 @@ class Holding:
     adopt: bool = False
     """Whether the file says to import it."""
 
+    section: str = ""
+    """Its table in the environment file, where that is not called as it is."""
+
     @property
     def key(self) -> str:
         """Its table in the environment file; the models have one together."""
+        if self.kind in {"catalog", "secret scope"}:
+            return f"[platform.{self.kind.replace(' ', '_')}]"
         if self.kind == "model":
             return "[platform.models]"
-        return f"[platform.{self.kind}s.{self.name.rpartition('.')[2]}]"
+        # The schema of the models has one key, whatever it is called.
+        name = self.section or self.name.rpartition(".")[2]
+        return f"[platform.{self.kind}s.{name}]"
 
     def problem(self, unread: str = "") -> str:
         """What an apply would do to it; `unread` is why there is no state to know it."""
@@ -77,6 +92,29 @@ def models(environment: Environment) -> tuple[Holding, ...]:
             name=environment.full_model_name(name),
         )
         for name in models_of(environment)
+    )
+
+
+def containers(environment: Environment) -> tuple[Holding, ...]:
+    """The catalog, the schemas and the secret scope that the platform stack declares."""
+    platform, schemas = environment.platform, environment.platform.schemas
+    named: tuple[tuple[Kind, str, str, Owned, str], ...] = (
+        ("catalog", "catalog", environment.catalog, platform.catalog, ""),
+        *(
+            ("schema", name, f"{environment.catalog}.{name}", its, section)
+            for name, its, section in (
+                ("bronze", schemas.bronze, ""),
+                ("silver", schemas.silver, ""),
+                ("gold", schemas.gold, ""),
+                (environment.models_schema, schemas.models, "models"),
+            )
+        ),
+        ("secret scope", "secrets", environment.secret_scope_name, platform.secret_scope, ""),
+    )
+    return tuple(
+        Holding(kind=kind, address=f"{_TYPES[kind]}.{id_}", name=name, section=section)
+        for kind, id_, name, its, section in named
+        if its.create
     )
 
 
@@ -140,7 +178,7 @@ def left_alone(environment: Environment) -> tuple[str, ...]:
 
 
 def known(state: Mapping[str, Any]) -> Iterator[Known]:
-    """The tables, volumes and models of a state, as `terraform state pull` gives it."""
+    """What of these kinds is in a state, as `terraform state pull` gives it."""
     for resource in state.get("resources") or ():
         if resource.get("mode") == "managed" and resource.get("type") in _TYPES.values():
             for instance in resource.get("instances") or ():
@@ -179,8 +217,13 @@ def created(
 
 
 def is_adoptable(holding: Holding, commands: tuple[str, ...]) -> bool:
-    """Whether `adopt = true` in the file does what these commands do; models have no such key."""
-    return holding.kind != "model" and len(commands) == 1 and commands[0].startswith("import ")
+    """Whether `adopt = true` in the file does what these commands do; tables and volumes have such
+    a key."""
+    return (
+        holding.kind in {"table", "volume"}
+        and len(commands) == 1
+        and commands[0].startswith("import ")
+    )
 
 
 def _folded(name: str) -> str:

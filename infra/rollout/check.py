@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from infra.declared.endpoint import Endpoint, InferenceTable
 from infra.declared.environment import Environment
-from infra.declared.holdings import created, holdings, is_adoptable, models
+from infra.declared.holdings import containers, created, holdings, is_adoptable, models
 from infra.declared.naming import payload_table
 from infra.declared.secret import is_reference
 from infra.rollout import brake, settings
@@ -56,7 +56,7 @@ def check_platform(
             + f"; create = false under {holding.key}, if something else takes care of it; if it "
             "is not ours, choose another catalog",
         )
-        for declared in (holdings, models)
+        for declared in (holdings, models, containers)
         for holding, commands in created(environment, state.known, declared)
         if exists(client, holding.kind, holding.name)
     ]

@@ -67,7 +67,9 @@ def changed(file: Path, revision: str) -> tuple[str, ...]:
     paths from the repository's root. Raises Refused."""
     root = _git(file, "rev-parse", "--show-toplevel").decode().rstrip("\n")
     differing = _git(
-        Path(root, file.name), "diff", "--name-only", "-z", "--no-renames", "--merge-base", revision
+        Path(root, file.name),
+        *("diff", "--name-only", "-z", "--no-renames", "--ignore-submodules=none"),
+        *("--merge-base", revision),
     )
     return tuple(it for it in differing.decode(errors="replace").split("\0") if it)
 

@@ -1,6 +1,6 @@
-"""What exists in Unity Catalog."""
+"""What exists in a workspace."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ml.workspace.connection import explained
 
@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
 
-def exists(client: "WorkspaceClient", kind: Literal["table", "volume", "model"], name: str) -> bool:
-    """Whether there is a table, a view, a volume or a registered model of that name, given with
-    all its levels.
+def exists(client: "WorkspaceClient", kind: str, name: str) -> bool:
+    """Whether there is a catalog, schema, table (or view), volume, model or secret scope of that
+    name, given with all its levels.
 
     Raises WorkspaceError where the workspace does not say it: who may not see it must not take it
     for absent.
@@ -19,12 +19,19 @@ def exists(client: "WorkspaceClient", kind: Literal["table", "volume", "model"],
 
     with explained(client.config.host):
         try:
-            if kind == "table":
-                client.tables.get(name)
-            elif kind == "model":
-                client.registered_models.get(name)
-            else:
-                client.volumes.read(name)
+            match kind:
+                case "catalog":
+                    client.catalogs.get(name)
+                case "schema":
+                    client.schemas.get(name)
+                case "table":
+                    client.tables.get(name)
+                case "model":
+                    client.registered_models.get(name)
+                case "secret scope":
+                    return any(it.name == name for it in client.secrets.list_scopes())
+                case _:
+                    client.volumes.read(name)
         except NotFound:
             return False
         return True

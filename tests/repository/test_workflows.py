@@ -178,6 +178,26 @@ def test_every_plan_meets_the_policy_with_the_provider_of_the_lock_file(name: st
         assert policy < next(index for index, it in enumerate(uses) if "upload-artifact" in it)
 
 
+@pytest.mark.parametrize("name", ["plan", "apply"])
+def test_a_missing_lock_file_is_said_in_one_line_before_anything_is_done(
+    name: str, tmp_path: Path
+) -> None:
+    steps = by_name(GITHUB / "workflows" / f"{name}.yml")["jobs"]["plan"]["steps"]
+    (script,) = (it["run"] for it in steps if it.get("name") == "Plan")
+
+    ended = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", script],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert ended.returncode == 1
+    (said,) = (ended.stdout + ended.stderr).splitlines()
+    assert "make provider-lock" in said
+
+
 GITHUBS_LIMIT = 65_536
 
 

@@ -84,7 +84,9 @@ class Deployment:
         tools = os.pathsep.join(
             [str(root / "node_modules" / ".bin"), str(root / ".venv" / "bin"), os.environ["PATH"]]
         )
-        inherited = without_other_workspaces(os.environ) if self._is_local else os.environ
+        inherited = self._stand_in.without(os.environ)
+        if self._is_local:
+            inherited = without_other_workspaces(inherited)
         self._environment = {
             **inherited,
             "PATH": tools,

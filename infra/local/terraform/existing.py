@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.declared.holdings import created, holdings, is_adoptable, known, models
+from infra.declared.holdings import containers, created, holdings, is_adoptable, known, models
 from infra.local.terraform.refusal import NotDeployed
 from infra.progress import progress
 
@@ -34,7 +34,7 @@ def refuse_what_exists(
     client = None
     try:
         # First what would be erased; what would only stop the apply half-way comes after it.
-        for declared in (holdings, models):
+        for declared in (holdings, models, containers):
             new = created(environment, state, declared)
             if new and not there:
                 with progress("Looking whether anything would be erased"):

@@ -101,6 +101,14 @@ class Installation:
             "CHECKPOINT_DISABLE": "1",
         }
 
+    def without(self, inherited: Mapping[str, str]) -> dict[str, str]:
+        """The environment of a shell in which `install` was not called: with it Terraform would
+        take the stand-in for the real provider, and the state would move over."""
+        environment = dict(inherited)
+        if environment.get("TF_CLI_CONFIG_FILE") == str(self.cli_config):
+            del environment["TF_CLI_CONFIG_FILE"]
+        return environment
+
     def shell_variables(self) -> dict[str, str]:
         """With which plain `terraform` and `cdktf` commands use the stand-in."""
         return {

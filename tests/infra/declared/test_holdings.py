@@ -8,6 +8,7 @@ import pytest
 
 from infra.declared.environment import ENVIRONMENTS, load
 from infra.declared.holdings import (
+    containers,
     created,
     held,
     holdings,
@@ -141,6 +142,49 @@ class TestModels:
             update={"models": environment.platform.models.model_copy(update={"create": False})}
         )
         assert models(environment.model_copy(update={"platform": platform})) == ()
+
+
+class TestContainers:
+    """What tables lie in, and the secret scope: an apply that was killed may have left them."""
+
+    def test_each_is_imported_by_its_name_or_left_to_others_by_its_key(
+        self, environment: Environment
+    ) -> None:
+        renamed = environment.model_copy(update={"models_schema": "registry"})
+        found = {it.key: commands for it, commands in created(renamed, (), containers)}
+
+        catalog = environment.catalog
+        assert found == {
+            "[platform.catalog]": (f"import databricks_catalog.catalog {catalog}",),
+            **{
+                f"[platform.schemas.{name}]": (f"import databricks_schema.{name} {catalog}.{name}",)
+                for name in ("bronze", "silver", "gold")
+            },
+            "[platform.schemas.models]": (f"import databricks_schema.registry {catalog}.registry",),
+            "[platform.secret_scope]": (
+                f"import databricks_secret_scope.secrets {environment.secret_scope_name}",
+            ),
+        }
+
+    def test_each_is_where_the_stack_declares_it(self, environment: Environment) -> None:
+        nobody_s = {"create": False}
+        platform = environment.platform
+        left = platform.model_copy(
+            update={
+                "catalog": platform.catalog.model_copy(update=nobody_s),
+                "secret_scope": platform.secret_scope.model_copy(update=nobody_s),
+                "schemas": platform.schemas.model_copy(
+                    update={
+                        name: getattr(platform.schemas, name).model_copy(update=nobody_s)
+                        for name in ("bronze", "silver", "gold", "models")
+                    }
+                ),
+            }
+        )
+        referred = environment.model_copy(update={"platform": left})
+
+        assert containers(referred) == ()
+        assert {it.address for it in containers(environment)} <= {*left_alone(referred)}
 
 
 class TestWhatTheFileSaysAboutOne:

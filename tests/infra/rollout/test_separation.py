@@ -122,6 +122,20 @@ def test_what_changed_on_main_meanwhile_is_not_of_this_change(
     move(dev)
 
 
+def test_a_repository_that_is_put_inside_a_judge_is_seen_whatever_the_change_says_of_it(
+    dev: Path, git: Callable[..., None]
+) -> None:
+    text = '[submodule "more"]\n\tpath = ml/verdict/more\n\turl = ./more\n\tignore = all\n'
+    write(dev.parents[2], ".gitmodules", text)
+    git("add", ".gitmodules")
+    git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},ml/verdict/more")
+    (dev.parents[2] / "ml" / "verdict" / "more").mkdir(parents=True)
+    git("commit", "--quiet", "-m", "More")
+
+    with pytest.raises(Refused, match="ml/verdict/more"):
+        move(dev)
+
+
 @pytest.mark.parametrize("judge", JUDGES)
 def test_every_judge_is_where_it_is_said_to_be(judge: str) -> None:
     assert (ROOT / judge).exists()

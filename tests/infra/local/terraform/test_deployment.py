@@ -109,6 +109,23 @@ def test_the_provider_changes_without_a_clean_up(
     assert workspace.is_as_given
 
 
+def test_a_shell_that_has_the_stand_in_is_no_registry(
+    repository: Repository, command: Callable[..., Done]
+) -> None:
+    """The commands that a refusal names begin with `install`, and end with another apply."""
+    own = repository.root / ".local" / "terraform" / "stand-in.tfrc"
+    own_state = own.parent / "stand-in" / f"terraform.{STACK}.tfstate"
+    assert command("apply", "--auto-approve", **UNREACHABLE).status == 0
+    for note in own.parent.glob("registry/**/*unreachable*"):
+        note.unlink()
+
+    done = command("plan", TF_CLI_CONFIG_FILE=str(own), **UNREACHABLE)
+
+    assert done.status == 0, done.stdout + done.stderr
+    assert "Provider: the stand-in" in done.stdout
+    assert own_state.exists()
+
+
 def test_without_a_terminal_nothing_is_begun_that_would_be_asked_about(
     command: Callable[..., Done], server: Server
 ) -> None:
