@@ -1,4 +1,4 @@
-"""Catalogs and schemas over HTTP: only empty ones are deleted, and an owner may be changed."""
+"""Catalogs, schemas and volumes over HTTP: only empty ones are deleted, an owner may be changed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from minilake.models.unity_catalog import (
+    CreateVolumeRequest,
     UpdateCatalogRequest,
     UpdateSchemaRequest,
     UpdateVolumeRequest,
@@ -14,7 +15,7 @@ from minilake.services import unity_catalog
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra.local.catalog.creation_api import require_open
+from infra.local.catalog.creation_api import predictive_optimization, require_open
 from infra.local.catalog.names import rule_broken_by
 from infra.local.emulator import call, parsed, state_of
 from infra.local.http import json_object, text
@@ -32,7 +33,7 @@ PATH: Final = "/api/2.1/unity-catalog"
 
 
 def routes(names: Namespaces, tables: Tables, models: RegisteredModels) -> list[Route]:
-    """Deletes that refuse what is not empty, and updates of the owner, which minilake ignores."""
+    """Deletes that refuse what is not empty, and what of the rest minilake ignores."""
     database = tables.database
 
     async def content(catalog: str, schema: str) -> str:
@@ -74,6 +75,19 @@ def routes(names: Namespaces, tables: Tables, models: RegisteredModels) -> list[
             names.drop_schema(connection, catalog, schema)
         return JSONResponse({})
 
+    async def create_volume(request: Request) -> Response:
+        body = await json_object(request)
+        match body.get("volume_type", "MANAGED"):
+            case "MANAGED" if body.get("storage_location"):
+                raise invalid("storage_location: a managed volume lies where its schema does.")
+            case "MANAGED":
+                created = unity_catalog.create_volume(parsed(CreateVolumeRequest, body))
+                return JSONResponse(await call(created))
+            case "EXTERNAL":
+                raise not_emulated("An external volume")
+            case other:
+                raise invalid(f"volume_type {other!r} is unknown: use MANAGED or EXTERNAL.")
+
     async def delete_volume(request: Request) -> Response:
         full_name = request.path_params["name"]
         # A part that is empty would name the folder above it.
@@ -87,12 +101,14 @@ def routes(names: Namespaces, tables: Tables, models: RegisteredModels) -> list[
         body, name = await json_object(request), request.path_params["name"].lower()
         _refuse_a_new_name("catalog", name, body)
         require_open(body)
+        predictive_optimization(body)
         await call(unity_catalog.update_catalog(name, parsed(UpdateCatalogRequest, body)))
         return JSONResponse(_updated("catalogs", name, body))
 
     async def update_schema(request: Request) -> Response:
         body, name = await json_object(request), request.path_params["name"].lower()
         _refuse_a_new_name("schema", name, body)
+        predictive_optimization(body)
         await call(unity_catalog.update_schema(name, parsed(UpdateSchemaRequest, body)))
         return JSONResponse(_updated("schemas", name, body))
 
@@ -106,6 +122,7 @@ def routes(names: Namespaces, tables: Tables, models: RegisteredModels) -> list[
         Route(f"{PATH}/catalogs/{{name}}", delete_catalog, methods=["DELETE"]),
         Route(f"{PATH}/catalogs/{{name}}", update_catalog, methods=["PATCH"]),
         Route(f"{PATH}/schemas/{{name}}", delete_schema, methods=["DELETE"]),
+        Route(f"{PATH}/volumes", create_volume, methods=["POST"]),
         Route(f"{PATH}/volumes/{{name}}", delete_volume, methods=["DELETE"]),
         Route(f"{PATH}/volumes/{{name}}", update_volume, methods=["PATCH"]),
         Route(f"{PATH}/schemas/{{name}}", update_schema, methods=["PATCH"]),
@@ -116,6 +133,7 @@ def _updated(registry: str, name: str, body: dict[str, Any]) -> dict[str, Any]:
     record: dict[str, Any] = state_of("unity_catalog", registry)[name]
     if body.get("owner"):
         record["owner"] = text(body, "owner")
+    record |= predictive_optimization(body)
     return {key: value for key, value in record.items() if value is not None}
 
 
