@@ -26,8 +26,12 @@ async def read_body(
 
     `Refusal` 413 over `most_bytes`, after what the client still sends has been read and
     dropped: a client that is writing would see a broken connection instead of the answer. 400 or
-    415 for an encoding that is none or not understood.
+    415 for an encoding that is none or not understood, and 501 for such a transfer encoding.
     """
+    coding = header(scope, b"transfer-encoding")
+    if coding is not None and coding.strip().lower() != b"chunked":
+        said = f"Transfer-Encoding '{coding.decode('latin-1')}' is not understood: send chunked."
+        raise Refusal(501, "NOT_IMPLEMENTED", said)
     chunks: list[bytes] = []
     size = int(header(scope, b"content-length") or 0)
     too_large = size > most_bytes

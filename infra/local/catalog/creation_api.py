@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from infra.local.storage.database import Database
 
 PATH: Final = "/api/2.1/unity-catalog"
-_OF_OTHERS: Final = ("connection_name", "provider_name", "share_name")
-_OF_A_NEW_ONE: Final = ("name", "comment", "properties")
+PREDICTIVE: Final = "enable_predictive_optimization"
+_OF_OTHERS: Final = ("connection_name", "options", "provider_name", "share_name")
+_OF_A_NEW_ONE: Final = ("name", "comment", "properties", "storage_root", PREDICTIVE)
+_PREDICTIVE: Final = ("DISABLE", "ENABLE", "INHERIT")
 _IN_EVERY_CATALOG: Final = ("information_schema",)
 _DUCKDBS: Final = ("information_schema", "main", "pg_catalog", "temp")
 
@@ -42,16 +44,17 @@ def routes(names: Namespaces, database: Database) -> list[Route]:
         parsed(CreateCatalogRequest, body)
         name = _name(body)
         require_open(body)
+        chosen = predictive_optimization(body)
         for field in _OF_OTHERS:
             if body.get(field):
                 raise not_emulated(f"A catalog with {field}")
-        only(body, (*_OF_A_NEW_ONE, "isolation_mode", "storage_root"), "a catalog")
+        only(body, (*_OF_A_NEW_ONE, "isolation_mode"), "a catalog")
         if names.has_catalog(name):
             raise _exists("Catalog", name)
         if name in _DUCKDBS or name in _attached(database):
             raise not_emulated(f"A catalog named {name!r}, which is a word of its SQL engine,")
         database.attach(name, database.catalog_file(name))
-        record = _record(body, names.user) | {"name": name}
+        record = _record(body, names.user) | {"name": name} | chosen
         if body.get("storage_root"):
             record["storage_root"] = text(body, "storage_root")
         state_of("unity_catalog", "catalogs")[name] = record
@@ -64,6 +67,7 @@ def routes(names: Namespaces, database: Database) -> list[Route]:
         parsed(CreateSchemaRequest, body)
         only(body, (*_OF_A_NEW_ONE, "catalog_name"), "a schema")
         name, catalog = _name(body), text(body, "catalog_name").lower()
+        chosen = predictive_optimization(body)
         if not names.has_catalog(catalog) or catalog == SYSTEM_CATALOG:
             raise missing(f"Catalog '{catalog}' does not exist.")
         if names.has_schema(catalog, name) or name in _IN_EVERY_CATALOG:
@@ -73,7 +77,9 @@ def routes(names: Namespaces, database: Database) -> list[Route]:
         with database.writing() as connection:
             names.create_schema(connection, catalog, name, body.get("comment"))
         record = state_of("unity_catalog", "schemas")[f"{catalog}.{name}"]
-        record["properties"] = body.get("properties") or {}
+        record |= {"properties": body.get("properties") or {}} | chosen
+        if body.get("storage_root"):
+            record["storage_root"] = text(body, "storage_root")
         return JSONResponse(shown(record))
 
     async def get_catalog(request: Request) -> Response:
@@ -98,6 +104,18 @@ def require_open(body: dict[str, Any]) -> None:
     mode = body.get("isolation_mode")
     if mode not in (None, "OPEN"):
         raise not_emulated(f"A catalog with isolation_mode {mode}")
+
+
+def predictive_optimization(body: dict[str, Any]) -> dict[str, Any]:
+    """What is asked for, which is kept and shown: nothing optimizes here. Raises Refusal 400."""
+    value = body.get(PREDICTIVE)
+    if value is None:
+        return {}
+    if value not in _PREDICTIVE:
+        raise invalid(
+            f"{PREDICTIVE} {value!r} is unknown: use one of {', '.join(_PREDICTIVE)}."
+        )
+    return {PREDICTIVE: value}
 
 
 def _name(body: dict[str, Any]) -> str:

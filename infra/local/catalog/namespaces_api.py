@@ -9,7 +9,13 @@ from minilake.services import unity_catalog
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra.local.catalog.creation_api import found, require_open, shown
+from infra.local.catalog.creation_api import (
+    PREDICTIVE,
+    found,
+    predictive_optimization,
+    require_open,
+    shown,
+)
 from infra.local.catalog.pages import paged
 from infra.local.catalog.volumes_api import change
 from infra.local.emulator import call, state_of
@@ -25,7 +31,7 @@ if TYPE_CHECKING:
     from infra.local.catalog.tables import Tables
 
 PATH: Final = "/api/2.1/unity-catalog"
-_CHANGED: Final = ("comment", "owner", "properties", "new_name")
+_CHANGED: Final = ("comment", "owner", "properties", "new_name", PREDICTIVE)
 
 
 def routes(names: Namespaces, tables: Tables, models: RegisteredModels) -> list[Route]:
@@ -75,13 +81,17 @@ def routes(names: Namespaces, tables: Tables, models: RegisteredModels) -> list[
         body, record = await json_object(request), found("catalogs", request.path_params["name"])
         require_open(body)
         only(body, (*_CHANGED, "isolation_mode"), "a catalog")
+        chosen = predictive_optimization(body)
         change(record, "catalog", body)
+        record |= chosen
         return JSONResponse(shown(record))
 
     async def update_schema(request: Request) -> Response:
         body, record = await json_object(request), found("schemas", request.path_params["name"])
         only(body, _CHANGED, "a schema")
+        chosen = predictive_optimization(body)
         change(record, "schema", body)
+        record |= chosen
         return JSONResponse(shown(record))
 
     async def list_catalogs(request: Request) -> Response:

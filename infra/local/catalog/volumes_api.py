@@ -49,6 +49,8 @@ def routes(names: Namespaces) -> list[Route]:
             raise not_emulated("An external volume")
         if kind != "MANAGED":
             raise invalid(f"volume_type: {kind!r} is neither MANAGED nor EXTERNAL.")
+        if body.get("storage_location"):
+            raise invalid("storage_location: a managed volume lies where its schema does.")
         only(body, _OF_A_NEW_ONE, "a volume")
         (catalog, of), name = schema(body), text(body, "name").lower()
         if broken := rule_broken_by(name):

@@ -94,8 +94,9 @@ class ServingApi:
 
     async def _update_notifications(self, request: Request) -> Response:
         notifications = (await json_object(request)).get("email_notifications")
-        if notifications is not None and not isinstance(notifications, dict):
-            raise invalid("email_notifications must be an object.")
+        lists = (notifications or {}).values() if isinstance(notifications or {}, dict) else [""]
+        if not all(isinstance(addresses, list) for addresses in lists):
+            raise invalid("email_notifications must be an object of lists of addresses.")
         self._endpoints.change(_name(request), notifications=notifications)
         return _json({"email_notifications": notifications or {}})
 

@@ -25,7 +25,8 @@ _OLD_SECONDS = 10.0
 """Age of the oldest row up to which none is delivered while they keep coming; then the share grows
 with the age."""
 _OLDEST_SECONDS = 30.0
-"""Age at which there is no rest, so that at the highest load rows are less than a minute old."""
+"""Age at which there is no rest, and from which on an answer waits until a row has left, so that at
+the highest load rows are less than a minute old, and the journal has an end."""
 _AFTER_FAILURE_SECONDS = 5.0
 _LONGEST_PAUSE_SECONDS = 60.0
 """Between two attempts at a table that can not be written. What waits for it is written into the
@@ -45,12 +46,16 @@ class Delivery:
 
     async def run(self) -> None:
         """Until cancelled. What is not delivered then is delivered after the next start."""
-        while True:
-            try:
-                await self._deliver_next()
-            except OSError:
-                _log.exception("The journal can not be read; trying again later")
-                await asyncio.sleep(_AFTER_FAILURE_SECONDS)
+        try:
+            while True:
+                try:
+                    await self._deliver_next()
+                except OSError:
+                    _log.exception("The journal can not be read; trying again later")
+                    self._journal.limit(None)
+                    await asyncio.sleep(_AFTER_FAILURE_SECONDS)
+        finally:
+            self._journal.limit(None)  # nobody waits for what does not come
 
     async def _deliver_next(self) -> None:
         self._journal.appended.clear()
@@ -64,11 +69,14 @@ class Delivery:
         begun = time.monotonic()
         delivering = asyncio.create_task(asyncio.to_thread(self.deliver_due))
         try:
-            await asyncio.shield(delivering)
+            delivered = await asyncio.shield(delivering)
         except asyncio.CancelledError:
             await delivering  # a thread can not be cancelled, and what it uses is closed next
             raise
         self._worked_seconds = time.monotonic() - begun
+        age = await asyncio.to_thread(self._journal.oldest_seconds)
+        late = age > self._journal.delay_seconds + _OLDEST_SECONDS
+        self._journal.limit(delivered if late else None)
 
     async def _give_way(self) -> None:
         """Rest while requests keep coming: they need the machine more than their rows do."""
@@ -82,11 +90,14 @@ class Delivery:
             if self._journal.appends - before < _BUSY:
                 return
 
-    def deliver_due(self) -> None:
-        """Deliver a batch of what is due; what the sink does not take is tried again later."""
+    def deliver_due(self) -> int:
+        """Deliver a batch of what is due; what the sink does not take is tried again later.
+
+        Returns how many entries it was.
+        """
         batch = self._journal.read(_BATCH, limit_bytes=_BATCH_BYTES)
         if not batch.entries:
-            return
+            return 0
         for kind, entries in _by_kind(batch.entries).items():
             pause = self._pauses.get(kind)
             if pause is not None and (rest := pause.until - time.monotonic()) > 0:
@@ -107,6 +118,7 @@ class Delivery:
             else:
                 self._pauses.pop(kind, None)
         self._journal.forget(batch)
+        return len(batch.entries)
 
     def _put_back(self, entries: list[Entry], seconds: float) -> None:
         for entry in entries:

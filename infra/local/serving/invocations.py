@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from infra.local.access import header
 from infra.local.bodies import read_body
-from infra.local.refusal import Refusal, missing
+from infra.local.refusal import Refusal, missing, not_emulated
 from infra.local.serving.journal import Journal
 from infra.local.serving.payload import (
     REQUEST_TOO_LARGE,
@@ -204,6 +204,8 @@ def _target(scope: Scope) -> _Target:
             target = _Target(endpoint=endpoint, entity=None)
         case [endpoint, "served-models", entity, "invocations"]:
             target = _Target(endpoint=endpoint, entity=entity)
+        case ["chat", "completions"] | ["completions" | "embeddings" | "responses"]:
+            raise not_emulated(f"{scope['path']} (for language models)")
         case _:
             raise Refusal(404, "ENDPOINT_NOT_FOUND", f"No API found for '{scope['path']}'.")
     if scope["method"] != "POST":

@@ -49,7 +49,8 @@ class Journal:
     def __init__(self, folder: Path, *, delay_seconds: float) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._delay = delay_seconds
+        self.delay_seconds = delay_seconds
+        """After which an entry is due."""
         self._place_file = folder / "position.json"
         self._place = self._load_place()
         # A segment that another run wrote may end in a record cut short: never append to it.
@@ -60,6 +61,8 @@ class Journal:
         self._gathered: list[list[bytes]] = []
         self._turn: asyncio.Future[None] | None = None
         """Done when what is gathered is written."""
+        self._room: int | None = None
+        self._waiting: list[asyncio.Future[None]] = []
         self._reported: set[Position] = set()
         self.appends = 0
         """How many entries this run has appended."""
@@ -67,17 +70,34 @@ class Journal:
         """Set whenever there is something new to deliver."""
 
     async def commit(self, entry: Entry) -> None:
-        """As `append`, with what else is answered in this turn of the event loop."""
+        """As `append`, with what else is answered in this turn of the event loop.
+
+        Waits for room, where there is a limit.
+        """
+        while self._room is not None:
+            if self._room > 0:
+                self._room -= 1
+                break
+            self._waiting.append(asyncio.get_running_loop().create_future())
+            await self._waiting[-1]
         if self._turn is None:
             loop = asyncio.get_running_loop()
             self._turn = loop.create_future()
             loop.call_soon(self._write_gathered)
-        self._gathered.append(encode(entry, self._delay))
+        self._gathered.append(encode(entry, self.delay_seconds))
         await self._turn
+
+    def limit(self, room: int | None) -> None:
+        """Commit so many more entries until the next call; None: any number."""
+        self._room = room
+        waiting, self._waiting = self._waiting, []
+        for turn in waiting:
+            if not turn.done():  # its client may have gone
+                turn.set_result(None)
 
     def append(self, entry: Entry, *, delay_seconds: float | None = None) -> None:
         """Return when the record is safe from the end of this process; `OSError` if it is not."""
-        delay = self._delay if delay_seconds is None else delay_seconds
+        delay = self.delay_seconds if delay_seconds is None else delay_seconds
         self._append([encode(entry, delay)])
 
     def read(self, limit: int, *, limit_bytes: int = _SEGMENT_BYTES) -> Batch:

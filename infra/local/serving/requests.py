@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import pydantic
 
+from infra.local.catalog.names import rule_broken_by
 from infra.local.refusal import Refusal, invalid, not_emulated
 from infra.local.serving.config import (
     PROVISIONED_CONCURRENCY,
@@ -29,18 +30,29 @@ from infra.local.serving.config import (
 MAX_ENTITIES = 10
 """The documented limit (docs/reference/serving.md#names-and-limits); 15 were seen to work."""
 
-
 MAX_ENVIRONMENT_VARS = 50
-
 
 _ENDPOINT_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9])?", re.ASCII)
 
-
 _ENTITY_NAME = re.compile(r"[a-zA-Z0-9_-]{1,63}", re.ASCII)
-
 
 _VARIABLE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 
+_WORKLOAD_TYPES = frozenset(
+    {"CPU", "CPU_MEDIUM", "CPU_LARGE", "GPU_SMALL", "GPU_MEDIUM", "GPU_LARGE", "GPU_XLARGE",
+     "GPU_XLARGE_8", "MULTIGPU_MEDIUM"}
+)  # fmt: skip
+
+_RATE_LIMIT_KEYS = ("endpoint", "service_principal", "user", "user_group")
+_NOT_EMULATED = (
+    "burst_scaling_enabled",
+    "external_model",
+    "foundation_model",
+    "max_provisioned_throughput",
+    "min_provisioned_throughput",
+    "provisioned_model_units",
+)
+"""Settings of a served entity that would change what it does or costs."""
 
 AUTO_CAPTURE_REFUSED = (
     "auto_capture_config (legacy inference tables) can not be enabled on new or existing model "
@@ -66,6 +78,8 @@ def parse_create(body: object) -> CreateSpec:
             raise invalid(f"Cannot specify {part} when creating endpoints without a config.")
     if fields.get("rate_limits"):
         raise not_emulated("rate_limits outside of ai_gateway (the deprecated field)")
+    if fields.get("telemetry_config"):
+        raise not_emulated("telemetry_config")
     gateway = fields.get("ai_gateway")
     return CreateSpec(
         name=name,
@@ -110,8 +124,14 @@ def parse_gateway(body: object) -> Gateway:
             raise invalid(
                 f"rate_limits.renewal_period '{limit.renewal_period}' is unknown: use 'minute'."
             )
+        if limit.key not in _RATE_LIMIT_KEYS:
+            keys = ", ".join(_RATE_LIMIT_KEYS)
+            raise invalid(f"rate_limits.key '{limit.key}' is unknown: use one of {keys}.")
     table = gateway.inference_table_config
     if table is not None and table.enabled:
+        prefix = table.table_name_prefix
+        if prefix and (broken := rule_broken_by(f"{prefix}_payload")):
+            raise invalid(f"ai_gateway.inference_table_config.table_name_prefix: {broken}")
         for field in ("catalog_name", "schema_name"):
             if not getattr(table, field):
                 raise invalid(
@@ -132,6 +152,8 @@ def parse_tags(body: object) -> tuple[Tag, ...]:
 
 def _entities(fields: dict[str, Any], *, update: bool) -> tuple[ServedEntity, ...]:
     bodies = fields.get("served_entities")
+    if bodies and fields.get("served_models"):
+        _refuse_other_models(_list(fields, "served_entities"), _list(fields, "served_models"))
     if bodies is None and fields.get("served_models") is not None:
         bodies = [_from_served_model(model) for model in _list(fields, "served_models")]
     elif bodies is not None:
@@ -156,8 +178,9 @@ def _entities(fields: dict[str, Any], *, update: bool) -> tuple[ServedEntity, ..
 
 def _entity(body: object, where: str, *, update: bool) -> ServedEntity:
     fields = _object(body, where)
-    if fields.get("external_model") or fields.get("foundation_model"):
-        raise not_emulated("Serving external or foundation models")
+    for field in _NOT_EMULATED:
+        if fields.get(field):
+            raise not_emulated(f"{where}.{field}")
     for field in ("entity_name", "entity_version"):
         if not fields.get(field):
             raise invalid(f"{where}.{field} is required.")
@@ -182,6 +205,11 @@ def _entity(body: object, where: str, *, update: bool) -> ServedEntity:
 
 
 def _sized(entity: ServedEntity, where: str) -> ServedEntity:
+    if entity.workload_type not in _WORKLOAD_TYPES:
+        raise invalid(
+            f"{where}.workload_type '{entity.workload_type}' is unknown: "
+            f"use one of {', '.join(sorted(_WORKLOAD_TYPES))}."
+        )
     bounds = (entity.min_provisioned_concurrency, entity.max_provisioned_concurrency)
     if any(bound is not None for bound in bounds):
         if entity.workload_size is not None:
@@ -192,6 +220,11 @@ def _sized(entity: ServedEntity, where: str) -> ServedEntity:
             raise invalid(
                 f"{where}: min_provisioned_concurrency and max_provisioned_concurrency must both "
                 "be set, to multiples of 4."
+            )
+        if (bounds[0] or 0) > bounds[1]:
+            raise invalid(
+                f"{where}: min_provisioned_concurrency {bounds[0]} is above "
+                f"max_provisioned_concurrency {bounds[1]}."
             )
         return entity
     if entity.workload_size is None:
@@ -278,6 +311,16 @@ def _from_served_model(body: object) -> dict[str, Any]:
         "entity_name": fields.get("model_name"),
         "entity_version": fields.get("model_version"),
     }
+
+
+def _refuse_other_models(entities: list[Any], models: list[Any]) -> None:
+    """Both spellings are in every answer, and may come back so; they must not say two things."""
+    names = ("name", "entity_name", "entity_version")
+    bodies = [_object(body, "config.served_entities") for body in entities]
+    others = [_from_served_model(body) for body in models]
+    one, other = ([[it.get(name) for name in names] for it in side] for side in (bodies, others))
+    if one != other:
+        raise invalid("config.served_entities and config.served_models differ: send one of them.")
 
 
 def _object(body: object, where: str) -> dict[str, Any]:

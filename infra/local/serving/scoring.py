@@ -120,6 +120,8 @@ class Scorer:
                 f"Received unexpected input type '{type(document).__name__}'."
             )
         given_id = document.get("client_request_id")
+        if isinstance(given_id, dict | list | bool):
+            return _bad_request("Invalid input. client_request_id must be a string.")
         client_request_id = None if given_id is None else str(given_id)
         parsed = _Parsed(call=call, document=document, client_request_id=client_request_id)
         if self._tensor is None or call.content_type.lower() not in _PLAIN_JSON:

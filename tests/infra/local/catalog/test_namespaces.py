@@ -144,10 +144,55 @@ def test_a_catalog_that_could_not_keep_its_tables_is_refused(
 
 
 @pytest.mark.parametrize(
-    "field", [{"isolation_mode": "ISOLATED"}, {"share_name": "s", "provider_name": "p"}]
+    "field",
+    [
+        {"isolation_mode": "ISOLATED"},
+        {"options": {"k": "v"}},
+        {"share_name": "s", "provider_name": "p"},
+    ],
 )
 def test_a_catalog_of_another_kind_is_refused(new_workspace: Any, field: dict[str, str]) -> None:
     body = {"name": "other", **field}
     assert new_workspace.client.post(f"{PATH}/catalogs", json=body).status_code == 501
     if "isolation_mode" in field:
         assert new_workspace.client.patch(f"{PATH}/catalogs/base", json=field).status_code == 501
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"), [("catalogs", {}), ("schemas", {"catalog_name": "base"})]
+)
+def test_predictive_optimization_is_kept_as_it_was_asked_for(
+    new_workspace: Any, kind: str, body: dict[str, str]
+) -> None:
+    field = "enable_predictive_optimization"
+    path, full_name = f"{PATH}/{kind}", "base.other" if "catalog_name" in body else "other"
+    client = new_workspace.client
+    body = body | {"name": "other"}
+
+    assert client.post(path, json=body | {field: "MAYBE"}).status_code == 400
+    assert client.post(path, json=body | {field: "ENABLE"}).json()[field] == "ENABLE"
+    assert client.patch(f"{path}/{full_name}", json={field: "MAYBE"}).status_code == 400
+    assert client.patch(f"{path}/{full_name}", json={field: "INHERIT"}).status_code == 200
+    assert client.get(f"{path}/{full_name}").json()[field] == "INHERIT"
+
+
+def test_a_schema_shows_the_root_that_it_was_given(new_workspace: Any) -> None:
+    body = {"name": "rooted", "catalog_name": "base", "storage_root": "s3://a/b"}
+    created = new_workspace.client.post(f"{PATH}/schemas", json=body).json()
+    assert created["storage_root"] == "s3://a/b"
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"volume_type": "EXTERNAL", "storage_location": "s3://a/b"}, 501),
+        ({"volume_type": "MANAGED", "storage_location": "s3://a/b"}, 400),
+        ({"volume_type": "TOASTER"}, 400),
+    ],
+)
+def test_a_volume_that_would_lie_elsewhere_is_refused(
+    new_workspace: Any, fields: dict[str, str], status: int
+) -> None:
+    body = {"name": "v", "catalog_name": "base", "schema_name": "default"} | fields
+    assert new_workspace.client.post(f"{PATH}/volumes", json=body).status_code == status
+    assert new_workspace.client.get(f"{PATH}/volumes/base.default.v").status_code == 404

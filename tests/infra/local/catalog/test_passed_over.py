@@ -28,7 +28,6 @@ ONES = ("catalogs/base", "schemas/base.s", "volumes/base.s.v", "tables/base.s.t"
     ("field", "status"),
     [
         ({"a_next_years_field": 1}, 501),
-        ({"enable_predictive_optimization": "ENABLE"}, 501),
         ({"options": {"a": "b"}}, 501),
         ({"owner": ""}, 400),
         ({"owner": 5}, 400),
@@ -59,9 +58,9 @@ def test_a_comment_and_an_owner_are_changed_and_shown(furnished: Any, path: str)
     ("kind", "body", "status"),
     [
         ("catalogs", {"name": "x", "a_next_years_field": 1}, 501),
-        ("schemas", {"name": "x", "catalog_name": "base", "storage_root": "s3://b"}, 501),
+        ("schemas", {"name": "x", "catalog_name": "base", "a_next_years_field": 1}, 501),
         ("volumes", {**VOLUME, "name": "x", "volume_type": "EXTERNAL"}, 501),
-        ("volumes", {**VOLUME, "name": "x", "storage_location": "s3://b"}, 501),
+        ("volumes", {**VOLUME, "name": "x", "storage_location": "s3://b"}, 400),
         ("volumes", {**VOLUME, "name": "x", "volume_type": "ODD"}, 400),
         ("volumes", {**VOLUME, "name": "a/b"}, 400),
         ("volumes", {**VOLUME, "name": "x", "schema_name": "none"}, 404),

@@ -65,6 +65,19 @@ REFUSED_CONFIGS = {
         config(entity(min_provisioned_concurrency=0, max_provisioned_concurrency=5)),
         "multiples of 4",
     ),
+    "a minimum above the maximum": (
+        config(entity(min_provisioned_concurrency=8, max_provisioned_concurrency=4)),
+        "8 is above max_provisioned_concurrency 4",
+    ),
+    "a workload type that there is not": (
+        config(entity(workload_type="TOASTER")),
+        "'TOASTER' is unknown: use one of CPU",
+    ),
+    "two spellings of two models": (
+        config(entity())
+        | {"served_models": [{"name": "champion", "model_name": "a.b.c", "model_version": "9"}]},
+        "send one of them",
+    ),
     "51 variables": (
         config(entity(environment_vars={f"V{i}": "x" for i in range(51)})),
         "at most 50",
@@ -87,6 +100,32 @@ def test_an_invalid_config_is_refused_with_the_field_and_the_way_out(
     with pytest.raises(Refusal, match=text) as refused:
         parse_config(body)
     assert (refused.value.status, refused.value.error_code) == INVALID
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("burst_scaling_enabled", True),
+        ("external_model", {"name": "gpt"}),
+        ("max_provisioned_throughput", 100),
+        ("provisioned_model_units", 2),
+    ],
+)
+def test_what_would_not_be_done_is_not_said_to_be(field: str, value: Any) -> None:
+    with pytest.raises(Refusal, match=field) as refused:
+        parse_config(config(entity(**{field: value})))
+    assert refused.value.status == 501
+    with pytest.raises(Refusal, match="telemetry_config") as refused:
+        parse_create({"name": "a", "telemetry_config": {"table_names": {"logs_table": "a.b.c"}}})
+    assert refused.value.status == 501
+
+
+def test_an_answer_may_be_sent_back_as_it_came() -> None:
+    """Every answer has both spellings of what is served."""
+    both = entity(model_name="local.models.probe", model_version="1")
+    both |= {"entity_name": "local.models.probe", "entity_version": "1"}
+    body = config(both) | {"served_models": [both]}
+    assert [it.name for it in parse_config(body).served_entities] == ["champion"]
 
 
 def test_the_refusal_of_a_legacy_inference_table_names_its_successor() -> None:
@@ -170,6 +209,32 @@ def test_what_is_not_emulated_says_so(gateway: dict[str, Any]) -> None:
     with pytest.raises(Refusal, match="is not emulated") as refused:
         parse_gateway(gateway)
     assert refused.value.status == 501
+
+
+@pytest.mark.parametrize(
+    ("gateway", "text"),
+    [
+        ({"rate_limits": [{"calls": 1, "key": "toaster"}]}, "use one of endpoint, service_"),
+        ({"rate_limits": [{"tokens": 1}]}, "calls"),
+        (
+            {
+                "inference_table_config": {
+                    "enabled": True,
+                    "catalog_name": "c",
+                    "schema_name": "s",
+                    "table_name_prefix": "a b",
+                }
+            },
+            "table_name_prefix: 'a b_payload' is not a valid name",
+        ),
+    ],
+)
+def test_a_gateway_that_could_not_do_its_work_is_refused(
+    gateway: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(Refusal, match=text) as refused:
+        parse_gateway(gateway)
+    assert (refused.value.status, refused.value.error_code) == INVALID
 
 
 @pytest.mark.parametrize("body", [None, [], "x", 3])

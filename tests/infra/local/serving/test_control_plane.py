@@ -136,6 +136,29 @@ def test_tags_are_patched(workspace: Workspace, probe: str) -> None:
     assert workspace.get(probe)["tags"] == [{"key": "team", "value": "ml"}]
 
 
+def test_an_inference_table_needs_its_schema(workspace: Workspace, probe: str) -> None:
+    gateway = {"inference_table_config": {"enabled": True, "catalog_name": "local"}}
+    gateway["inference_table_config"]["schema_name"] = "nowhere"
+    body = {"name": "unlogged", "config": config(entity(PROBE)), "ai_gateway": gateway}
+    before = workspace.get(probe)
+    for answer in (
+        workspace.client.post(ENDPOINTS, json=body),
+        workspace.client.put(f"{ENDPOINTS}/{probe}/ai-gateway", json=gateway),
+    ):
+        assert answer.status_code == 404
+        assert "Schema 'local.nowhere' of the inference table" in answer.json()["message"]
+    assert workspace.client.get(f"{ENDPOINTS}/unlogged").status_code == 404
+    assert workspace.get(probe) == before
+
+
+def test_notifications_are_lists_of_addresses(workspace: Workspace, probe: str) -> None:
+    for mail in ("a@b.c", {"on_update_success": "a@b.c"}):
+        answer = workspace.client.patch(
+            f"{ENDPOINTS}/{probe}/notifications", json={"email_notifications": mail}
+        )
+        assert answer.status_code == 400
+
+
 def test_notifications_are_kept_when_patched_but_not_when_created(
     workspace: Workspace,
 ) -> None:

@@ -168,6 +168,19 @@ def test_a_body_that_can_not_be_read_is_refused_in_words(
         assert said in response.json()["message"]
 
 
+def test_a_body_in_an_unknown_transfer_encoding_is_not_taken_for_plain(
+    workspace: Workspace, probe: str
+) -> None:
+    path = f"/serving-endpoints/{probe}/invocations"
+    request = head(workspace, "POST", path, 0, "Transfer-Encoding: gzip, chunked\r\n")
+    request = request.replace(b"Content-Length: 0\r\n", b"")
+    with connected(workspace) as connection:
+        connection.sendall(request + b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY))
+        status, said = answer(connection)
+    assert status == 501
+    assert b"'gzip, chunked' is not understood" in said
+
+
 def test_an_endpoint_that_serves_nothing_is_no_reason_to_try_again(workspace: Workspace) -> None:
     assert workspace.client.post(ENDPOINTS, json={"name": "bare"}).status_code == 200
     response = workspace.invoke("bare", {})

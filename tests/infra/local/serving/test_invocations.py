@@ -193,6 +193,8 @@ MALFORMED = {
     "a split without data": b'{"dataframe_split": {"columns": ["a"]}}',
     "a split of the wrong shape": b'{"dataframe_split": {"columns": ["a"], "data": [[1, 2]]}}',
     "params that are none": b'{"inputs": [1], "params": 3}',
+    "an id that is an object": b'{"inputs": [1], "client_request_id": {"a": 1}}',
+    "an id that is no text": b'{"inputs": [1], "client_request_id": true}',
     "chat": b'{"messages": [{"role": "user", "content": "hi"}]}',
 }
 
@@ -269,6 +271,13 @@ def test_what_does_not_exist_is_not_found(workspace: Workspace, ab: str, path: s
     response = workspace.client.post(f"/serving-endpoints/{path}", json={"inputs": [IMAGE]})
     assert response.status_code == 404
     assert set(response.json()) == {"error_code", "message"}
+
+
+@pytest.mark.parametrize("path", ["chat/completions", "completions", "embeddings", "responses"])
+def test_what_openais_clients_ask_for_is_not_emulated(workspace: Workspace, path: str) -> None:
+    response = workspace.client.post(f"/serving-endpoints/{path}", json={"model": "ab"})
+    assert response.status_code == 501
+    assert "not emulated" in response.json()["message"]
 
 
 def test_a_body_over_16_mb_is_refused_before_the_model_sees_it(

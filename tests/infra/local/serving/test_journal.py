@@ -272,6 +272,51 @@ def test_delivery_rests_the_less_the_older_its_rows_are() -> None:
     assert rests[-2:] == [0, 0]
 
 
+def test_an_answer_waits_for_room_where_there_is_a_limit(journal: Callable[..., Journal]) -> None:
+    async def scenario() -> tuple[bool, bool]:
+        queue = journal()
+        queue.limit(1)
+        await queue.commit(entry("1"))
+        gone, waiting = (asyncio.create_task(queue.commit(entry(it))) for it in ("gone", "2"))
+        await asyncio.sleep(0.01)
+        gone.cancel()
+        waited = not waiting.done()
+        queue.limit(1)
+        await asyncio.wait_for(waiting, LONG)
+        last = asyncio.create_task(queue.commit(entry("3")))
+        await asyncio.sleep(0.01)
+        waited_again = not last.done()
+        queue.limit(None)
+        await asyncio.wait_for(last, LONG)
+        return waited, waited_again
+
+    assert asyncio.run(scenario()) == (True, True)
+    assert request_ids(journal()) == ["1", "2", "3"]
+
+
+def test_where_rows_are_late_as_many_come_as_have_left(
+    journal: Callable[..., Journal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.local.serving.delivery._BATCH", 2)
+    now, behind, limits = time.time(), [60.0], []
+    monkeypatch.setattr(time, "time", lambda: now - behind[0])
+
+    async def scenario() -> None:
+        queue, sink = journal(), Rows()
+        monkeypatch.setattr(queue, "limit", limits.append)
+        for number in range(5):
+            queue.append(entry(str(number)))
+        behind[0] = 0
+        delivery = asyncio.create_task(Delivery(queue, sink).run())
+        while len(sink.payload.get(TABLE.full_name, [])) < 5 or len(limits) < 3:
+            await asyncio.sleep(0.01)
+        delivery.cancel()
+        await asyncio.gather(delivery, return_exceptions=True)
+
+    asyncio.run(asyncio.wait_for(scenario(), LONG))
+    assert limits == [2, 2, None, None], "the last when the delivery ends"
+
+
 def test_a_segment_that_was_delivered_is_deleted(
     journal: Callable[..., Journal], tmp_path: Path
 ) -> None:

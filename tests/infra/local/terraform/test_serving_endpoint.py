@@ -342,6 +342,7 @@ def test_what_an_endpoint_may_have_is_sent_as_the_real_provider_sent_it(
 ) -> None:
     lines = (CALLS / "endpoint_keys.jsonl").read_text()
     lines = lines.replace("healthcare_catalog_local.models.third", "c.s.m")
+    lines = lines.replace('"catalog_name": "base"', '"catalog_name": "c"')
     recorded = {it["case"]: it["request"] for it in map(json.loads, lines.splitlines())}
     deployed.write(
         databricks_model_serving={case: _blocks(body) for case, body in recorded.items()}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from infra.local.terraform.stand_in.calls import Call, CallError, WaitError
 from infra.local.terraform.stand_in.conversion import Conversion
-from infra.local.terraform.stand_in.resources.resource import Data, Refused, Resource, seconds
-from infra.local.terraform.stand_in.values import Value, is_zero
+from infra.local.terraform.stand_in.resources.resource import Data, Resource, seconds
+from infra.local.terraform.stand_in.values import is_zero
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,14 +39,10 @@ class Cluster(Resource):
         "is_pinned": _are_both_false,
         "no_wait": _are_both_false,
     }
-    _own = frozenset(
-        {"cluster_id", "default_tags", "id", "is_pinned", "library", "no_wait", "state", "timeouts",
-         "url", "apply_policy_default_values"}
-    )  # fmt: skip
-
-    def validate(self, config: Mapping[str, Value]) -> None:
-        if not is_zero(config.get("library")):
-            raise Refused("library is not supported by the stand-in")
+    refused = frozenset({"apply_policy_default_values", "library", "provider_config"})
+    _own = refused | {
+        "cluster_id", "default_tags", "id", "is_pinned", "no_wait", "state", "timeouts", "url"
+    }  # fmt: skip
 
     def create(self, rest: Rest, data: Data) -> None:
         data.id = rest.post(f"{_CLUSTERS}/create", self._body(data))["cluster_id"]
@@ -180,10 +176,11 @@ class Job(Resource):
             **_GIT,
         }
     )
-    _own = frozenset(
-        {"always_running", "control_run_state", "id", "max_retries", "min_retry_interval_millis",
-         "retry_on_timeout", "timeouts", "url", "provider_config"}
+    refused = frozenset(
+        {"always_running", "control_run_state", "max_retries", "min_retry_interval_millis",
+         "provider_config", "retry_on_timeout"}
     )  # fmt: skip
+    _own = refused | {"id", "timeouts", "url"}
 
     def create(self, rest: Rest, data: Data) -> None:
         data.id = str(rest.post(f"{_JOBS}/create", self._settings(data))["job_id"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from infra.local.terraform.stand_in.conversion import Conversion
 from infra.local.terraform.stand_in.planning import is_same_set
-from infra.local.terraform.stand_in.values import UNKNOWN, Value
+from infra.local.terraform.stand_in.values import UNKNOWN, Value, is_zero
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,6 +86,8 @@ class Resource(abc.ABC):
     type: ClassVar[str]
     conversion: ClassVar[Conversion] = Conversion()
     suppress: ClassVar[Mapping[str, Suppress]] = {}
+    refused: ClassVar[frozenset[str]] = frozenset()
+    """Settings that the real provider works with and the stand-in does not: never dropped."""
     reads_after_a_change: ClassVar[bool] = True
     """False for the provider's newer framework: the answer to a change is the state, and what is
     imported is read when Terraform asks for it."""
@@ -109,8 +111,11 @@ class Resource(abc.ABC):
     def delete(self, rest: Rest, data: Data) -> None:
         """Deletes it in the workspace; what is gone is deleted."""
 
-    def validate(self, config: Mapping[str, Value]) -> None:  # noqa: B027 - nothing, unless needed
+    def validate(self, config: Mapping[str, Value]) -> None:
         """Raise `Refused` for a configuration that the stand-in cannot work with."""
+        for name in sorted(self.refused):
+            if not is_zero(config.get(name)):
+                raise Refused(f"{name} is not supported by the stand-in")
 
     def customize(self, plan: Plan, prior: Mapping[str, Value] | None) -> None:  # noqa: B027
         """Change the plan as the provider's CustomizeDiff does."""
