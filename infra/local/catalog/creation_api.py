@@ -112,9 +112,7 @@ def predictive_optimization(body: dict[str, Any]) -> dict[str, Any]:
     if value is None:
         return {}
     if value not in _PREDICTIVE:
-        raise invalid(
-            f"{PREDICTIVE} {value!r} is unknown: use one of {', '.join(_PREDICTIVE)}."
-        )
+        raise invalid(f"{PREDICTIVE} {value!r} is unknown: use one of {', '.join(_PREDICTIVE)}.")
     return {PREDICTIVE: value}
 
 
