@@ -25,8 +25,10 @@ _OLD_SECONDS = 10.0
 """Age of the oldest row up to which none is delivered while they keep coming; then the share grows
 with the age."""
 _OLDEST_SECONDS = 30.0
-"""Age at which there is no rest, and from which on an answer waits until a row has left, so that at
+"""Age at which there is no rest, and from which on answers wait until rows have left, so that at
 the highest load rows are less than a minute old, and the journal has an end."""
+_LEAST_ROOM = 0.1
+"""Of what was delivered: nobody waits for ever."""
 _AFTER_FAILURE_SECONDS = 5.0
 _LONGEST_PAUSE_SECONDS = 60.0
 """Between two attempts at a table that can not be written. What waits for it is written into the
@@ -75,8 +77,7 @@ class Delivery:
             raise
         self._worked_seconds = time.monotonic() - begun
         age = await asyncio.to_thread(self._journal.oldest_seconds)
-        late = age > self._journal.delay_seconds + _OLDEST_SECONDS
-        self._journal.limit(delivered if late else None)
+        self._journal.limit(room(delivered, age - self._journal.delay_seconds))
 
     async def _give_way(self) -> None:
         """Rest while requests keep coming: they need the machine more than their rows do."""
@@ -148,6 +149,17 @@ def rest_seconds(worked_seconds: float, age_seconds: float) -> float:
     grown = (age_seconds - _OLD_SECONDS) / (_OLDEST_SECONDS - _OLD_SECONDS)
     share = min(max(grown, _LEAST_SHARE), 1.0)
     return worked_seconds / share - worked_seconds
+
+
+def room(delivered: int, late_seconds: float) -> int | None:
+    """How many rows may come until the next delivery, after one of so many; None: any number.
+
+    The fewer, the later the oldest row is: what came faster than it leaves has still to leave.
+    """
+    if late_seconds <= _OLDEST_SECONDS:
+        return None
+    share = 2 - late_seconds / _OLDEST_SECONDS
+    return math.ceil(delivered * max(share, _LEAST_ROOM))
 
 
 def _by_kind(entries: list[Entry]) -> dict[str, list[Entry]]:

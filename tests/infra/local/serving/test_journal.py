@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.local.serving.delivery import Delivery, rest_seconds
+from infra.local.serving.delivery import Delivery, rest_seconds, room
 from infra.local.serving.journal import Journal
 from infra.local.serving.payload import PayloadRow, PayloadTable, ServedEntityRow, UsageRow
 from infra.local.serving.record import Entry
@@ -294,7 +294,7 @@ def test_an_answer_waits_for_room_where_there_is_a_limit(journal: Callable[..., 
     assert request_ids(journal()) == ["1", "2", "3"]
 
 
-def test_where_rows_are_late_as_many_come_as_have_left(
+def test_where_rows_are_late_no_more_come_than_have_left(
     journal: Callable[..., Journal], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("infra.local.serving.delivery._BATCH", 2)
@@ -314,7 +314,11 @@ def test_where_rows_are_late_as_many_come_as_have_left(
         await asyncio.gather(delivery, return_exceptions=True)
 
     asyncio.run(asyncio.wait_for(scenario(), LONG))
-    assert limits == [2, 2, None, None], "the last when the delivery ends"
+    assert limits == [1, 1, None, None], "the last when the delivery ends"
+
+
+def test_the_later_rows_are_the_fewer_come() -> None:
+    assert [room(1000, late) for late in (0, 30, 36, 45, 3600)] == [None, None, 800, 500, 100]
 
 
 def test_a_segment_that_was_delivered_is_deleted(
