@@ -47,8 +47,11 @@ def options() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     given = options().parse_args(arguments)
+    from rich.console import Console
+
     from infra.declared.environment import load as load_environment
     from infra.declared.experiment import load, splits, splits_of
+    from ml.terminal.progress import status
     from ml.verdict.counting.day_queries import day_of, end_of
     from ml.verdict.counting.workspace_rows import WorkspaceRows
 
@@ -62,13 +65,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     as_of = given.as_of or end_of(day_of(now) - 1)
     if as_of > now:
         raise UserError(f"--as-of {as_of.isoformat()} has not come yet. Name an earlier moment.")
-    there = WorkspaceRows.of(environment, experiment, given.warehouse)
-    days = there.days(environment, experiment, in_force)
-    counted = days.count(as_of)
+    console = Console(highlight=False, markup=False)
+    with status(console, f"Counting {experiment.name} by day"):
+        there = WorkspaceRows.of(environment, experiment, given.warehouse)
+        days = there.days(environment, experiment, in_force)
+        counted = days.count(as_of)
     dates = [(end_of(day) - timedelta(days=1)).date().isoformat() for day in counted]
-    print(
+    console.print(
         f"{days.table}: {experiment.name} until {as_of.isoformat()}; "
-        + (f"{len(dates)} days counted, from {dates[0]} to {dates[-1]}" if dates else "no change")
+        + (f"{len(dates)} days counted, from {dates[0]} to {dates[-1]}" if dates else "no change"),
+        soft_wrap=True,
     )
     return 0
 

@@ -56,6 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(settings: Settings, listener: socket.socket) -> None:
+    servers: list[uvicorn.Server] = []
+    early: list[int] = []
+
+    def leave(number: int, _: object) -> None:
+        early.append(number)
+        for server in servers:
+            server.should_exit = True
+
     async def serve() -> None:
         async with _opened(settings) as workspace:
             config = uvicorn.Config(
@@ -70,13 +78,16 @@ def _run(settings: Settings, listener: socket.socket) -> None:
                 backlog=_BACKLOG,
                 server_header=False,
             )
+            servers.append(uvicorn.Server(config))
+            servers[0].should_exit = bool(early)
             _welcome(settings, workspace)
-            await uvicorn.Server(config).serve(sockets=[listener])
+            await servers[0].serve(sockets=[listener])
             print("Stopping: endpoints and undelivered rows stay for the next start.", flush=True)
 
-    # uvicorn hands the signal on after its own shutdown; ours comes then, so it must not kill.
+    # uvicorn hands the signal on after its own shutdown; ours comes then, so it must not kill. What
+    # comes before uvicorn listens for it counts all the same.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, leave)
     loop_factory = uvicorn.Config("").get_loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(serve())

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from ml.contract.errors import UserError
 from ml.contract.help_text import Paragraphs
+from ml.terminal.starting import starting
 
 NOTHING_REGISTERED = "interrupted; nothing was registered"
 """What a command that registers a version says where it is interrupted."""
@@ -27,7 +28,8 @@ def run(
     from ml.contract.errors import InvalidData
 
     try:
-        return command(None)
+        with starting(program):
+            return command(None)
     except (UserError, InvalidData, InvalidFile) as error:
         print(f"{program}: {error}", file=sys.stderr)
         return 1

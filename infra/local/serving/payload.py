@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
 MAX_LOGGED_BYTES = 1024 * 1024
 """Larger requests or responses are logged as NULL (CPU serving endpoints)."""
 REQUEST_TOO_LARGE = "MAX_REQUEST_SIZE_EXCEEDED"

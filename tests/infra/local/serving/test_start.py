@@ -189,6 +189,30 @@ def test_the_first_models_may_be_created_all_at_once(running: RunningWorkspace) 
     assert [answer.text for answer in answers if not answer.is_success] == []
 
 
+@pytest.mark.programs
+def test_an_interruption_while_it_opens_is_not_lost(tmp_path: Path) -> None:
+    """Before uvicorn listens for one."""
+    interrupted = (
+        "import signal, sys; import infra.local.__main__ as it; welcome = it._welcome\n"
+        "it._welcome = lambda *a: (welcome(*a), signal.raise_signal(signal.SIGINT))\n"
+        f"sys.exit(it.main(['--port', '0', '--data', {str(tmp_path / 'data')!r}]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", interrupted],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith(
+        "Stopping: endpoints and undelivered rows stay for the next start.\n"
+    )
+
+
 def test_a_process_that_nobody_waits_for_any_more_ends_without_a_trace() -> None:
     """Another entity of the update has failed while this one was starting."""
 
