@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -67,6 +68,9 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, help="of the training; default: those of the recipe")
     arguments = parser.parse_args()
     forget_other_workspaces()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Its workspace, which nobody would find to stop it, ends with it.
+        signal.signal(number, signal.default_int_handler)
     started = time.monotonic()
     try:
         prepare(ROOT / FOLDER)
