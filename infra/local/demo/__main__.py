@@ -189,7 +189,10 @@ def _workspace() -> Iterator[WorkspaceClient]:
         else:
             port = str(httpx.URL(host).port)
             command = [sys.executable, "-m", "infra.local", "--port", port]
-            server = stack.enter_context(subprocess.Popen(command, start_new_session=True))
+            server = subprocess.Popen(command, start_new_session=True)
+            # Not Popen's own end, which waits for a quarter of a second alone after Ctrl-C: a demo
+            # that is started again would find a workspace that is about to end.
+            stack.callback(server.wait)
             stack.callback(server.terminate)
             with progress("  the workspace starts"):
                 _wait_for(host, server)

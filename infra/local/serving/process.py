@@ -200,8 +200,8 @@ class EntityProcess(asyncio.Protocol):
         for owed in (self._hello, *self._owed.values()):
             if not owed.done():
                 owed.set_exception(EntityDied())
-        # Nobody may be waiting for the greeting any more.
-        self._hello.exception()
+        if not self._hello.cancelled():  # nobody may be waiting for the greeting any more
+            self._hello.exception()
         if not self.ended.done():
             self.ended.set_result(None)
 

@@ -53,3 +53,32 @@ def test_a_signal_ends_the_workspace_too(
     assert demo.main() == 130
     assert stopped == ["workspace"]
     assert "what was trained and deployed stays" in capsys.readouterr().out
+
+
+def test_its_workspace_has_ended_before_the_demo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    class Server:
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def terminate(self) -> None:
+            said.append("end")
+
+        def wait(self) -> None:
+            said.append("ended")
+
+    (tmp_path / "token").write_text("dapi")
+    monkeypatch.setenv("DATABRICKS_TOKEN", "")
+    monkeypatch.setenv("DATABRICKS_HOST", "")
+    monkeypatch.setattr(demo, "_answers", lambda _: False)
+    monkeypatch.setattr(demo, "_wait_for", lambda *_: None)
+    monkeypatch.setattr(demo, "token_file", lambda: tmp_path / "token")
+    monkeypatch.setattr(demo, "WorkspaceClient", lambda **_: None)
+    monkeypatch.setattr(demo.subprocess, "Popen", Server)
+
+    with pytest.raises(KeyboardInterrupt), demo._workspace():
+        raise KeyboardInterrupt
+
+    assert said == ["end", "ended"]

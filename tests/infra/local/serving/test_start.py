@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import re
@@ -185,3 +186,16 @@ def test_the_first_models_may_be_created_all_at_once(running: RunningWorkspace) 
         answers = list(pool.map(create, (f"m{number}" for number in range(8))))
 
     assert [answer.text for answer in answers if not answer.is_success] == []
+
+
+def test_a_process_that_is_lost_behind_a_start_that_was_given_up_has_ended() -> None:
+    """As when the workspace stops while an endpoint starts."""
+    from infra.local.serving.process import EntityProcess
+
+    async def lose() -> bool:
+        process = EntityProcess()
+        process._hello.cancel()
+        process.connection_lost(None)
+        return process.alive
+
+    assert not asyncio.run(lose())
