@@ -34,7 +34,11 @@ def main() -> int:
                 file=sys.stderr,
             )
             return 1
-    kept = {file: why for file, why in irreplaceable() if not is_given_up(file, why)}
+    try:
+        kept = {file: why for file, why in irreplaceable() if not is_given_up(file, why)}
+    except (EOFError, KeyboardInterrupt):
+        print("\nclean: not answered. Nothing was removed.", file=sys.stderr)
+        return 1
     for name in BUILT:
         shutil.rmtree(ROOT / name, ignore_errors=True)
     remove(LOCAL, set(kept))

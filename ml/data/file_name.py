@@ -4,6 +4,8 @@ import os
 from pathlib import Path, PurePath
 from typing import Final
 
+from ml.contract.errors import InvalidData
+
 SUFFIXES: Final = (".jpeg", ".jpg", ".jpe", ".jfif", ".png", ".dcm", ".dicom")
 """Of films, in any case. What a film is, its content decides: `ml.data.film_file`."""
 
@@ -27,9 +29,12 @@ def is_left_behind(place: PurePath) -> bool:
 
 def files_below(folder: Path) -> list[Path]:
     """What is below a folder and no folder itself, in the order of the names; without what is left
-    behind. A link to a folder is followed, to each folder once, as it may lead back up."""
+    behind. A link to a folder is followed, to each folder once, as it may lead back up.
+
+    Raises InvalidData for a folder that cannot be read.
+    """
     found, seen = [], set()
-    for place, folders, names in os.walk(folder, followlinks=True):
+    for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
         here = Path(place)
         folders[:] = sorted(it for it in folders if not is_left_behind(PurePath(it)))
         status = here.stat()
@@ -39,6 +44,13 @@ def files_below(folder: Path) -> list[Path]:
         seen.add((status.st_dev, status.st_ino))
         found += [here / it for it in names if not is_left_behind(PurePath(it))]
     return sorted(found)
+
+
+def _refuse(error: OSError) -> None:
+    """Walking goes on without what cannot be read, and nobody would know."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return
+    raise InvalidData(f"{printable(error.filename)}: cannot be read: {error.strerror}") from error
 
 
 def may_be_film(file: Path) -> bool:

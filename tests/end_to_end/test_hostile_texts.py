@@ -72,6 +72,10 @@ def test_a_container_is_told_what_the_file_says(
             "tags": dict.fromkeys(HOSTILE, "${x}"),
             "ab_test": {
                 "endpoint": "hostile",
+                "description": HOSTILE[0],
+                "budget_policy_id": HOSTILE[1],
+                "email_notifications": {"on_update_failure": [*HOSTILE]},
+                "rate_limits": [{"calls": 9, "key": "user_group", "principal": HOSTILE[2]}],
                 "champion": {"model": "brightness", "version": 1, "environment_vars": variables},
                 "permissions": [{"group": it, "level": "CAN_QUERY"} for it in HOSTILE],
             },
@@ -84,6 +88,9 @@ def test_a_container_is_told_what_the_file_says(
 
         assert stack.changes() == []
         endpoint = workspace.get("hostile")
+        assert endpoint["description"] == HOSTILE[0]
+        [limit] = endpoint["ai_gateway"]["rate_limits"]
+        assert limit["principal"] == HOSTILE[2]
         [entity] = endpoint["config"]["served_entities"]
         assert entity["environment_vars"] == variables
         assert {it["key"]: it["value"] for it in endpoint["tags"]} == table["tags"]

@@ -104,6 +104,16 @@ def test_work_on_a_workspace_elsewhere_stays_unless_somebody_gives_it_up(
     assert "1 readings that the endpoint does not have" in shown
 
 
+def test_without_an_answer_nothing_is_removed(
+    project: Path, clean: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    predict(project, ELSEWHERE)
+
+    assert clean(Terminal()) == 1
+    assert (project / ".local" / "mlflow.db").exists()
+    assert "Nothing was removed" in capsys.readouterr().err
+
+
 def test_what_somebody_gives_up_goes(project: Path, clean: Callable[..., int]) -> None:
     predict(project, ELSEWHERE)
     read(project, "prod", "KEPT")

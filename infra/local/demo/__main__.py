@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -78,6 +79,9 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     forget_other_workspaces()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Its workspace, which nobody would find to stop it, ends with it.
+        signal.signal(number, signal.default_int_handler)
     started = time.monotonic()
     try:
         prepare(ROOT / FOLDER)
@@ -196,7 +200,10 @@ def _workspace() -> Iterator[WorkspaceClient]:
         else:
             port = str(httpx.URL(host).port)
             command = [sys.executable, "-m", "infra.local", "--port", port]
-            server = stack.enter_context(subprocess.Popen(command, start_new_session=True))
+            server = subprocess.Popen(command, start_new_session=True)
+            # Not Popen's own end, which waits for a quarter of a second alone after Ctrl-C: a demo
+            # that is started again would find a workspace that is about to end.
+            stack.callback(server.wait)
             stack.callback(server.terminate)
             with progress("  the workspace starts"):
                 _wait_for(host, server)

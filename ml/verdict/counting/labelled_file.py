@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from ml.contract.errors import UserError
 from ml.contract.task import PNEUMONIA, Task
 from ml.data.by_duckdb import exactly, offline, text_of
+from ml.data.file_name import files_below
 from ml.verdict.counting.counts import Counted, by_name, texts
 from ml.verdict.counting.queries import Queries, of_a_file, used
 from ml.verdict.counting.rows import assumed, missing, projection, refuse_subgroups
@@ -60,6 +61,7 @@ _UNFINISHED: Final = {
     "_delta_log": "it is a Delta table, whose files may hold rows that were deleted",
     "metadata": "it may be an Iceberg table, whose files may hold rows that were deleted",
 }
+_PARQUET: Final = b"PAR1"
 _MAGIC: Final = slice(8, 12), b"DUCK"
 """Where a database says that it is one."""
 
@@ -209,17 +211,17 @@ class ParquetParts(LabelledFile):
                     f"{self._file}: {what} ({name}). Name the folder of a finished "
                     "DataFrame.write.parquet(...)."
                 )
-        self._parts = sorted(
+        self._parts = [
             part
-            for part in self._file.rglob("*.parquet")
+            for part in files_below(self._file)
             # What begins so is hidden, to Spark too.
-            if not any(it.startswith(("_", ".")) for it in part.relative_to(self._file).parts)
-            and part.is_file()
-        )
+            if not any(it.startswith("_") for it in part.relative_to(self._file).parts)
+            and _is_parquet(part)
+        ]
         if not self._parts:
             raise UserError(
-                f"{self._file}: no *.parquet is in this folder. --data takes a Parquet or a DuckDB "
-                "file, or a folder of Parquet parts."
+                f"{self._file}: no Parquet file is in this folder. --data takes a Parquet or a "
+                "DuckDB file, or a folder of Parquet parts."
             )
         return connection.read_parquet(
             [exactly(part) for part in self._parts],
@@ -296,6 +298,19 @@ class DuckDBFile(LabelledFile):
                 f"{reason}. Store the rows in it: CREATE TABLE {LABELLED} AS SELECT ..."
             )
         return super()._explanation(reason)
+
+
+def _is_parquet(file: Path) -> bool:
+    """By its name or its first bytes: no part is left out in silence."""
+    if not file.is_file():
+        return False
+    if file.suffix.lower() == ".parquet":
+        return True
+    try:
+        with file.open("rb") as stream:
+            return stream.read(len(_PARQUET)) == _PARQUET
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read: {error.strerror}.") from error
 
 
 @lru_cache(maxsize=64)

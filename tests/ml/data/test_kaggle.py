@@ -367,6 +367,21 @@ def test_a_link_to_a_folder_is_that_folder_and_one_that_leads_back_up_ends(folde
     assert sum(map(len, data.parts.values())) == 4 * 2 * 2
 
 
+def test_a_folder_that_cannot_be_read_is_not_left_out_in_silence(folder, monkeypatch):
+    folder.fill("train", patients=4)
+    closed, scandir = folder.root / "train/NORMAL", os.scandir
+
+    def refused(place):  # whoever runs tests may read everything
+        if Path(place) == closed:
+            raise PermissionError(13, "Permission denied", place)
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", refused)
+
+    with pytest.raises(InvalidData, match="train/NORMAL: cannot be read: Permission denied"):
+        loading.load(folder.root)
+
+
 def test_what_is_neither_a_file_nor_a_folder_is_named_and_not_waited_for(folder):
     folder.fill("train", patients=4)
     os.mkfifo(folder.root / "train/NORMAL/pipe.jpeg")

@@ -129,6 +129,17 @@ class TestTheSameRows:
         assert found.data.digest == decided(rows).data.digest
         assert found.data.origin["parts"] == "2"
 
+    @pytest.mark.parametrize("name", ["part-00001", "PART-00001.PARQUET", "part.00001"])
+    def test_may_be_parts_of_any_name_and_behind_links(self, rows, decided, tmp_path, name):
+        folder = parts(rows, tmp_path)
+        (folder / "part-00001.snappy.parquet").rename(folder / name)
+        (folder / "README.txt").write_text("of the export")
+        elsewhere = folder.rename(tmp_path / "elsewhere")
+        folder.mkdir()
+        (folder / "linked").symlink_to(elsewhere)
+
+        assert decided(folder).data.origin["parts"] == "2"
+
     def test_may_be_partitioned_by_a_column(self, rows, decided, tmp_path):
         duckdb.connect().execute(
             f"COPY (FROM '{rows}') TO '{tmp_path / 'by-arm'}' (FORMAT parquet, PARTITION_BY (arm))"
@@ -207,7 +218,7 @@ class TestARefusalNamesTheFileWhatIsMissingAndTheWayOut:
         assert "a Parquet or a DuckDB file" in self.refused(tmp_path / "none.duckdb")
 
     def test_where_it_is_a_folder_without_parts(self, tmp_path):
-        assert "no *.parquet is in this folder" in self.refused(tmp_path)
+        assert "no Parquet file is in this folder" in self.refused(tmp_path)
 
     @pytest.mark.parametrize("name", ["_temporary", "_delta_log"])
     def test_where_the_parts_are_not_all_of_it_or_more(self, rows, tmp_path, name):
