@@ -31,8 +31,9 @@ SELECT CAST(ground_truth AS VARCHAR) AS said, count(*) AS rows FROM logged_rows
 WHERE NOT list_contains($verdicts, said) GROUP BY said ORDER BY rows DESC, said
 """
 _NOT_SAID: Final = """
-SELECT 1 FROM logged_rows
-WHERE chosen IS NULL AND ground_truth IS NULL AND probability IS NOT NULL LIMIT 1
+SELECT 1 FROM ($rows) AS logged
+WHERE chosen IS NULL AND ground_truth IS NULL AND probability IS NOT NULL AND answer_number = 1
+LIMIT 1
 """
 _KEYS: Final = "* REPLACE (NULLIF(TRIM(CAST(patient_key AS VARCHAR)), '') AS patient_key)"
 """A key of spaces alone is none: else all films without one would be one patient's."""
@@ -116,13 +117,6 @@ class LabelledFile(ABC):
             unknown = self._connection.execute(
                 _UNKNOWN, {"verdicts": list(task.verdicts)}
             ).fetchall()
-            # A column that is empty where it matters says nothing.
-            unlogged = (
-                {"chosen"}
-                if any(it.lower() == "chosen" for it in logged.columns)
-                and self._connection.execute(_NOT_SAID).fetchall()
-                else set()
-            )
         if unknown:
             told = ", ".join(f"{said!r} ({rows} rows)" for said, rows in unknown[:_NAMED])
             more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
@@ -131,8 +125,15 @@ class LabelledFile(ABC):
                 f"{', '.join(task.verdicts)}, and NULL for an answer that is unread. Write those."
             )
         columns = projection(logged.columns, subgroups)
-        self.relations = of_a_file(f"SELECT {columns} FROM logged_rows", subgroups, task)  # noqa: S608 - declared names
-        self.assumed = assumed([it for it in logged.columns if it.lower() not in unlogged])
+        rows = f"SELECT {columns} FROM logged_rows"  # noqa: S608 - declared names
+        self.relations = of_a_file(rows, subgroups, task)
+        self.assumed = assumed(logged.columns)
+        # A column that is empty where it matters says nothing.
+        if (
+            "chosen" not in self.assumed
+            and self._execute(_NOT_SAID.replace("$rows", rows), {}).fetchone()
+        ):
+            self.assumed = (*self.assumed, "chosen")
 
     @abstractmethod
     def _opened(self, connection: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyRelation":
