@@ -277,7 +277,7 @@ def decide(
     )
     counts = count(rows, queries, as_of)
     journaled = journals.compared(experiment, rows, queries, counts.as_of) if journals else None
-    tally = Tally(counts=counts, journaled=journaled)
+    tally = Tally(counts=counts, journaled=journaled, choice_logged="chosen" not in rows.assumed)
     judgement = judge(experiment, in_force, tally)
     data = DataRecord(
         origin={**rows.origin, JOURNALS: journaled.origin if journaled else NONE_GIVEN},

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,11 +27,12 @@ from ml.verdict.planning.films_needed import multiple
 from ml.verdict.planning.futility import chance_of_promotion
 from ml.verdict.ramp import early_step
 from ml.verdict.readers import ReaderErrors, agree, agree_enough, reader_errors
+from ml.verdict.returning import whoever_came_again
 from ml.verdict.rule import Finding, Ruling, promotes, promotion_limits, rule, whatever_is_missing
 from ml.verdict.statistics.betting import Evidence, Floats, Interval
 from ml.verdict.statistics.calibration import Calibration, calibration
 from ml.verdict.statistics.cells import CHALLENGER, CHAMPION, UNREAD, Cells
-from ml.verdict.statistics.metrics import METRICS, Metric, labels, of_arm, share
+from ml.verdict.statistics.metrics import METRICS, Metric, difference, labels, of_arm, share
 from ml.verdict.statistics.recalibration import Recalibration, recalibration
 from ml.verdict.statistics.sample_ratio import SampleRatio
 from ml.verdict.statistics.summaries import (
@@ -133,6 +135,12 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
     final = last_look(experiment, counted) is not None
     arms = tuple(_arm(experiment, tally, films, arm) for arm in ARMS)
     gained = gains(experiment, films, looks=looks, final=final)
+    said = partial(
+        difference,
+        films,
+        belief=Truth.expected(experiment),
+        smallest_sampling=experiment.smallest_sampling,
+    )
     intervals: Figures = {
         metric: _adding_up(gain.interval, arms, metric) for metric, gain in gained.items()
     }
@@ -141,6 +149,7 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
         films.and_(_unlogged(experiment, splits[-1].propensity, tally)),
         lambda imputed: promotes(experiment, imputed, final=final),
         final=final,
+        choice_logged=tally.choice_logged,
     )
     agreement = _agreement(tally, alpha)
     agreed = agreement.share if agreement else None
@@ -165,6 +174,7 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
         guardrails=guarded,
         further=(
             whatever_is_missing(experiment, missing),
+            *whoever_came_again(experiment, films, said, final=final),
             finding(turned),
             *errors.findings,
             *agree_enough(experiment, agreed),
@@ -175,9 +185,7 @@ def judge(experiment: "Experiment", splits: Sequence["Split"], tally: Tally) -> 
         arms=(arms[0], arms[1]),
         gains={
             **intervals,
-            **gains_in_the_limit(
-                experiment, *(tally.scores(arm) for arm in (CHAMPION, CHALLENGER))
-            ),
+            **gains_in_the_limit(experiment, *(tally.scores(arm, beside=True) for arm in ARMS)),
         },
         bounds=bounds(experiment, tally),
         sample_ratio=ratio,

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 Wrong = Floats
 """[arm, called]: the share of the missing films that were called wrong."""
 
-_BEYOND_CHANCE: Final = 1.645
-"""Standard deviations: what fewer readings than were promised may be by chance (5 %)."""
+_BY_CHANCE: Final = 1.645
+"""Standard deviations: how far what was chosen may be from what was promised by chance (5 %)."""
 
 _LARGEST: Final = 1e6
 """Odds ratio beyond which it is as if all were wrong."""
@@ -61,6 +61,9 @@ class MissingTruth:
     films: float
     """Without a truth though one was to be had; partly estimated where it is not logged which
     answers were chosen."""
+    at_most: float
+    """The same, with those of the challenger that chance may hide where it is not logged. The
+    scenarios are of these."""
     scenarios: tuple[Scenario, ...]
     tipping_point: float | None
     """The odds ratio at which the conditions of a promotion cease to hold; None where none does
@@ -73,17 +76,21 @@ def missing_truth(
     holds: Callable[[Cells], bool],
     *,
     final: bool,
+    choice_logged: bool = True,
 ) -> MissingTruth:
     """What the missing ones of the films could do to the gains.
 
-    `holds` says whether films are those of a promotion.
+    `holds` says whether films are those of a promotion, `choice_logged` whether the rows say of
+    unread answers which were chosen.
     """
-    films = with_those_that_are_late(films)
-    n = float(films.n[films.missing].sum())
-    if not n:
-        return MissingTruth(films=n, scenarios=(), tipping_point=None)
+    known = with_those_that_are_late(films)
+    films = known if choice_logged else with_those_that_are_late(films, hidden=True)
+    n, at_most = (float(it.n[it.missing].sum()) for it in (known, films))
+    if not at_most:
+        return MissingTruth(films=n, at_most=n, scenarios=(), tipping_point=None)
     return MissingTruth(
         films=n,
+        at_most=at_most,
         scenarios=tuple(
             Scenario(
                 assumed=assumed,
@@ -156,9 +163,13 @@ def _imputed(films: Cells, wrong: Wrong) -> Cells:
     return Cells.of(parts)
 
 
-def with_those_that_are_late(films: Cells) -> Cells:
+def with_those_that_are_late(films: Cells, *, hidden: bool = False) -> Cells:
     """The films, with as many of the unread ones taken for missing as readings are fewer than
-    their probabilities promise, beyond chance. Only where a choice is logged is it known which."""
+    their probabilities promise, beyond chance. Only where a choice is logged is it known which.
+
+    ``hidden``: with those of the challenger, too, that chance may hide. A few misses that readers
+    never resolved look like a draw of few, and the doubt is not the challenger's benefit.
+    """
     films = films.in_units()
     late = np.zeros(films.n.size)
     for arm in (CHAMPION, CHALLENGER):
@@ -170,8 +181,10 @@ def with_those_that_are_late(films: Cells) -> Cells:
                 continue
             n, p = films.n[here], films.sampling[here]
             read = films.n[here & ~unread].sum()
-            promised, spread = (n * p).sum(), (n * p * (1 - p)).sum() ** 0.5
-            late[unread] = min(1.0, max(0.0, promised - _BEYOND_CHANCE * spread - read) / left)
+            promised = (n * p).sum()
+            by_chance = _BY_CHANCE * (n * p * (1 - p)).sum() ** 0.5
+            chosen = promised + (by_chance if hidden and arm == CHALLENGER else -by_chance)
+            late[unread] = min(1.0, max(0.0, chosen - read) / left)
     if not late.any():
         return films
     return Cells.of(

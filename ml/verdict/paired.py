@@ -23,6 +23,7 @@ from ml.verdict.gains import between, level
 from ml.verdict.planning.films_needed import multiple
 from ml.verdict.ramp import early_step
 from ml.verdict.readers import ReaderErrors, reader_errors_of_pairs
+from ml.verdict.returning import whoever_came_again
 from ml.verdict.rule import Finding, Ruling, promotion_limits, rule
 from ml.verdict.statistics.betting import Evidence, Floats
 from ml.verdict.statistics.calibration import Calibration, calibration
@@ -253,7 +254,17 @@ def judge_pairs(experiment: "Experiment", answers: Answers) -> PairedJudgement:
     }
     errors = reader_errors_of_pairs(experiment, pairs, films, smallest, final=final)
     # Nothing is drawn, and nothing can get lost: there is no gate.
-    ruling = rule(experiment, gains, labels=(n, n), total=n, gates=(), further=errors.findings)
+    again = whoever_came_again(
+        experiment, films, lambda metric: paired_difference(pairs, metric, smallest), final=final
+    )
+    ruling = rule(
+        experiment,
+        gains,
+        labels=(n, n),
+        total=n,
+        gates=(),
+        further=(*again, *errors.findings),
+    )
     difference = paired_area_difference(
         *answers.probabilities, answers.sick, answers.scores(CHAMPION).weight, unit
     )

@@ -191,6 +191,13 @@ def whatever_is_missing(experiment: "Experiment", missing: "MissingTruth") -> Fi
     if not missing.scenarios:
         return Finding(condition=condition, holds=True, because="every film has the truth it needs")
     limits = promotion_limits(experiment)
+    hidden = missing.at_most > missing.films
+    lack = f"{missing.films:.0f} films lack the truth that they were chosen for" + (
+        f", and as many as {missing.at_most:.0f} may: the rows do not say which unread answers "
+        "were chosen"
+        if hidden
+        else ""
+    )
     for scenario in missing.scenarios:
         for metric, limit in limits.items():
             gain = scenario.gains[metric]
@@ -199,16 +206,15 @@ def whatever_is_missing(experiment: "Experiment", missing: "MissingTruth") -> Fi
                 return Finding(
                     condition=condition,
                     holds=False,
-                    because=f"{missing.films:.0f} films lack the truth that they were chosen for. "
-                    f"If they are as the declared model allows ({scenario.assumed}), the gain in "
-                    f"{metric} {lies}: not above {decimal(limit, signed=True)}. Let readers "
-                    "resolve them.",
+                    because=f"{lack}. If they are as the declared model allows "
+                    f"({scenario.assumed}), the gain in {metric} {lies}: not above "
+                    f"{decimal(limit, signed=True)}. Let readers resolve them"
+                    + (", and log what is chosen." if hidden else "."),
                 )
     return Finding(
         condition=condition,
         holds=True,
-        because=f"{missing.films:.0f} films lack the truth that they were chosen for; the "
-        "promotion holds "
+        because=f"{lack}; the promotion holds "
         + (
             "whatever they are."
             if missing.tipping_point is None

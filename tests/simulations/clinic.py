@@ -6,7 +6,7 @@ on a day is what the readers have said until then.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -130,25 +130,30 @@ class Clinic:
         )
 
 
-def promoted(experiment: Experiment, films: Cells) -> bool:
+def promoted(experiment: Experiment, films: Cells, *, choice_logged: bool = True) -> bool:
     """Whether the evidence of a look says so."""
+    if not choice_logged:
+        not_said = (films.truth == UNREAD) & (films.sampling < 1)
+        films = replace(films, truth=np.where(not_said, NOT_CHOSEN, films.truth))
     here = of_the_test(experiment, films)
     final = last_look(experiment, films) is not None
     if not promotes(experiment, here, final=final):
         return False
-    late = with_those_that_are_late(here)
+    late = with_those_that_are_late(here, hidden=not choice_logged)
     return not late.missing.any() or all(
         promotes(experiment, imputed, final=final)
         for _, imputed in assumptions(experiment.missing or Missing(), late)
     )
 
 
-def ever_promoted(experiment: Experiment, films: Films, every: int = 1) -> bool:
+def ever_promoted(
+    experiment: Experiment, films: Films, every: int = 1, *, choice_logged: bool = True
+) -> bool:
     """Whether any day's look says so, until the labels are spent."""
     for today in range(5, int(films.day.max()) + 4, every):
         cells = films.known_on(today)
         labels = cells.n[cells.labelled].sum()
-        if labels >= 200 and promoted(experiment, cells):
+        if labels >= 200 and promoted(experiment, cells, choice_logged=choice_logged):
             return True
         if labels >= experiment.maximum_labels:
             break

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests.simulations.clinic import NEVER, Clinic, an_experiment, promotions
+from tests.simulations.clinic import NEVER, Clinic, an_experiment, ever_promoted, promotions, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,3 +80,36 @@ def test_at_the_margin_at_most_as_many_are_promoted_as_alpha_says(declared, clin
     print(f"\npromoted {promoted}")
     assert promoted.value <= 0.025
     assert promoted.high <= 0.04
+
+
+def misses_of_the_challenger_withdrawn(part: float) -> Callable[..., np.ndarray]:
+    """Of the challenger's misses alone so many lose their truth."""
+
+    def read_on(random: np.random.Generator, films: dict[str, np.ndarray]) -> np.ndarray:
+        missed = films["sick"] & ~films["called"] & (films["arm"] == 1)
+        return np.where(missed & (random.random(missed.size) < part), NEVER, films["day"])
+
+    return read_on
+
+
+@pytest.mark.slow("600 tests on paper, each looked at on every eighth day: a minute of one core")
+@pytest.mark.parametrize("choice_logged", [True, False])
+def test_misses_hidden_among_what_was_not_chosen_promote_nobody(choice_logged):
+    """Of the answers NORMAL 30 % are audited. Where the rows did not say which, and misses that are
+    as few as chance explains were taken for none, 62 % of these tests ended in a promotion."""
+    random = np.random.default_rng(8)
+    experiment = an_experiment(audit=0.3, final_test={})
+    clinic = Clinic(
+        audit=0.3, films_per_day=150, days=80, read_on=misses_of_the_challenger_withdrawn(0.4)
+    )
+
+    found = share(
+        [
+            ever_promoted(experiment, clinic.run(random), 8, choice_logged=choice_logged)
+            for _ in range(600)
+        ]
+    )
+
+    print(f"\nthe choice {'' if choice_logged else 'not '}logged: promoted {found}")
+    assert found.value <= 0.025
+    assert found.high <= 0.04

@@ -31,6 +31,11 @@ _UNKNOWN: Final = """
 SELECT CAST(ground_truth AS VARCHAR) AS said, count(*) AS rows FROM logged_rows
 WHERE NOT list_contains($verdicts, said) GROUP BY said ORDER BY rows DESC, said
 """
+_NOT_SAID: Final = """
+SELECT 1 FROM ($rows) AS logged
+WHERE chosen IS NULL AND ground_truth IS NULL AND probability IS NOT NULL AND answer_number = 1
+LIMIT 1
+"""
 _KEYS: Final = "* REPLACE (NULLIF(TRIM(CAST(patient_key AS VARCHAR)), '') AS patient_key)"
 """A key of spaces alone is none: else all films without one would be one patient's."""
 _IDENTITY: Final = "HASH(prediction_id)"
@@ -129,6 +134,12 @@ class LabelledFile(ABC):
         self._patients_are_known = self._execute(a_patient, {}).fetchone() is not None
         self.relations = of_a_file(rows, subgroups, task, _IDENTITY)
         self.assumed = assumed(logged.columns)
+        # A column that is empty where it matters says nothing.
+        if (
+            "chosen" not in self.assumed
+            and self._execute(_NOT_SAID.replace("$rows", rows), {}).fetchone()
+        ):
+            self.assumed = (*self.assumed, "chosen")
 
     @abstractmethod
     def _opened(self, connection: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyRelation":

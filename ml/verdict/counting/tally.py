@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from ml.evaluation.discrimination import Scores
 from ml.verdict.counting.counts import Counted, Counts
 from ml.verdict.counting.journals import Journaled
-from ml.verdict.counting.units import films_alone, films_at_one_look, films_of_patients
+from ml.verdict.counting.units import (
+    films_alike,
+    films_alone,
+    films_at_one_look,
+    films_of_patients,
+)
 from ml.verdict.statistics.betting import Floats
 from ml.verdict.statistics.cells import CHALLENGER, CHAMPION, NORMAL, PNEUMONIA, Cells, overlap
 from ml.verdict.statistics.sample_ratio import SampleRatio, by_patient, sample_ratio
@@ -64,6 +69,8 @@ class Tally:
     counts: Counts
     journaled: Journaled | None = None
     """What the journals of clients know; None where none was given."""
+    choice_logged: bool = True
+    """Whether the rows say of unread answers which were chosen for readers."""
 
     @cached_property
     def days(self) -> tuple[date, ...]:
@@ -82,15 +89,26 @@ class Tally:
         """Patients that are known; the films of others count as if they were independent."""
         return int(self._table("units")["n"].sum())
 
-    def scores(self, arm: int) -> Scores:
-        """The probabilities of one arm's mature films that have a truth."""
+    def scores(self, arm: int, *, beside: bool = False) -> Scores:
+        """The probabilities of one arm's mature films that have a truth; ``beside`` the other arm's
+        where both are compared.
+
+        Films of one patient are taken as if all said the same, the most that they can be alike: as
+        many as a patient has on average count as one, of as much as they weigh together.
+        """
         scores = self._table("scores")
         chosen = scores["side"] == arm
+        sick = scores["truth"][chosen] == PNEUMONIA
+        weight = overlap(scores["propensity"][chosen], arm) / scores["sampling"][chosen]
+        alike = np.ones(weight.size)
+        if self.patients:
+            several = films_alike(self._table("units"), arm, ARMS if beside else (arm,))
+            alike = np.where(scores["keyed"][chosen], several[sick.astype(np.intp)], 1.0)
         return Scores(
             probability=scores["probability"][chosen],
-            sick=scores["truth"][chosen] == PNEUMONIA,
-            weight=overlap(scores["propensity"][chosen], arm) / scores["sampling"][chosen],
-            n=scores["n"][chosen].astype(np.float64),
+            sick=sick,
+            weight=weight * alike,
+            n=scores["n"][chosen] / alike,
         )
 
     def deviations(self, arm: int) -> Deviations:

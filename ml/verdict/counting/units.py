@@ -1,10 +1,13 @@
 """What a test counts as one: a patient with all films, or a film whose patient is not known."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.verdict.counting.counts import Counted
-from ml.verdict.statistics.cells import Cells
+from ml.verdict.statistics.betting import Floats
+from ml.verdict.statistics.cells import Cells, overlap
 
 
 def films_at_one_look(films: Counted, patients: Counted) -> Cells:
@@ -56,3 +59,25 @@ def films_of_patients(patients: Counted, days: NDArray[np.int64]) -> Cells:
         within=within,
         size=size[units],
     )
+
+
+def films_alike(patients: Counted, arm: int, arms: Sequence[int]) -> Floats:
+    """How many films with a truth of the ``arms`` a patient has, on average over one arm's NORMAL
+    and over its PNEUMONIA, by what they weigh: by so much at most the variance of a mean of films
+    is larger than if they were independent.
+
+    reference: Kish, Survey Sampling, 1965, chapter 8 (the effect of the design, of clusters that
+    are all alike).
+    """
+    day = np.zeros(patients["n"].size, np.int64)
+    films = films_of_patients({**patients, "day": day}, np.zeros(1, np.int64))
+    assert films.unit is not None and films.within is not None  # noqa: S101, PT018
+    counted = films.labelled & np.isin(films.arm, arms)
+    several = np.bincount(films.unit, films.within * counted)[films.unit]
+    squares = films.n * (overlap(films.propensity, films.arm) / films.sampling) ** 2
+    found = np.ones(2)
+    for sick in (False, True):
+        here = films.labelled & (films.arm == arm) & (films.sick == sick)
+        if here.any():
+            found[int(sick)] = np.average(several[here], weights=squares[here])
+    return found

@@ -145,6 +145,27 @@ class TestAShareThatIsRead:
 
         assert decision.numbers["films without a truth"]["films"] == pytest.approx(92, abs=5)
 
+    def test_what_chance_may_hide_is_no_benefit_of_the_challenger(self, compare, declared, log):
+        """Readers seem to have resolved all; which answers were chosen, one file says."""
+        for arm, missed, read in ((CHAMPION, 230, 4720), (CHALLENGER, 180, 4770)):
+            log.films(arm, {"TP": 4270, "FN": missed, "TN": read, "FP": 1050}, hours=1)
+        rows = [dict(it) for it in log.rows]
+        for arm in (CHAMPION, CHALLENGER):
+            log.unread(arm, 0.1, 4950)
+        log.end()
+        hidden = compare(declared(audit=0.5))
+        log.rows[:] = rows
+        for arm in (CHAMPION, CHALLENGER):
+            for _ in range(4950):
+                log.film(arm, 0.1, hours=1, chosen=False)
+        log.end()
+        logged = compare(declared(audit=0.5))
+
+        assert logged.numbers["films without a truth"]["scenarios"] == []
+        assert hidden.numbers["films without a truth"]["films"] == 0
+        assert len(hidden.numbers["films without a truth"]["scenarios"]) == 5
+        assert "the rows do not say which unread answers were chosen" in finding(hidden).because
+
 
 def test_what_is_missing_is_named_when_the_labels_are_spent(compare, declared, log):
     """The gains are those of a promotion; that they were not shown would be untrue."""

@@ -318,3 +318,12 @@ class TestARefusalNamesTheFileWhatIsMissingAndTheWayOut:
 
         assert "another process has it open for writing" in said
         assert "copy the file" in said
+
+
+@pytest.mark.parametrize(("answer", "says"), [(1, False), (2, True)])
+def test_a_choice_that_is_empty_where_it_matters_is_not_logged(log, answer, says):
+    """Of an earlier answer to an id nothing is chosen."""
+    log.film(CHAMPION, 0.1, chosen=False, answer_number=1)
+    log.film(CHAMPION, 0.1, chosen=None, answer_number=answer)
+
+    assert ("chosen" not in labelled_file(log.parquet(), ()).assumed) is says

@@ -141,3 +141,20 @@ class TestUnits:
         for truth in np.unique(films["truth"]):
             assert units.n[units.truth == truth].sum() == films["n"][films["truth"] == truth].sum()
         assert units.n[units.size > 1].sum() == films["n"][films["keyed"]].sum() == 24
+
+
+class TestScoresOfPatients:
+    def test_films_of_a_patient_count_as_one_of_as_much_as_they_weigh_together(self, log, tally):
+        for patient in "ab":
+            for _ in range(2):
+                log.film(CHAMPION, 0.9, "PNEUMONIA", patient_key=patient)
+            log.film(CHALLENGER, 0.8, "PNEUMONIA", patient_key=patient)
+        log.film(CHAMPION, 0.1, "NORMAL")
+
+        alone, beside = (tally().scores(0, beside=it) for it in (False, True))
+
+        assert sorted((alone.n * alone.weight).tolist()) == [1.0, 4.0]
+        assert sorted(alone.n.tolist()) == [1.0, 2.0]
+        # Compared with the other arm's, all three films of a patient are one.
+        assert sorted(beside.n.tolist()) == pytest.approx([1.0, 4 / 3])
+        assert tally().scores(1).n.tolist() == [2.0]
