@@ -154,4 +154,4 @@ def _measures(
 
 
 if __name__ == "__main__":
-    sys.exit(run("python -m ml.monitor", main))
+    sys.exit(run("ml.monitor", main))

@@ -138,4 +138,4 @@ def _shadow(given: argparse.Namespace, experiment: "Experiment") -> "Shadow":
 
 
 if __name__ == "__main__":
-    sys.exit(run("python -m ml.shadow", main))
+    sys.exit(run("ml.shadow", main))

@@ -54,6 +54,13 @@ class WorkspaceRows:
                 "task in both files."
             )
         client = connect(environment)
+        if not exists(client, "table", analysis.full_name("answers")):
+            raise UserError(
+                f"{client.config.host}: there is no view {analysis.full_name('answers')}, or you "
+                "may not see it. It comes with the analysis stack, once requests were logged: "
+                f"cdktf deploy analysis-{environment.name}, or python -m infra.local.terraform "
+                f"apply --stack analysis --environment {environment.name}."
+            )
         warehouse = Warehouse.named(client, warehouse_name or environment.warehouse_name)
         return cls(
             views=WorkspaceViews(warehouse, analysis, experiment.subgroups),

@@ -404,6 +404,21 @@ def test_the_command_counts_days_and_compare_adds_them_up(
     assert compare([*common, "--verify", str(tmp_path / "out0" / "decision.json")]) == 0
 
 
+def test_before_there_are_views_the_way_out_is_their_stack(
+    bench: Bench, experiment, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ml.contract.errors import UserError
+    from ml.count_days import main as count_days
+
+    host = str(bench.bed.workspace.client.base_url).rstrip("/")
+    environment = tmp_path / "sandbox.toml"
+    environment.write_text(ENVIRONMENT.format(catalog="no_such_catalog", host=host))
+    monkeypatch.setenv("DATABRICKS_TOKEN", "any")
+
+    with pytest.raises(UserError, match="cdktf deploy analysis-sandbox"):
+        count_days([str(experiment()), "--environment", str(environment)])
+
+
 def test_days_that_have_not_come_are_not_counted(bench: Bench, experiment, tmp_path) -> None:
     from ml.contract.errors import UserError
     from ml.count_days import main as count_days
