@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -72,24 +73,32 @@ def prepared(
     key = hashlib.sha256(source.encode(errors="replace")).hexdigest()[:16]
     place = FOLDER / f"{key}-{_named(size)}"
     digest = _digest(map(state, items), size)
+
+    def built(place: Path) -> Prepared:
+        _build(place, _decoded(items, decode, doing), size, digest, len(items))
+        if kept := _read(place, digest, size):
+            return kept
+        raise OSError("what was written is not what is read")
+
     try:
         with _alone(place):
             _adopt(place, digest, size)
-            kept = _read(place, digest, size)
-            if kept is None:
-                _build(place, _decoded(items, decode, doing), size, digest, len(items))
-                kept = _read(place, digest, size)
+            return _read(place, digest, size) or built(place)
+    except OSError as error:
+        problem = (
+            f"{place.absolute()}: prepared films cannot be kept there: {error.strerror or error}."
+        )
+    Console(stderr=True).print(f"{problem} Preparing them for this command alone.", soft_wrap=True)
+    try:
+        # What is open stays readable when its folder has gone.
+        with tempfile.TemporaryDirectory() as passing:
+            return built(Path(passing, place.name))
     except OSError as error:
         raise InvalidData(
-            f"{place.absolute()}: prepared films cannot be kept there: {error.strerror or error}. "
-            "Run from a folder that can be written to, or take films of fewer pixels: --image-size"
+            f"{problem} Nor in the folder of temporary files ({error.strerror or error}). Run from "
+            "a folder that can be written to, set TMPDIR, or take films of fewer pixels: "
+            "--image-size"
         ) from error
-    if kept is None:
-        raise InvalidData(
-            f"{place.absolute()}: what was written there is not what is read. Run the command "
-            "again; if it says so again, the disk is broken."
-        )
-    return kept
 
 
 def state_of(file: Path) -> str:

@@ -249,6 +249,7 @@ class TestTheProposal:
             "  *contents/*) cat branch.toml 2> /dev/null ;;\n"
             "  *git/refs/heads/*) [ -f branch.toml ] ;;\n"
             "  'pr list'*) cat open 2> /dev/null || true ;;\n"
+            "  *commits/propose/*) cat message ;;\n"
             '  *--jq*) basename "$2" ;;\n'  # blobs, trees, commits: as if they were digests
             "esac\n"
         )
@@ -295,12 +296,26 @@ class TestTheProposal:
     def test_an_open_one_is_brought_up_to_date(self, asked: Any, tmp_path: Path) -> None:
         (tmp_path / "branch.toml").write_text("version = 2\n")
         (tmp_path / "open").write_text("7\n")
+        (tmp_path / "message").write_text("Serve newer versions in pilot\n")
 
         calls = asked()
 
         assert "refs/heads/propose/pilot -f sha=commits -F force=true" in calls
         assert "pr edit 7 --body-file body.txt" in calls
         assert "pr create" not in calls
+
+    @pytest.mark.usefixtures("proposed")
+    def test_an_open_one_that_people_have_changed_is_left_to_them(
+        self, asked: Any, tmp_path: Path
+    ) -> None:
+        (tmp_path / "branch.toml").write_text("version = 2\n")
+        (tmp_path / "open").write_text("7\n")
+        (tmp_path / "message").write_text("Not the champion\n")
+
+        calls = asked()
+
+        assert "sha=commits" not in calls
+        assert "pr edit" not in calls
 
     @pytest.mark.usefixtures("proposed")
     def test_the_same_one_is_left_alone_with_its_reviews(self, asked: Any, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -123,9 +124,9 @@ def test_what_has_changed_is_prepared_again(data: Any, decoded: list[str], chang
             images.write_bytes(images.read_bytes()[:-1])
         case "another byte of an image":
             (images,) = film_cache.FOLDER.glob("*/images.u16")
-            content = bytearray(images.read_bytes())
-            content[len(content) // 2] ^= 1
-            images.write_bytes(content)
+            flipped = bytearray(images.read_bytes())
+            flipped[len(flipped) // 2] ^= 1
+            images.write_bytes(flipped)
         case "another label in the index":
             (index,) = film_cache.FOLDER.glob("*/index.json")
             index.write_text(index.read_text().replace('"label": 0', '"label": 1', 1))
@@ -230,16 +231,28 @@ def test_a_disk_that_is_full_is_said_before_films_are_decoded(
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(2**20, 2**20, 0))
 
-    with pytest.raises(InvalidData, match=r"MiB are needed, and 0 MiB are free.*--image-size"):
+    with pytest.raises(InvalidData, match=r"MiB are needed, and 0 MiB are free.*TMPDIR"):
         loading.load(data.root, SIZE)
     assert not decoded
 
 
-def test_a_folder_that_cannot_be_written_to_is_said(data: Any) -> None:
+def test_where_the_folder_cannot_be_written_to_films_are_prepared_for_one_command(
+    data: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = np.asarray(loading.load(data.root, SIZE).parts["train"].images)
+    shutil.rmtree(".local")
     Path(".local").write_text("a file")
+    (passing := tmp_path / "passing").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(passing))
 
-    with pytest.raises(InvalidData, match="prepared films cannot be kept there"):
-        loading.load(data.root, SIZE)
+    images = loading.load(data.root, SIZE).parts["train"].images
+
+    assert "Preparing them for this command alone" in capsys.readouterr().err
+    assert list(passing.iterdir()) == []
+    np.testing.assert_array_equal(np.asarray(images), before)
 
 
 def test_sixteen_bits_are_as_good_as_kept(tmp_path: Path) -> None:
