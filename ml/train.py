@@ -5,6 +5,7 @@ as ``ARM`` and its class ``Network``.
 """
 
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -59,7 +60,10 @@ def _of_file(file: Path) -> Arm:
         raise UserError(f"{file}: there is no such Python file.")
     module = module_from_spec(spec)
     sys.modules[file.stem] = module  # the arm names it, as every arm names its module
-    spec.loader.exec_module(module)
+    with warnings.catch_warnings():
+        # MLflow says what it thinks of the signature of a `predict`.
+        warnings.simplefilter("ignore")
+        spec.loader.exec_module(module)
     arm = getattr(module, "ARM", None)
     if not isinstance(arm, Arm) or arm.network != file.stem:
         raise UserError(

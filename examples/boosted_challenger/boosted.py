@@ -25,13 +25,20 @@ if TYPE_CHECKING:
 
 FIELDS = 14
 """Of the grid, along each edge."""
+LEVELS = 254
+"""Of greys and changes: as many as the trees tell apart, so that no quantile is searched, which
+took ten times as long as all else."""
+STEEPEST = 0.5
+"""A change from pixel to pixel; steeper ones are alike."""
 
 
 def features(images: Images | PreparedImages) -> NDArray[np.float32]:
     """Films [n, h, w, 1] in [0, 1] to means and changes of fields [n, 2 * FIELDS * FIELDS]."""
     grey = np.asarray(images)[..., 0]
     down, across = np.gradient(grey, axis=(1, 2))
-    return np.concatenate([_fields(grey), _fields(np.hypot(down, across))], axis=1)
+    changes = np.minimum(_fields(np.hypot(down, across)) / STEEPEST, 1)
+    found: NDArray[np.float32] = np.rint(LEVELS * np.concatenate([_fields(grey), changes], axis=1))
+    return found
 
 
 def _fields(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -15,7 +15,13 @@ from pydantic_core import InitErrorDetails
 
 from infra.declared.bindings import lacking
 from infra.declared.declaration import Declaration, Table, problem, read
-from infra.declared.gateway import Notifications, RateLimit, Telemetry, UsageTracking
+from infra.declared.gateway import (
+    Notifications,
+    RateLimit,
+    Telemetry,
+    UsageTracking,
+    limited_twice,
+)
 from infra.declared.naming import (
     CatalogName,
     EndpointName,
@@ -154,8 +160,9 @@ class Endpoint(Declaration):
 
     @classmethod
     def disagreements(cls, table: Table) -> Iterator[InitErrorDetails]:
-        """No principal is named twice."""
+        """No principal is named twice, and nobody has two limits."""
         yield from super().disagreements(table)
+        yield from limited_twice(read(table, "rate_limits"))
         yield from _principals_named_twice(read(table, "permissions"))
         if read(table, "telemetry_config") is not None:
             yield from lacking("telemetry_config", read(table, "telemetry_config"))

@@ -4,14 +4,17 @@ who is told of its updates. Pure values.
 docs/reference/terraform-provider.md#what-it-never-sends
 """
 
+import re
 from collections.abc import Iterator
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_core import InitErrorDetails
 
-from infra.declared.declaration import Declaration, Table, problem, read
+from infra.declared.declaration import Declaration, Table, broken_rule, problem, read
 from infra.declared.rules import one_of, whole_number
+
+_ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+")
 
 Of = Literal["endpoint", "user", "user_group", "service_principal"]
 
@@ -34,6 +37,20 @@ class RateLimit(Declaration):
         if key in ("user_group", "service_principal") and named is None:
             yield problem(
                 ("principal",), None, f"the name of the {key}", f'write, with key = "{key}", it'
+            )
+
+
+def limited_twice(limits: object) -> Iterator[InitErrorDetails]:
+    """Two limits of the same calls."""
+    seen: dict[tuple[object, object], int] = {}
+    for index, limit in enumerate(limits if isinstance(limits, list | tuple) else ()):
+        whose = (read(limit, "key") or "endpoint", read(limit, "principal"))
+        if seen.setdefault(whose, index) != index:
+            yield problem(
+                ("rate_limits", index, "key"),
+                whose[0],
+                f"limits the same calls as rate_limits[{seen[whose]}] does",
+                "keep one of the two",
             )
 
 
@@ -63,8 +80,17 @@ class Telemetry(Declaration):
     table_names: TelemetryTables | None = None
 
 
+def _address(text: str) -> str:
+    if not _ADDRESS.fullmatch(text):
+        raise broken_rule("an e-mail address", "write, for example: oncall@clinic.example")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
+
+
 class Notifications(Declaration):
     """E-mail addresses that are told how an update ended."""
 
-    on_update_failure: tuple[str, ...] = Field(default=(), strict=False)
-    on_update_success: tuple[str, ...] = Field(default=(), strict=False)
+    on_update_failure: tuple[Address, ...] = Field(default=(), strict=False)
+    on_update_success: tuple[Address, ...] = Field(default=(), strict=False)

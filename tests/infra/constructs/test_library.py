@@ -9,8 +9,11 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
+
+from infra.constructs import library
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "constructs.md"
@@ -36,6 +39,7 @@ def test_one_name_of_its_own_is_imported(wheel: Path) -> None:
     found = texts(wheel)
 
     assert wheel.name.startswith("champion_challenger_serving-")
+    assert "champion_challenger/py.typed" in found  # apps are checked against its types
     tops = {name.partition("/")[0] for name in found}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"champion_challenger"}
     for text in found.values():
@@ -55,6 +59,26 @@ def test_the_pins_of_the_app_are_ranges_of_the_library(wheel: Path) -> None:
     required = re.findall(r"^Requires-Dist: (.*)$", metadata, re.MULTILINE)
     assert required
     assert not [it for it in required if "==" in it]
+
+
+def test_what_an_endpoint_is_declared_with_can_be_imported() -> None:
+    public = {getattr(library, name) for name in library.__all__}
+
+    named: set[type] = set()
+    for declared in (library.ABTest, library.SingleModel):
+        named |= _declarations(declared)
+    assert named <= public
+    assert library.SingleModel in public
+
+
+def _declarations(annotation: Any) -> set[type]:
+    """The classes of this project that an annotation names, and those of their fields."""
+    found = {it for part in get_args(annotation) for it in _declarations(part)}
+    if isinstance(annotation, type) and annotation.__module__.startswith(("infra.", "ml.")):
+        found.add(annotation)
+        for field in getattr(annotation, "model_fields", {}).values():
+            found |= _declarations(field.annotation)
+    return found
 
 
 @pytest.mark.slow("installs cdktf and the provider's bindings into an empty environment")

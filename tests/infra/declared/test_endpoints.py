@@ -254,3 +254,38 @@ def test_an_arm_may_be_registered_elsewhere(write: Write) -> None:
 
     champion = environment.ab_test.champion
     assert environment.full_model_name(champion) == "other.s.pneumonia_poc_classifier"
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (
+            "rate_limits = [{ calls = 9 }, { calls = 8 }]",
+            r"rate_limits\[1\]\.key = \"endpoint\".*the same calls as rate_limits\[0\]",
+        ),
+        (
+            'rate_limits = [{ calls = 9, key = "user" }, { calls = 8, key = "user" }]',
+            r"rate_limits\[1\]\.key = \"user\".*the same calls as rate_limits\[0\]",
+        ),
+        (
+            'email_notifications = { on_update_failure = ["nobody"] }',
+            r'on_update_failure\[0\] = "nobody".*an e-mail address',
+        ),
+    ],
+)
+def test_what_an_endpoint_may_have_is_refused_by_name(
+    tmp_path: Path, lines: str, said: str
+) -> None:
+    file = tmp_path / "dev.toml"
+    file.write_text(SEVERAL.replace('endpoint = "films"', f'endpoint = "films"\n{lines}'))
+
+    with pytest.raises(InvalidEnvironment, match=f"(?s){said}"):
+        load(file)
+
+
+def test_limits_of_different_callers_stand_beside_each_other(tmp_path: Path) -> None:
+    limits = 'rate_limits = [{ calls = 9 }, { calls = 8, key = "user" }]'
+    file = tmp_path / "dev.toml"
+    file.write_text(SEVERAL.replace('endpoint = "films"', f'endpoint = "films"\n{limits}'))
+
+    assert len(load(file).about("ab_test").ab_test.rate_limits) == 2

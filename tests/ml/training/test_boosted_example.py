@@ -35,7 +35,16 @@ def test_any_size_of_film_gives_the_same_features() -> None:
     grey = np.full((2, 28, 28, 1), 0.25, np.float32)
 
     assert features(grey).shape == features(np.full((2, 65, 65, 1), 0.25, np.float32)).shape
-    np.testing.assert_allclose(features(grey)[:, :196], 0.25)
+    np.testing.assert_allclose(features(grey)[:, :196], 64)  # of 254
+
+
+def test_no_feature_has_more_levels_than_the_trees_tell_apart() -> None:
+    _arm(str(FILE))
+    from boosted import features
+
+    films = np.random.default_rng(0).random((2000, 28, 28, 1), np.float32)
+
+    assert max(len(np.unique(it)) for it in features(films).T) <= 255
 
 
 def test_a_file_that_is_no_arm_is_refused(tmp_path: Path) -> None:
