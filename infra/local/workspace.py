@@ -172,7 +172,7 @@ async def _cancel(task: asyncio.Task[None]) -> None:
 
 def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()):
-        _log.error("The delivery of inference tables ended", exc_info=error)
+        _log.error("What runs beside the requests has ended", exc_info=error)
 
 
 async def _answer_http_exception(_request: Request, error: Exception) -> Response:
