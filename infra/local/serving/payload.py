@@ -6,13 +6,11 @@ Source of the columns: docs/reference/serving.md#inference-tables.
 from __future__ import annotations
 
 import dataclasses
-import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from infra.local.serving.endpoint import Config, Endpoint
+    import datetime
+    from collections.abc import Sequence
 
 MAX_LOGGED_BYTES = 1024 * 1024
 """Larger requests or responses are logged as NULL (CPU serving endpoints)."""
@@ -117,26 +115,3 @@ class PayloadSink(Protocol):
 def loggable(body: bytes, code: str) -> tuple[bytes | None, tuple[str, ...]]:
     """What is kept of a body: all of it, or NULL and why."""
     return (None, (code,)) if len(body) > MAX_LOGGED_BYTES else (body, ())
-
-
-def served_entity_rows(
-    endpoint: Endpoint, config: Config, *, deleted: datetime.datetime | None
-) -> Iterator[ServedEntityRow]:
-    """A config as of now, or its end, where the endpoint was `deleted`."""
-    now = datetime.datetime.now(datetime.UTC)
-    for entity in config.entities:
-        yield ServedEntityRow(
-            served_entity_id=entity.id,
-            created_by=entity.creator,
-            endpoint_name=endpoint.name,
-            endpoint_id=endpoint.id,
-            served_entity_name=entity.spec.name,
-            entity_type="CUSTOM_MODEL",
-            entity_name=entity.spec.entity_name,
-            entity_version=entity.spec.entity_version,
-            endpoint_config_version=config.version,
-            workload_size=entity.spec.workload_size or "",
-            workload_type=entity.spec.workload_type,
-            change_time=now,
-            endpoint_delete_time=deleted,
-        )
