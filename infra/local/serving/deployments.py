@@ -6,6 +6,7 @@ They run beside those that serve; which of them answers is for `endpoints` to sa
 from __future__ import annotations
 
 import asyncio
+import datetime
 import logging
 from typing import TYPE_CHECKING
 
@@ -13,14 +14,15 @@ from infra.local.catalog.models import ModelNotFound
 from infra.local.refusal import Refusal, invalid, missing
 from infra.local.serving.endpoint import Deployment
 from infra.local.serving.entity import RunningEntity
+from infra.local.serving.payload import ServedEntityRow
 from infra.local.serving.process import EntityFailed, Launch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from infra.local.serving.config import ConfigSpec, ServedEntity
-    from infra.local.serving.endpoint import Config, DeployedEntity
+    from infra.local.serving.endpoint import Config, DeployedEntity, Endpoint
     from infra.local.serving.models import ModelSource, SecretSource
     from infra.local.settings import Settings
 
@@ -177,3 +179,26 @@ def log_failure(task: asyncio.Task[None]) -> None:
     """When a task in the background has ended: say why, if by a fault."""
     if not task.cancelled() and (error := task.exception()):
         _log.error("A task of the workspace failed", exc_info=error)
+
+
+def served_entity_rows(
+    endpoint: Endpoint, config: Config, *, deleted: datetime.datetime | None
+) -> Iterator[ServedEntityRow]:
+    """A config as of now, or its end, where the endpoint was `deleted`."""
+    now = datetime.datetime.now(datetime.UTC)
+    for entity in config.entities:
+        yield ServedEntityRow(
+            served_entity_id=entity.id,
+            created_by=entity.creator,
+            endpoint_name=endpoint.name,
+            endpoint_id=endpoint.id,
+            served_entity_name=entity.spec.name,
+            entity_type="CUSTOM_MODEL",
+            entity_name=entity.spec.entity_name,
+            entity_version=entity.spec.entity_version,
+            endpoint_config_version=config.version,
+            workload_size=entity.spec.workload_size or "",
+            workload_type=entity.spec.workload_type,
+            change_time=now,
+            endpoint_delete_time=deleted,
+        )

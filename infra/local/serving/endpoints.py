@@ -16,8 +16,12 @@ from typing import TYPE_CHECKING
 
 from infra.local.refusal import Refusal, missing
 from infra.local.serving import endpoint as states
-from infra.local.serving.deployments import Deployments, Unstartable, log_failure
-from infra.local.serving.inference_tables import served_entity_rows
+from infra.local.serving.deployments import (
+    Deployments,
+    Unstartable,
+    log_failure,
+    served_entity_rows,
+)
 from infra.local.serving.live import Live
 from infra.local.serving.metrics import EndpointMetrics
 from infra.local.serving.record import Entry

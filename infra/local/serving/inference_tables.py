@@ -7,24 +7,21 @@ https://docs.databricks.com/aws/en/admin/system-tables/model-serving.
 from __future__ import annotations
 
 import dataclasses
-import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.local.catalog.tables import Column, Table, TableName
-from infra.local.serving.payload import ServedEntityRow
 from infra.local.storage import datatypes
 from infra.local.storage.database import SYSTEM_CATALOG, Database, literal, quoted
 from infra.local.storage.metadata import TableMetadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import duckdb
 
     from infra.local.catalog.namespaces import Namespaces
     from infra.local.catalog.tables import Tables
-    from infra.local.serving.endpoint import Config, Endpoint
-    from infra.local.serving.payload import PayloadRow, PayloadTable, UsageRow
+    from infra.local.serving.payload import PayloadRow, PayloadTable, ServedEntityRow, UsageRow
 
 WORKSPACE_ID: Final = "1234567890123456"
 """The one workspace; the id that minilake's metastore assignment names."""
@@ -230,26 +227,3 @@ def _in_account(row: ServedEntityRow) -> dict[str, Any]:
         **_ACCOUNT,
         **dataclasses.asdict(row),
     }
-
-
-def served_entity_rows(
-    endpoint: Endpoint, config: Config, *, deleted: datetime.datetime | None
-) -> Iterator[ServedEntityRow]:
-    """A config as of now, or its end, where the endpoint was `deleted`."""
-    now = datetime.datetime.now(datetime.UTC)
-    for entity in config.entities:
-        yield ServedEntityRow(
-            served_entity_id=entity.id,
-            created_by=entity.creator,
-            endpoint_name=endpoint.name,
-            endpoint_id=endpoint.id,
-            served_entity_name=entity.spec.name,
-            entity_type="CUSTOM_MODEL",
-            entity_name=entity.spec.entity_name,
-            entity_version=entity.spec.entity_version,
-            endpoint_config_version=config.version,
-            workload_size=entity.spec.workload_size or "",
-            workload_type=entity.spec.workload_type,
-            change_time=now,
-            endpoint_delete_time=deleted,
-        )

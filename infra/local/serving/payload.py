@@ -6,10 +6,10 @@ Source of the columns: docs/reference/serving.md#inference-tables.
 from __future__ import annotations
 
 import dataclasses
-import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Sequence
 
 MAX_LOGGED_BYTES = 1024 * 1024

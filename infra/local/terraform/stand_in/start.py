@@ -92,11 +92,14 @@ def _fork_resident(address: str, folder: str, lock: int) -> None:
     listener.bind(address)
     listener.listen()
     if os.fork() == 0:
-        os.close(lock)
-        _import_packages()
-        from infra.local.terraform.stand_in.resident import stay
+        try:
+            os.close(lock)
+            _import_packages()
+            from infra.local.terraform.stand_in.resident import stay
 
-        stay(listener.detach(), folder)
+            stay(listener.detach(), folder)
+        finally:
+            os._exit(1)  # whatever it was: the start that waits serves itself, and says it
     listener.close()
 
 
