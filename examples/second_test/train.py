@@ -2,8 +2,9 @@
 
     python examples/second_test/train.py FOLDER
 
-writes FOLDER/logistic and FOLDER/boosted, models of MLflow, and two sheets of the samples that
-neither has seen: samples.csv for `python -m ml.predict`, and truth.csv with what is known of them.
+writes FOLDER/logistic and FOLDER/boosted, models of MLflow, and three sheets of the samples that
+neither has seen: samples.csv for `python -m ml.predict`, truth.csv with what is known of them, and
+labelled.csv with both, to judge models by.
 Data: Wolberg, Mangasarian, Street and Street, https://doi.org/10.24432/C5DW2B (CC BY 4.0).
 """
 
@@ -57,6 +58,7 @@ def main(folder: Path) -> None:
     said = answers.map({0: "benign", 1: "malignant"}).to_frame("ground_truth")
     said.insert(0, "sample", names)
     said.to_csv(folder / "truth.csv", index=False)
+    asked.assign(ground_truth=said["ground_truth"]).to_csv(folder / "labelled.csv", index=False)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ class Foreign:
         try:
             uri = str(Path(source).resolve()) if is_path else source
             folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(into / "model")))
+            if not (folder / "MLmodel").is_file():
+                raise FileNotFoundError("there is no model of MLflow there")  # noqa: TRY301
             model = mlflow.pyfunc.load_model(str(folder))
         except Exception as error:  # whatever the model's own code raises when it is loaded
             raise UserError(

@@ -20,6 +20,7 @@ from ml.feedback.__main__ import main as feedback
 from ml.predict import main as predict
 from ml.register import main as register
 from ml.register_feedback import main as register_feedback
+from ml.replay import main as replay
 from tests.end_to_end.serving.sandbox import in_process
 from tests.infra.local.terraform.repository import Repository
 from tests.plugin.workspaces import REPOSITORY, eventually
@@ -75,7 +76,7 @@ def test_both_models_are_registered_after_they_answered(
     done = in_process(
         register,
         *("--from", trained / arm, "--name", f"breast_{arm}"),
-        *("--environment", EXAMPLE / "second.toml"),
+        *("--data", trained / "labelled.csv", "--environment", EXAMPLE / "second.toml"),
         cwd=tmp_path,
         MLFLOW_TRACKING_URI=f"sqlite:///{tmp_path}/mlflow.db",
     )
@@ -197,6 +198,11 @@ def test_it_is_deployed_predicted_labelled_compared_and_promoted_beside_the_firs
     assert re.search(r"^PROMOTE", found, re.MULTILINE), found
     assert "of them malignant" in found
     assert "film" not in found
+    replayed = second.command(
+        replay, second.root / "better_by_far.toml", "--data", trained / "labelled.csv"
+    )
+    assert re.search(r"^PROMOTE", replayed, re.MULTILINE), replayed
+    assert "film" not in replayed
     experiment = ("--experiment", second.root / "better_by_far.toml")
     decision = second.root / ".local/decisions/better_by_far/decision.json"
     second.command(rollout, "promote", "--decision", decision, *experiment)
