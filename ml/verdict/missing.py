@@ -62,8 +62,9 @@ class MissingTruth:
     """Without a truth though one was to be had; partly estimated where it is not logged which
     answers were chosen."""
     at_most: float
-    """The same, with those of the challenger that chance may hide where it is not logged. The
-    scenarios are of these."""
+    """The same, with those of the challenger that chance may hide where it is not logged."""
+    judged: float
+    """Those of the scenarios: all of `at_most` by the model `worst`, else `films`."""
     scenarios: tuple[Scenario, ...]
     tipping_point: float | None
     """The odds ratio at which the conditions of a promotion cease to hold; None where none does
@@ -83,14 +84,17 @@ def missing_truth(
     `holds` says whether films are those of a promotion, `choice_logged` whether the rows say of
     unread answers which were chosen.
     """
+    model = experiment.missing or Missing()
     known = with_those_that_are_late(films)
-    films = known if choice_logged else with_those_that_are_late(films, hidden=True)
-    n, at_most = (float(it.n[it.missing].sum()) for it in (known, films))
-    if not at_most:
-        return MissingTruth(films=n, at_most=n, scenarios=(), tipping_point=None)
+    possible = known if choice_logged else with_those_that_are_late(films, hidden=True)
+    judged = possible if model.model == "worst" else known
+    n, at_most = (float(it.n[it.missing].sum()) for it in (known, possible))
+    if not judged.missing.any():
+        return MissingTruth(films=n, at_most=at_most, judged=0, scenarios=(), tipping_point=None)
     return MissingTruth(
         films=n,
         at_most=at_most,
+        judged=float(judged.n[judged.missing].sum()),
         scenarios=tuple(
             Scenario(
                 assumed=assumed,
@@ -99,9 +103,11 @@ def missing_truth(
                     for metric, gain in gains(experiment, imputed, final=final).items()
                 },
             )
-            for assumed, imputed in assumptions(experiment.missing or Missing(), films)
+            for assumed, imputed in assumptions(model, judged)
         ),
-        tipping_point=_tipping_point(lambda ratio: holds(_imputed(films, _opposed(films, ratio)))),
+        tipping_point=_tipping_point(
+            lambda ratio: holds(_imputed(judged, _opposed(judged, ratio)))
+        ),
     )
 
 
@@ -167,8 +173,8 @@ def with_those_that_are_late(films: Cells, *, hidden: bool = False) -> Cells:
     """The films, with as many of the unread ones taken for missing as readings are fewer than
     their probabilities promise, beyond chance. Only where a choice is logged is it known which.
 
-    ``hidden``: with those of the challenger, too, that chance may hide. A few misses that readers
-    never resolved look like a draw of few, and the doubt is not the challenger's benefit.
+    ``hidden``: with those of the challenger, too, that chance may hide: a few misses that readers
+    never resolved look like a draw of few.
     """
     films = films.in_units()
     late = np.zeros(films.n.size)

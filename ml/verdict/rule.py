@@ -188,15 +188,17 @@ def promotes(experiment: "Experiment", films: Cells, *, final: bool) -> bool:
 def whatever_is_missing(experiment: "Experiment", missing: "MissingTruth") -> Finding:
     """Whether a promotion would hold in each scenario of the films without a truth."""
     condition = "a promotion holds whatever the films without a truth are"
-    if not missing.scenarios:
-        return Finding(condition=condition, holds=True, because="every film has the truth it needs")
-    limits = promotion_limits(experiment)
     hidden = missing.at_most > missing.films
+    may = (
+        f"as many as {missing.at_most:.0f} may lack theirs, for the rows do not say which unread "
+        'answers were chosen: the model "worst" counts them'
+    )
+    if not missing.scenarios:
+        because = "every film has the truth it needs" + (f", or {may}." if hidden else "")
+        return Finding(condition=condition, holds=True, because=because)
+    limits = promotion_limits(experiment)
     lack = f"{missing.films:.0f} films lack the truth that they were chosen for" + (
-        f", and as many as {missing.at_most:.0f} may: the rows do not say which unread answers "
-        "were chosen"
-        if hidden
-        else ""
+        f" ({may})" if hidden else ""
     )
     for scenario in missing.scenarios:
         for metric, limit in limits.items():

@@ -139,10 +139,11 @@ def promoted(experiment: Experiment, films: Cells, *, choice_logged: bool = True
     final = last_look(experiment, films) is not None
     if not promotes(experiment, here, final=final):
         return False
-    late = with_those_that_are_late(here, hidden=not choice_logged)
+    model = experiment.missing or Missing()
+    hidden = not choice_logged and model.model == "worst"
+    late = with_those_that_are_late(here, hidden=hidden)
     return not late.missing.any() or all(
-        promotes(experiment, imputed, final=final)
-        for _, imputed in assumptions(experiment.missing or Missing(), late)
+        promotes(experiment, imputed, final=final) for _, imputed in assumptions(model, late)
     )
 
 

@@ -93,12 +93,14 @@ def misses_of_the_challenger_withdrawn(part: float) -> Callable[..., np.ndarray]
 
 
 @pytest.mark.slow("600 tests on paper, each looked at on every eighth day: a minute of one core")
-@pytest.mark.parametrize("choice_logged", [True, False])
-def test_misses_hidden_among_what_was_not_chosen_promote_nobody(choice_logged):
-    """Of the answers NORMAL 30 % are audited. Where the rows did not say which, and misses that are
-    as few as chance explains were taken for none, 62 % of these tests ended in a promotion."""
+@pytest.mark.parametrize(
+    ("choice_logged", "missing"), [(True, {}), (False, {"missing": {"model": "worst"}})]
+)
+def test_misses_hidden_among_what_was_not_chosen_promote_nobody(choice_logged, missing):
+    """Of the answers NORMAL 30 % are audited. Where the rows do not say which, and misses that are
+    as few as chance explains are taken for none, 62 % of these tests end in a promotion."""
     random = np.random.default_rng(8)
-    experiment = an_experiment(audit=0.3, final_test={})
+    experiment = an_experiment(audit=0.3, final_test={}, **missing)
     clinic = Clinic(
         audit=0.3, films_per_day=150, days=80, read_on=misses_of_the_challenger_withdrawn(0.4)
     )

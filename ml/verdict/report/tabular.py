@@ -91,7 +91,7 @@ def gains(values: Mapping[str, Interval | None], judgement: Judgement) -> Table:
 def without_truth(missing: MissingTruth) -> Table:
     """What the films without a truth could do."""
     return Table(
-        title=f"If the {missing.at_most:.0f} films without a truth were other ones",
+        title=f"If the {missing.judged:.0f} films without a truth were other ones",
         heads=("assumed of their answers", "gain in sensitivity", "gain in specificity"),
         rows=[
             (

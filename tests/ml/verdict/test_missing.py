@@ -145,7 +145,7 @@ class TestAShareThatIsRead:
 
         assert decision.numbers["films without a truth"]["films"] == pytest.approx(92, abs=5)
 
-    def test_what_chance_may_hide_is_no_benefit_of_the_challenger(self, compare, declared, log):
+    def test_what_chance_may_hide_is_told_and_counted_by_the_worst(self, compare, declared, log):
         """Readers seem to have resolved all; which answers were chosen, one file says."""
         for arm, missed, read in ((CHAMPION, 230, 4720), (CHALLENGER, 180, 4770)):
             log.films(arm, {"TP": 4270, "FN": missed, "TN": read, "FP": 1050}, hours=1)
@@ -154,6 +154,7 @@ class TestAShareThatIsRead:
             log.unread(arm, 0.1, 4950)
         log.end()
         hidden = compare(declared(audit=0.5))
+        worst = compare(declared('\n[missing]\nmodel = "worst"\n', audit=0.5))
         log.rows[:] = rows
         for arm in (CHAMPION, CHALLENGER):
             for _ in range(4950):
@@ -161,10 +162,12 @@ class TestAShareThatIsRead:
         log.end()
         logged = compare(declared(audit=0.5))
 
-        assert logged.numbers["films without a truth"]["scenarios"] == []
-        assert hidden.numbers["films without a truth"]["films"] == 0
-        assert len(hidden.numbers["films without a truth"]["scenarios"]) == 5
-        assert "the rows do not say which unread answers were chosen" in finding(hidden).because
+        for decision, scenarios in ((logged, 0), (hidden, 0), (worst, 1)):
+            without_truth = decision.numbers["films without a truth"]
+            assert (without_truth["films"], len(without_truth["scenarios"])) == (0, scenarios)
+        unsaid = "the rows do not say which unread answers were chosen"
+        assert [unsaid in finding(it).because for it in (logged, hidden, worst)] == [0, 1, 1]
+        assert [finding(it).holds for it in (hidden, worst)] == [True, False]
 
 
 def test_what_is_missing_is_named_when_the_labels_are_spent(compare, declared, log):
