@@ -150,7 +150,9 @@ def from_duckdb(error: duckdb.Error) -> Exception:
         return _from_catalog_error(text)
     if isinstance(error, duckdb.BinderException):
         return _from_binder_error(text)
-    if isinstance(error, duckdb.ParserException | duckdb.NotImplementedException):
+    if isinstance(
+        error, duckdb.ParserException | duckdb.NotImplementedException | duckdb.PermissionException
+    ):
         return StatementError(UNSUPPORTED, f"This statement is {NOT_EMULATED}: {text}")
     return StatementError(INTERNAL_ERROR, text)
 
