@@ -62,7 +62,6 @@ SELECT site, COUNT(*) AS n, RANK() OVER (ORDER BY COUNT(*) DESC) AS place FROM $
 SELECT arm, SUM(COUNT(*)) OVER (PARTITION BY arm ORDER BY CAST(request_time AS DATE)) AS running, CAST(request_time AS DATE) AS day FROM $predictions GROUP BY arm, CAST(request_time AS DATE)
 SELECT concat_ws(' ', device_maker, device_model) AS device, upper(view) AS view, COUNT(*) AS n FROM $contexts GROUP BY ALL
 SELECT count(DISTINCT arm, model_version) AS versions FROM $predictions
-SELECT regexp_extract(prediction_id, '-([0-9]+)$$', 1) AS number, split(prediction_id, '-')[0] AS kind FROM $predictions WHERE prediction_id RLIKE '^film-[0-9]+$$'
 SELECT prediction_id, probability, predicted_label = ground_truth AS is_right FROM $labelled WHERE NOT blind OR blind IS NULL
 SELECT arm, approx_percentile(probability, array(0.25, 0.5, 0.75)) AS quartiles FROM $predictions GROUP BY arm
 SELECT first(probability) FROM (SELECT probability FROM $predictions ORDER BY request_time)
