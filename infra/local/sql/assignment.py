@@ -32,6 +32,8 @@ _TIMES: Final = (
     exp.DType.TIMESTAMPNTZ,
 )
 _LENGTH: Final = re.compile(r"(var|)char\((\d+)\)", re.IGNORECASE)
+_OF_NULL: Final = exp.DType.INT
+"""What DuckDB takes a bare NULL for."""
 _FROM_TEXT: Final = (*exp.DataType.NUMERIC_TYPES, *_TIMES, exp.DType.BOOLEAN)
 _LIKE_EACH_OTHER: Final = (tuple(exp.DataType.NUMERIC_TYPES), _TIMES)
 
@@ -134,6 +136,11 @@ def _cast(value: exp.Expr, column: Column) -> exp.Expr:
     cast = exp.Cast(this=value, to=target)
     if alike or from_text or to_text:
         return _of_length(cast, column)
+    if source.this is not _OF_NULL:
+        raise not_emulated(
+            f"Writing {source.sql('databricks')} into the column `{column.name}` of the type "
+            f"{column.type_text}"
+        )
     message = (
         f"[{errors.UNSUPPORTED.name}] Writing {source.sql('databricks')} into the column "
         f"`{column.name}` of the type {column.type_text} is {errors.NOT_EMULATED}."

@@ -113,6 +113,9 @@ def _to_text(generator: Generator, node: exp.Cast, plain: str) -> str:
             f"OR (ABS({value}) >= 0.001 AND ABS({value}) < 10000000) "
             f"THEN {plain} ELSE {unknown} END"
         )
+    if source.is_type(exp.DType.DECIMAL):
+        # DuckDB leaves the zero before the point out where there is no place for it.
+        return f"REGEXP_REPLACE({plain}, '^(-?)[.]', '\\10.')"
     if source.is_type(*_MOMENTS, *_WALL_CLOCKS):
         return f"CAST(CAST({value} AS TIMESTAMP) AS TEXT)"
     return plain

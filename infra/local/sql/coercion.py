@@ -45,6 +45,11 @@ def cast_texts(statement: exp.Expr) -> bool:
             node.this.replace(exp.Cast(this=node.this.copy(), to=exp.DataType.build("DOUBLE")))
             changed = True
             continue
+        elif isinstance(node, exp.Concat | exp.DPipe):
+            if isinstance(node.parent, exp.JSONExtract | exp.JSONExtractScalar):
+                continue  # a path, of which a number is a position
+            changed |= _cast_joined(node)
+            continue
         elif isinstance(node, exp.In) and node.expressions:
             parts = [node.this, *node.expressions]
         elif isinstance(node, _RECKONED):
@@ -60,6 +65,16 @@ def cast_texts(statement: exp.Expr) -> bool:
             if _is(part, *exp.DataType.TEXT_TYPES):
                 part.replace(exp.Cast(this=part.copy(), to=exp.DataType.build(target)))
                 changed = True
+    return changed
+
+
+def _cast_joined(node: exp.Expr) -> bool:
+    """Numbers, times and truth values that are joined are texts; arrays stay arrays."""
+    changed = False
+    for part in list(node.iter_expressions()):
+        if _is(part, *exp.DataType.NUMERIC_TYPES, *_OTHERS):
+            part.replace(exp.Cast(this=part.copy(), to=exp.DataType.build("STRING")))
+            changed = True
     return changed
 
 

@@ -170,6 +170,15 @@ def sequence(generator: Generator, node: exp.GenerateSeries) -> str:
     )
 
 
+def flatten(generator: Generator, node: exp.Flatten) -> str:
+    """With a NULL among the arrays there is no array of all."""
+    arrays = generator.sql(node, "this")
+    return (
+        f"CASE WHEN LEN(LIST_FILTER({arrays}, lambda _e: _e IS NULL)) = 0 "
+        f"THEN FLATTEN({arrays}) END"
+    )
+
+
 MOST_ELEMENTS: Final = 1_000_000
 
 TRANSFORMS: Final[dict[type[exp.Expr], Callable[..., str]]] = {
@@ -179,6 +188,7 @@ TRANSFORMS: Final[dict[type[exp.Expr], Callable[..., str]]] = {
     exp.ArrayUniqueAgg: collected("DISTINCT "),
     exp.Bracket: bracket,
     exp.Exists: exists,
+    exp.Flatten: flatten,
     exp.GenerateSeries: sequence,
     exp.Grouping: grouping,
     exp.Transform: _with_positions("LIST_TRANSFORM"),

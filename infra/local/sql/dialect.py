@@ -12,11 +12,13 @@ from sqlglot.errors import ParseError, SqlglotError, TokenError
 from infra.local.catalog.tables import TableName
 from infra.local.sql import errors
 from infra.local.sql.coercion import cast_texts
+from infra.local.sql.decimals import sized, state_default_sizes
 from infra.local.sql.duckdb_text import INTEGER_FUNCTIONS, READ, LakeDialect
 from infra.local.sql.errors import StatementError, not_emulated
 from infra.local.sql.forms import refuse_uncovered
 from infra.local.sql.parsing import tokenize
 from infra.local.sql.typed import Columns, infer_types
+from infra.local.sql.unresolved import unresolved
 from infra.local.storage.database import INTERNAL_SCHEMA_PREFIX, SYSTEM_CATALOG, SYSTEM_DATABASE
 
 ColumnsOf = Callable[[TableName], Mapping[str, str]]
@@ -137,6 +139,7 @@ class Translator:
     def prepare(self, expression: exp.Expr) -> exp.Expr:
         """Bind markers, resolve names, refuse what is not emulated; changes ``expression``."""
         _name_columns(expression)
+        state_default_sizes(expression)
         for placeholder in list(expression.find_all(exp.Placeholder)):
             placeholder.replace(self._typed(placeholder))
         self._qualify_tables(expression)
@@ -145,7 +148,10 @@ class Translator:
         while cast_texts(expression):
             infer_types(expression, columns)
         if self._forms is not None:
-            refuse_uncovered(expression, self._forms)
+            try:
+                refuse_uncovered(expression, self._forms)
+            except StatementError as refusal:
+                raise (unresolved(expression, columns) or refusal) from None
         _fix_types(expression)
         return expression.transform(self._answer_session_functions, copy=False)
 
@@ -269,7 +275,16 @@ def _fix_types(expression: exp.Expr) -> None:
     """Types and column names that sqlglot's translation would leave to DuckDB."""
     # Children first: a parent is copied with what replaced them.
     for node in reversed(list(expression.walk())):
+        if (other := sized(node)) is not None:
+            node.replace(other)
+            continue
         match node:
+            case exp.Neg(this=exp.Cast(this=exp.Literal() as number) as cast) if number.is_int:
+                # The least of a type has no positive.
+                node.replace(exp.Cast(this=exp.Neg(this=number.copy()), to=cast.to.copy()))
+            case exp.Concat() | exp.DPipe() if node.find(exp.Null) and _is_text(node):
+                # DuckDB takes what a NULL is joined with for a number.
+                node.replace(exp.Cast(this=node.copy(), to=exp.DataType.build("TEXT")))
             case exp.Window() if isinstance(node.this, _RANKINGS):
                 node.replace(exp.Cast(this=node.copy(), to=exp.DataType.build("INT")))
             case exp.Func() if isinstance(node, INTEGER_FUNCTIONS):
@@ -288,6 +303,10 @@ def _fix_types(expression: exp.Expr) -> None:
                 if isinstance(node.parent, exp.From | exp.Join):
                     alias = exp.to_identifier(node.alias or "values", quoted=True)
                     node.set("alias", exp.TableAlias(this=alias, columns=names))
+
+
+def _is_text(node: exp.Expr) -> bool:
+    return node.type is not None and node.type.is_type(*exp.DataType.TEXT_TYPES)
 
 
 def _is_whole_among_others(node: exp.Expr) -> bool:

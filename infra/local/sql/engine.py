@@ -122,7 +122,12 @@ class Engine:
 
     def execute(self, statement: Statement, cancellation: Cancellation | None = None) -> Result:
         """Run a statement to its end. Raises StatementError or StatementCanceled."""
-        cancellation = cancellation or Cancellation()
+        try:
+            return self._execute(statement, cancellation or Cancellation())
+        except RecursionError as error:
+            raise errors.too_complex() from error
+
+    def _execute(self, statement: Statement, cancellation: Cancellation) -> Result:
         session = self._session(statement)
         text = resolve_identifier_clauses(statement.text, session.parameters)
         expression = parse(text)

@@ -41,6 +41,7 @@ EXCEED_LIMIT_LENGTH = ErrorClass(name="EXCEED_LIMIT_LENGTH", sql_state="54006")
 INSERT_COLUMN_ARITY_MISMATCH = ErrorClass(name="INSERT_COLUMN_ARITY_MISMATCH", sql_state="21S01")
 CAST_INVALID_INPUT = ErrorClass(name="CAST_INVALID_INPUT", sql_state="22018")
 NUMERIC_VALUE_OUT_OF_RANGE = ErrorClass(name="NUMERIC_VALUE_OUT_OF_RANGE", sql_state="22003")
+CAST_OVERFLOW = ErrorClass(name="CAST_OVERFLOW", sql_state="22003")
 DIVIDE_BY_ZERO = ErrorClass(name="DIVIDE_BY_ZERO", sql_state="22012")
 INVALID_ARRAY_INDEX = ErrorClass(name="INVALID_ARRAY_INDEX", sql_state="22003")
 INVALID_ARRAY_INDEX_IN_ELEMENT_AT = ErrorClass(
@@ -59,6 +60,7 @@ AMBIGUOUS_MERGE = ErrorClass(
 )
 AMBIGUOUS_REFERENCE = ErrorClass(name="AMBIGUOUS_REFERENCE", sql_state="42704")
 MISSING_AGGREGATION = ErrorClass(name="MISSING_AGGREGATION", sql_state="42803")
+TOO_COMPLEX = ErrorClass(name="FAILED_TO_PARSE_TOO_COMPLEX", sql_state="54001")
 DATATYPE_MISMATCH = ErrorClass(name="DATATYPE_MISMATCH", sql_state="42K09")
 CONCURRENT_WRITE = ErrorClass(name="DELTA_CONCURRENT_WRITE", sql_state="2D521")
 INSUFFICIENT_PERMISSIONS = ErrorClass(name="INSUFFICIENT_PERMISSIONS", sql_state="42501")
@@ -107,6 +109,9 @@ _MISSING_COLUMN = re.compile(
     r"|Column with name (?P<third>\S+) does not exist)"
 )
 _CANDIDATES = re.compile(r"Candidate bindings: (?P<names>.*)")
+GIVEN_NAMES = frozenset({"col", "key", "value", "pos"})
+"""What explode and posexplode name their columns."""
+_NAMES = re.compile(r'[^",:\s]+')
 _MISSING_FUNCTION = re.compile(r"Function with name \"?(?P<name>\w+)\"? does not exist")
 _ARITY = re.compile(r"has (?P<columns>\d+) columns but (?P<values>\d+) values were supplied")
 
@@ -130,6 +135,8 @@ def from_duckdb(error: duckdb.Error) -> Exception:
                 NOT_NULL_VIOLATED, f"NOT NULL constraint violated for column: {column}."
             )
         return StatementError(INTERNAL_ERROR, text)
+    if isinstance(error, duckdb.ConversionException) and "out of range for the dest" in text:
+        return StatementError(CAST_OVERFLOW, text.removeprefix("Conversion Error: ") + ".")
     if isinstance(error, duckdb.ConversionException):
         return StatementError(CAST_INVALID_INPUT, text.removeprefix("Conversion Error: ") + ".")
     if isinstance(error, duckdb.InvalidInputException) or "cannot take" in text:
@@ -143,7 +150,9 @@ def from_duckdb(error: duckdb.Error) -> Exception:
         return _from_catalog_error(text)
     if isinstance(error, duckdb.BinderException):
         return _from_binder_error(text)
-    if isinstance(error, duckdb.ParserException | duckdb.NotImplementedException):
+    if isinstance(
+        error, duckdb.ParserException | duckdb.NotImplementedException | duckdb.PermissionException
+    ):
         return StatementError(UNSUPPORTED, f"This statement is {NOT_EMULATED}: {text}")
     return StatementError(INTERNAL_ERROR, text)
 
@@ -152,6 +161,15 @@ def out_of_memory() -> StatementError:
     """Of a statement that takes more than it may."""
     return StatementError(
         OUT_OF_MEMORY, "The statement takes more memory than the local workspace gives to one."
+    )
+
+
+def too_complex() -> StatementError:
+    """Of a statement that is too long or too deep to be read."""
+    return StatementError(
+        TOO_COMPLEX,
+        "The statement, including potential SQL functions and referenced views, was too complex "
+        "to parse. Divide it into several, less complex ones.",
     )
 
 
@@ -199,8 +217,16 @@ def _from_binder_error(text: str) -> StatementError:
 
 def _unresolved_column(match: re.Match[str], text: str) -> StatementError:
     name = next(value for value in match.groupdict().values() if value)
+    if name.lower() in GIVEN_NAMES:
+        return not_emulated(f"The column `{name}`, as a function names it,")
     candidates = _CANDIDATES.search(text)
-    hint = f" Did you mean one of the following? [{candidates['names']}]." if candidates else ""
+    return unresolved_column(name, _NAMES.findall(candidates["names"]) if candidates else [])
+
+
+def unresolved_column(name: str, candidates: list[str]) -> StatementError:
+    """Of a column that is not there; `candidates` are, the likeliest first."""
+    names = ", ".join(f"`{candidate}`" for candidate in candidates)
+    hint = f" Did you mean one of the following? [{names}]." if names else ""
     return StatementError(
         UNRESOLVED_COLUMN,
         f"A column, variable, or function parameter with name `{name}` cannot be resolved.{hint}",

@@ -125,6 +125,8 @@ def forms_of(node: exp.Expr) -> Iterator[str]:
     name = _name(node)
     if isinstance(node, _SAME_ANYWHERE):
         kinds = {family(part) for part in _parts(node)}
+        if isinstance(node, exp.In) and node.args.get("query"):
+            name += f" of a query as {'a condition' if _is_condition(node) else 'a value'}"
         yield f"{name}({' '.join(sorted(kinds))})"
     else:
         operands = [
@@ -139,6 +141,10 @@ def forms_of(node: exp.Expr) -> Iterator[str]:
             yield from (f"{name} {operand}" for operand in operands)
     if isinstance(node, exp.Select) and any(family(it) == "interval" for it in node.selects):
         yield f"{name} of an interval"
+    if isinstance(node, exp.WithinGroup):
+        yield from (f"{name} of {family(it.this)}" for it in node.find_all(exp.Ordered))
+    if isinstance(node, exp.Pivot):
+        yield from (f"{name} of {_name(it)}" for it in node.find_all(exp.AggFunc))
     if isinstance(node, exp.Tuple) and isinstance(node.parent, exp.Select | exp.Alias):
         yield f"{name} as a value"
     if isinstance(node, exp.SetOperation):
@@ -158,6 +164,14 @@ def forms_of(node: exp.Expr) -> Iterator[str]:
         yield from (f"{name} format {m.group()}" for m in _FORMAT.finditer(pattern.name))
 
 
+def _is_condition(node: exp.Expr) -> bool:
+    """Whether rows are kept where it is true, so that NULL is as good as false."""
+    node = node.parent if isinstance(node.parent, exp.Not) else node
+    while isinstance(node.parent, exp.And | exp.Paren):
+        node = node.parent
+    return isinstance(node.parent, exp.Where)
+
+
 def _name(node: exp.Expr) -> str:
     if isinstance(node, exp.Anonymous):
         return node.name.lower()
@@ -173,8 +187,9 @@ def _operand(node: exp.Expr, key: str, value: Any) -> str | None:
     if value is None or value is False or value == [] or key in ("alias", "meta_this"):
         return None
     if isinstance(node, exp.Window):
-        # Over what values it goes makes no difference.
-        return f"of {type(value).__name__}" if key == "this" else key
+        # Over what values it goes makes no difference, but whether they have an order and a frame.
+        how = [it for it in ("alias", "order", "spec") if node.args.get(it)]
+        return f"of {' by '.join([type(value).__name__, *how])}" if key == "this" else key
     if not isinstance(node, _TYPED):
         # A clause is the same whatever it holds.
         return f"{key}={value.upper()}" if isinstance(value, str) and key in _WORDS else key

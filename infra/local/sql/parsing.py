@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
+from typing import Final
 
 import sqlglot
 from sqlglot import ErrorLevel, Token, TokenType, exp
-from sqlglot.dialects.databricks import Databricks
 from sqlglot.errors import ParseError, TokenError
 
 from infra.local.sql import errors
@@ -41,9 +42,11 @@ def statements_in(script: str) -> list[str]:
 
 
 def tokenize(statement: str) -> list[Token]:
-    """The tokens of a text; StatementError where it has an end that is none."""
+    """The tokens of a text; StatementError where it has an end that is none, or is too long."""
+    if len(_WORD.findall(_TEXT.sub("0", statement))) > MOST_WORDS:
+        raise errors.too_complex()
     try:
-        return Databricks().tokenize(statement)
+        return READ().tokenize(statement)
     except TokenError as error:
         raise StatementError(errors.PARSE_SYNTAX_ERROR, f"Syntax error: {error}.") from error
 
@@ -71,7 +74,27 @@ def parse(statement: str) -> exp.Expr:
         raise StatementError(
             errors.PARSE_SYNTAX_ERROR, f"Syntax error at {problem} statement per request."
         )
+    _refuse_depth(parsed[0])
     return parsed[0]
+
+
+MOST_WORDS: Final = 200_000
+"""Of names, numbers and signs; a text is one, however long. Each takes a third of a millisecond."""
+MOST_LEVELS: Final = 500
+"""Of expressions within each other. What is done with them takes time by the square of it."""
+_TEXT: Final = re.compile(
+    r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|--[^\n]*|/\*.*?\*/""", re.DOTALL
+)
+_WORD: Final = re.compile(r"\w+|[^\w\s]")
+
+
+def _refuse_depth(statement: exp.Expr) -> None:
+    level = [statement]
+    for _ in range(MOST_LEVELS):
+        level = [part for node in level for part in node.iter_expressions()]
+        if not level:
+            return
+    raise errors.too_complex()
 
 
 def _refuse_unary_plus(tokens: list[Token]) -> None:

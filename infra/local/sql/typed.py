@@ -12,6 +12,7 @@ from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
+from infra.local.sql.decimals import decimal, literal_size
 from infra.local.sql.duckdb_text import READ
 from infra.local.sql.errors import StatementError
 from infra.local.sql.json_text import json_type
@@ -90,14 +91,17 @@ def _queries(statement: exp.Expr) -> list[exp.Query]:
     return [node for node in walked if isinstance(node, exp.Query)]
 
 
-def _literal(annotator: Any, node: exp.Literal) -> exp.Literal:
+def _literal(annotator: Any, node: exp.Literal) -> exp.Expr:
     """`2.5` is a DECIMAL in Databricks, and `2.5e0` a DOUBLE."""
     if node.is_string:
         kind = exp.DType.TEXT
     elif node.name.isdigit():
         kind = exp.DType.INT if abs(int(node.name)) < _INT_END else exp.DType.BIGINT
     else:
-        kind = exp.DType.DOUBLE if "e" in node.name.lower() else exp.DType.DECIMAL
+        fraction = "e" not in node.name.lower()
+        return _set(
+            annotator, node, decimal(literal_size(node.name)) if fraction else exp.DType.DOUBLE
+        )
     annotator._set_type(node, kind)
     return node
 

@@ -1,6 +1,9 @@
 -- One row per arm of the declared split: what it was asked and answered in the window of the watch.
 -- The window begins behind the last change of the endpoint, when its first minutes are over.
 -- Latency is the model's own time. An arm that nobody asked has no rate.
+WITH watched AS (
+$since
+)
 SELECT
   declared.arm,
   COALESCE(seen.requests, 0) AS requests,
@@ -21,9 +24,7 @@ LEFT JOIN (
     COUNT_IF(status_code <> 200) AS failures,
     percentile(execution_duration_ms, 0.95) AS latency_p95_ms
   FROM $requests AS request
-  CROSS JOIN (
-$since
-  ) AS watched
+  CROSS JOIN watched
   WHERE request.request_time >= watched.since
   GROUP BY arm
 ) AS seen
@@ -33,9 +34,7 @@ LEFT JOIN (
     arm,
     AVG(CASE WHEN predicted_label = '$positive' THEN 1.0D ELSE 0.0D END) AS positive_share
   FROM $predictions AS prediction
-  CROSS JOIN (
-$since
-  ) AS watched
+  CROSS JOIN watched
   WHERE prediction.request_time >= watched.since
   GROUP BY arm
 ) AS called

@@ -1,5 +1,6 @@
 """The product's own SQL as part of the corpus: views, dashboards, the verdict's counts, readings.
 
+With it goes what an analyst asks of the views: `corpus/analyst.sql`, a query a line.
 The statements are not written down here: the product's own code makes them, and whoever executes
 them is given. Their answers over the rows of `product_rows.py` are in `corpus/product.json`.
 """
@@ -145,6 +146,8 @@ def ask_everything(execute: Execute) -> list[Asked]:
         warehouse.execute(WATCH.filled_in(file.read_text(encoding="utf-8")))
     for name in ("minutes", "rollbacks"):
         warehouse.execute(_here_and_now(WATCH.query(name)))
+    for query in (FOLDER / "analyst.sql").read_text(encoding="utf-8").splitlines():
+        warehouse.execute(WATCH.filled_in(query))
     _ask_for_a_verdict(warehouse)
     _ask_for_kept_days(warehouse)
     _ask_for_a_replay(warehouse)

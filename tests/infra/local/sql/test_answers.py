@@ -51,7 +51,7 @@ def test_questions_are_answered_as_spark_does_or_refused(engine: Engine, topic: 
     assert differences(engine, topic, _ASKED_BY_DEFAULT) == []
 
 
-@pytest.mark.slow("asks 11,600 questions")
+@pytest.mark.slow("asks 14,900 questions")
 @pytest.mark.parametrize("topic", questions.topics())
 def test_all_questions_are_answered_as_spark_does_or_refused(engine: Engine, topic: str) -> None:
     assert differences(engine, topic, 1) == []

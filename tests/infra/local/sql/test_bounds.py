@@ -45,6 +45,32 @@ def test_a_statement_that_takes_too_long_fails(
 
 
 @pytest.mark.parametrize(
+    "statement",
+    [
+        f"SELECT {'(' * 10_000}1{')' * 10_000}",
+        f"SELECT {'NOT ' * 10_000}true",
+        f"SELECT {'1 + ' * 3_000}1",
+        f"SELECT {'array(' * 2_000}1{')' * 2_000}",
+        f"SELECT CAST(NULL AS {'ARRAY<' * 2_000}INT{'>' * 2_000})",
+        f"SELECT * FROM {'(SELECT * FROM ' * 1_000}base.s.t{')' * 1_000}",
+        f"SELECT 1 IN ({'1, ' * 200_000}1)",
+    ],
+    ids=lambda statement: statement[7:22],
+)
+def test_a_statement_too_long_or_too_deep_is_refused_at_once(
+    shared_workspace: Served, statement: str
+) -> None:
+    message = shared_workspace.error(statement, wait_timeout="50s")
+    assert message.startswith("[FAILED_TO_PARSE_TOO_COMPLEX]")
+
+
+def test_a_long_text_is_one_word(shared_workspace: Served) -> None:
+    text = "it''s a word, " * 50_000
+    rows = shared_workspace.rows(f"SELECT length('{text}') AS n", wait_timeout="50s")
+    assert rows == [["650000"]]
+
+
+@pytest.mark.parametrize(
     ("query", "reason"),
     [
         ("SELECT CAST('x' AS INT) AS a", "[CAST_INVALID_INPUT]"),

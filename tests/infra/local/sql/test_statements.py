@@ -17,6 +17,25 @@ SLOW = (
 )
 
 
+@pytest.mark.parametrize(
+    ("query", "name", "likeliest"),
+    [
+        ("SELECT abs(scor) FROM base.s.rated", "scor", "score"),
+        ("SELECT upper(r.sit) FROM base.s.rated AS r", "sit", "site"),
+        ("SELECT count(*) FROM base.s.rated WHERE site_ = 'north'", "site_", "site"),
+        ("SELECT lag(sore) OVER (ORDER BY site) FROM base.s.rated", "sore", "score"),
+    ],
+)
+def test_a_misspelt_column_is_named_with_those_like_it(
+    shared_workspace: Any, query: str, name: str, likeliest: str
+) -> None:
+    shared_workspace.rows("CREATE OR REPLACE TABLE base.s.rated AS SELECT 1 AS score, 'a' AS site")
+    message = shared_workspace.error(query)
+    assert message.startswith("[UNRESOLVED_COLUMN.WITH_SUGGESTION]")
+    assert f"`{name}` cannot be resolved" in message
+    assert f"following? [`{likeliest}`" in message
+
+
 def test_an_answer_has_manifest_and_rows_as_text(shared_workspace: Any) -> None:
     answer = shared_workspace.sql(
         "SELECT 1 AS a, CAST(1.5 AS DECIMAL(4,2)) AS b, true AS c, NULL AS d"
