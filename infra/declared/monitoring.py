@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import InitErrorDetails
 
 from infra.declared.declaration import Declaration, Table, broken_rule, problem, read
+from infra.declared.gateway import Address
 from infra.declared.local_workspace import is_on_this_machine
 from infra.declared.rules import number, whole_number
 
@@ -104,9 +105,7 @@ def _webhook(url: str) -> str:
 class Destination(Declaration):
     """Whom an alert tells: exactly one of the keys."""
 
-    user: str | None = Field(
-        default=None, min_length=3, examples=['user = "oncall@clinic.example"']
-    )
+    user: Address | None = None
     """A user's e-mail address in the workspace."""
     id: str | None = Field(default=None, min_length=1)
     """A notification destination that the workspace's administrators have made."""

@@ -74,7 +74,7 @@ def test_a_container_is_told_what_the_file_says(
                 "endpoint": "hostile",
                 "description": HOSTILE[0],
                 "budget_policy_id": HOSTILE[1],
-                "email_notifications": {"on_update_failure": [*HOSTILE]},
+                "email_notifications": {"on_update_failure": ["${x}%{if}@clinic.example"]},
                 "rate_limits": [{"calls": 9, "key": "user_group", "principal": HOSTILE[2]}],
                 "champion": {"model": "brightness", "version": 1, "environment_vars": variables},
                 "permissions": [{"group": it, "level": "CAN_QUERY"} for it in HOSTILE],

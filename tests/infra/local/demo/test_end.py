@@ -35,7 +35,8 @@ def stopped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[st
     monkeypatch.setattr(demo, "prepare", lambda folder: folder.mkdir(parents=True))
     monkeypatch.setattr(demo, "_workspace", workspace)
     monkeypatch.setattr(demo, "forget_other_workspaces", lambda: None)
-    before = {it: signal.getsignal(it) for it in (signal.SIGTERM, signal.SIGHUP)}
+    before = {it: signal.getsignal(it) for it in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
     yield stopped
     for number, handler in before.items():
         signal.signal(number, handler)
