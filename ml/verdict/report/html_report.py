@@ -74,7 +74,7 @@ def report(experiment: "Experiment", judgement: Judgement, tally: Tally, decisio
         ),
     ]
     coverage = Plot(
-        svg=plots.coverage(judgement.coverage, names, experiment.task.labels),
+        svg=plots.coverage(judgement.coverage, experiment.task.labels),
         caption="Mature answers: with a truth (coloured), and without one (grey).",
     )
     traffic = Plot(
@@ -83,7 +83,8 @@ def report(experiment: "Experiment", judgement: Judgement, tally: Tally, decisio
             tally.daily_propensity(),
             days,
         ),
-        caption="Requests by day, and the split that they were drawn by.",
+        caption="Requests by day, and the challenger's share of both arms' requests beside the "
+        "split that they were drawn by.",
     )
     return page(
         decision,
