@@ -223,7 +223,7 @@ def auc_text(auc: Auc) -> str:
 def _interval(auc: Auc) -> str:
     """DeLong's; where films are separated without an error it has no width, and says nothing."""
     if auc.low == auc.high:
-        return "no interval: separated without an error"
+        return "no interval: no error"
     return f"{auc.low:.3f} to {auc.high:.3f}"
 
 

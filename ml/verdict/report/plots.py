@@ -3,6 +3,7 @@
 import io
 import textwrap
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -22,6 +23,11 @@ from ml.verdict.statistics.cells import CHALLENGER, CHAMPION
 
 CHAMPION_COLOUR: Final = "#1f5a99"
 CHALLENGER_COLOUR: Final = "#c2571a"
+QUIET_COLOUR: Final = "#4d4d4d"
+LINE_COLOUR: Final = "#b3b3b3"
+REST_COLOUR: Final = "#d9d9d9"
+GROUND_COLOUR: Final = "#ffffff"
+"""Exact, so that a page can tell them: matplotlib's own greys are rounded as they are written."""
 COLOURS: Final = (CHAMPION_COLOUR, CHALLENGER_COLOUR)
 _MOST_POINTS: Final = 500
 """Of a curve; more would not be seen."""
@@ -35,6 +41,8 @@ _LONGEST_LINE: Final = 46
 """Characters of a legend, whose lines have room above a plot of 4 inches."""
 _FLAT: Final = 0.01
 """A curve that rises by less has no more to show."""
+_LINE: Final = 0.15
+"""Inches that a further line of the legend takes."""
 _MANY_DAYS: Final = 60
 """Bars with gaps between them would shimmer."""
 _SHARES: Final = (-0.03, 1.03)
@@ -51,11 +59,17 @@ _STYLE: Final[Any] = {
 }
 
 
-def intervals(path: Path, step: float, unit: str, limits: Sequence[tuple[float, str]]) -> str:
-    """A gain at each look, `step` units apart, and what it has to be shown above."""
+def intervals(
+    path: Path,
+    step: float,
+    unit: str,
+    limits: Sequence[tuple[float, str]],
+    at: Floats | None = None,
+) -> str:
+    """A gain at each look, `step` units apart or `at` [look], and what it has to be shown above."""
     figure, axes = _axes(*_WIDE)
     looks = path.estimates.size
-    x = step * np.arange(1, looks + 1)
+    x = step * np.arange(1, looks + 1) if at is None else at
     if looks < _FEWEST_FOR_A_BAND:
         axes.vlines(
             x, path.low, path.high, color=CHALLENGER_COLOUR, alpha=0.4, linewidth=6, label=_INTERVAL
@@ -74,7 +88,7 @@ def intervals(path: Path, step: float, unit: str, limits: Sequence[tuple[float, 
     for limit, name in sorted(limits, reverse=True):
         axes.axhline(
             limit,
-            color="0.3",
+            color=QUIET_COLOUR,
             linewidth=1,
             linestyle="--" if limit else "-",
             label=f"{name} {limit:+g}" if limit else name,
@@ -82,7 +96,7 @@ def intervals(path: Path, step: float, unit: str, limits: Sequence[tuple[float, 
     last = np.abs([path.low[-1], path.high[-1], *(limit for limit, _ in limits)])
     reach = min(_LARGEST_GAIN, max(0.1, 2 * float(last[np.isfinite(last)].max())))
     axes.set(ylim=(-reach, reach), xlabel=unit, ylabel=f"gain in {path.metric}")
-    _whole_steps(axes, step, looks)
+    _whole_steps(axes, step, x[-1])
     _legend(axes)
     return _svg(figure)
 
@@ -90,7 +104,7 @@ def intervals(path: Path, step: float, unit: str, limits: Sequence[tuple[float, 
 def roc(scores: Sequence[Scores], areas: Sequence[Interval | None], names: Sequence[str]) -> str:
     """Both arms' ROC curves, with the areas under them."""
     figure, axes = _axes(4.2, 4.0)
-    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    axes.plot([0, 1], [0, 1], color=LINE_COLOUR, linewidth=1)
     for arm, auc, name, colour in zip(scores, areas, names, COLOURS, strict=True):
         found = f"AUC {text(auc)}" if auc else f"no AUC, n = {arm.n.sum():.0f}"
         label = _lines(f"{name}:", found)
@@ -112,7 +126,7 @@ def calibration(found: Sequence[Calibration | None], names: Sequence[str]) -> st
     figure, (axes, below) = _two(4.2, 4.6, height_ratios=(9, 1))
     below.set_axis_off()
     below.set_ylim(1.5, -0.5)
-    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    axes.plot([0, 1], [0, 1], color=LINE_COLOUR, linewidth=1)
     for row, (arm, name, colour) in enumerate(zip(found, names, COLOURS, strict=True)):
         films = arm.error.n if arm else 0
         axes.plot([], [], "o", color=colour, label=_lines(f"{name},", f"n = {films}"))
@@ -147,8 +161,8 @@ def calibration(found: Sequence[Calibration | None], names: Sequence[str]) -> st
 def traffic(daily: Sequence[Floats], promised: Floats, days: Sequence[str]) -> str:
     """Requests by day, and the challenger's share beside what the split promised."""
     figure, (above, below) = _two(*_WIDE)
-    x = np.arange(1, len(days) + 1)
-    width = 0.8 if len(days) <= _MANY_DAYS else 1.0
+    x = of_days(days)
+    width = 0.8 if x[-1] <= _MANY_DAYS else 1.0
     above.bar(x, daily[CHAMPION], width, color=CHAMPION_COLOUR, label="champion")
     above.bar(
         x,
@@ -166,12 +180,19 @@ def traffic(daily: Sequence[Floats], promised: Floats, days: Sequence[str]) -> s
     share = daily[CHALLENGER][asked] / total[asked]
     below.plot(x[asked], share, ".-", color=CHALLENGER_COLOUR, label="challenger's share")
     # The whole of each day: a line from point to point would show nothing of a single one.
-    edges = np.arange(len(days) + 1) + 0.5
-    below.stairs(promised, edges, baseline=None, color="0.3", linewidth=1, label="split in force")
+    below.hlines(
+        promised, x - 0.5, x + 0.5, colors=QUIET_COLOUR, linewidth=1, label="split in force"
+    )
     below.set(ylim=(0, 1), ylabel="share", xlabel=f"day ({days[0]} is 1)")
-    _whole_steps(below, 1, len(days))
+    _whole_steps(below, 1, x[-1])
     _legend(below, columns=2)
     return _svg(figure)
+
+
+def of_days(days: Sequence[str]) -> Floats:
+    """The number of each day, the first one's being 1; days without a request are left out."""
+    ordinal = np.array([date.fromisoformat(day).toordinal() for day in days], np.float64)
+    return ordinal - ordinal[:1] + 1
 
 
 def coverage(found: Sequence[Coverage], labels: tuple[str, str]) -> str:
@@ -179,7 +200,7 @@ def coverage(found: Sequence[Coverage], labels: tuple[str, str]) -> str:
     figure, axes = _axes(*_WIDE)
     arms = {CHAMPION: "champion", CHALLENGER: "challenger"}
     rows = [f"{arms[it.arm]}:\n{labels[it.called]}" for it in found]
-    all_ = axes.barh(rows, [it.films for it in found], color="0.85")
+    all_ = axes.barh(rows, [it.films for it in found], color=REST_COLOUR)
     axes.barh(
         rows,
         [it.resolved for it in found],
@@ -208,8 +229,8 @@ def chances(
         axes.plot(labels, chance, color=COLOURS[way], linestyle=":" if once else "-", label=name)
         rising = labels[chance < chance.max(initial=0) - _FLAT]
         shown = max(shown, 1.15 * rising.max(initial=0))
-    axes.axvline(maximum, color="0.3", linewidth=1, linestyle="--")
-    axes.axhline(target, color="0.3", linewidth=1, linestyle="--")
+    axes.axvline(maximum, color=QUIET_COLOUR, linewidth=1, linestyle="--")
+    axes.axhline(target, color=QUIET_COLOUR, linewidth=1, linestyle="--")
     axes.set(xlabel=x, ylabel="chance of a promotion", ylim=(0, 1.02), xlim=(0, shown))
     axes.annotate(
         f"maximum_labels\n{maximum:g}",
@@ -252,7 +273,12 @@ def _two(width: float, height: float, **given: Any) -> tuple[Figure, tuple[Axes,
 
 def _legend(axes: Axes, columns: int = 1) -> None:
     """Above the plot: inside, it would cover what some data show."""
-    if axes.get_legend_handles_labels()[0]:
+    labels = axes.get_legend_handles_labels()[1]
+    if labels:
+        more = sum(label.count("\n") for label in labels)
+        figure = axes.get_figure(root=True)
+        assert figure is not None  # noqa: S101 - these axes are in one
+        figure.set_figheight(figure.get_figheight() + more * _LINE)
         axes.legend(
             frameon=False,
             loc="lower left",
@@ -263,15 +289,15 @@ def _legend(axes: Axes, columns: int = 1) -> None:
         )
 
 
-def _whole_steps(axes: Axes, step: float, steps: int) -> None:
+def _whole_steps(axes: Axes, step: float, last: float) -> None:
     """Room around one day, too, and ticks at whole numbers."""
-    axes.set_xlim(0.4 * step, (max(steps, 5) + 0.6) * step)
+    axes.set_xlim(0.4 * step, max(last, 5 * step) + 0.6 * step)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _say(axes: Axes, why: str) -> None:
     """Why there is nothing to see."""
-    ground = {"facecolor": "white", "edgecolor": "none"}
+    ground = {"facecolor": GROUND_COLOUR, "edgecolor": "none"}
     axes.text(0.5, 0.2, why, ha="center", va="center", transform=axes.transAxes, bbox=ground)
 
 
