@@ -193,7 +193,7 @@ def _write(
     }
     curves = [curve for plan, runs in ways for curve in chances(plan.way, runs)]
     picture = plots.chances(
-        curves, f"labels, of {given.runs} runs the median", given.power, experiment.maximum_labels
+        curves, f"labels (the median of {given.runs} runs)", given.power, experiment.maximum_labels
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)

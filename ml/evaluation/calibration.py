@@ -28,11 +28,14 @@ def middle_of_bin(probability: float) -> float:
 
 
 def short(n: int) -> str:
-    """A number of films in the four characters that there is room for under a bin; below a
-    million exact to a thousand."""
-    return (
-        str(n) if n < _LONG else f"{n / 1000:.0f}k" if n < 1000 * _LONG // 10 else f"{n / 1e6:.3g}M"
-    )
+    """A number of films in the four characters that there is room for under a bin."""
+    if n < _LONG:
+        return str(n)
+    thousands = round(n / 1e3)
+    if thousands < 1e3:
+        return f"{thousands}k"
+    millions = round(n / 1e6, 1)
+    return f"{millions:.1f}M" if millions < 10 else f"{millions:.0f}M"
 
 
 def expected_error(gaps: Any, masses: Any) -> Any:
