@@ -192,7 +192,9 @@ def _write(
         "ramp": [asdict(step) for step in steps],
     }
     curves = [curve for plan, runs in ways for curve in chances(plan.way, runs)]
-    picture = plots.chances(curves, "labels", given.power, experiment.maximum_labels)
+    picture = plots.chances(
+        curves, f"labels (the median of {given.runs} runs)", given.power, experiment.maximum_labels
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / PLAN).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

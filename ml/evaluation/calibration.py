@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BINS: Final = 10
+_LONG: Final = 10_000
 
 
 def squared_errors(
@@ -18,6 +19,23 @@ def squared_errors(
 def bins_of(probability: NDArray[np.float64]) -> NDArray[np.intp]:
     """The bin of each film [i], 0 to BINS - 1."""
     return np.digitize(probability, np.linspace(0, 1, BINS + 1)[1:-1])
+
+
+def middle_of_bin(probability: float) -> float:
+    """The middle of the bin that a probability, or the mean of those in one bin, lies in."""
+    # A mean of equal values may come out a bit below them, and that below the bin's edge.
+    return float((bins_of(np.array([round(probability, 9)]))[0] + 0.5) / BINS)
+
+
+def short(n: int) -> str:
+    """A number of films in the four characters that there is room for under a bin."""
+    if n < _LONG:
+        return str(n)
+    thousands = round(n / 1e3)
+    if thousands < 1e3:
+        return f"{thousands}k"
+    millions = round(n / 1e6, 1)
+    return f"{millions:.1f}M" if millions < 10 else f"{millions:.0f}M"
 
 
 def expected_error(gaps: Any, masses: Any) -> Any:

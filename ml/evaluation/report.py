@@ -1,6 +1,7 @@
 """An evaluation for people and for programs: Markdown, JSON, and two plots."""
 
 import json
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,12 @@ from sklearn.metrics import roc_curve
 
 from ml.contract.task import PNEUMONIA, Task
 from ml.data.films import DataSet, Labels, Source
+from ml.evaluation.calibration import middle_of_bin, short
 from ml.evaluation.measures import CONFIDENCE, Auc, Evaluation, Proportion, evaluate
 
 _LISTED = 20  # films of one reason on the console and in Markdown; JSON has them all
+
+_LONGEST_LINE = 40  # characters, of what stands in a plot
 
 _PERCENT = f"{CONFIDENCE:.0%}"
 
@@ -109,7 +113,11 @@ class Report:
                 "o",
                 label=f"threshold {self.evaluation.threshold}",
             )
-        axes.set_title(f"ROC curve, {self.evaluation.n} {self.evaluation.task.words.case[1]}")
+        axes.set_title(
+            f"ROC curve, {self.evaluation.n} {self.evaluation.task.words.case[1]}\n"
+            f"{_PERCENT} interval of the AUC",
+            fontsize=10,
+        )
         axes.legend(loc="lower right")
         return figure
 
@@ -132,10 +140,10 @@ class Report:
             capsize=2,
         )
         for bin_ in bins:
-            # Above the plot, where no interval is.
-            place = (bin_.mean_predicted, 1)
+            # Above the plot, where no interval is, and where no number meets another.
+            place = (middle_of_bin(bin_.mean_predicted), 1)
             axes.annotate(
-                str(bin_.n),
+                short(bin_.n),
                 place,
                 xycoords=("data", "axes fraction"),
                 xytext=(0, 3),
@@ -187,7 +195,7 @@ def figures_table(evaluation: Evaluation) -> Iterator[str]:
 def rows(evaluation: Evaluation) -> Iterator[tuple[str, str, str, str]]:
     """Name, value, interval and films of each figure."""
     figures, auc, films = evaluation.figures(), evaluation.auc, str(evaluation.n)
-    interval = f"{auc.low:.3f} to {auc.high:.3f} (DeLong)" if auc else ""
+    interval = f"{_interval(auc)} (DeLong)" if auc else ""
     yield "AUC", _number(figures.get("auc")), interval, films
     for name, share in (
         ("sensitivity", evaluation.sensitivity),
@@ -209,7 +217,14 @@ def exclusions(data: Source) -> Iterator[str]:
 
 def auc_text(auc: Auc) -> str:
     """The AUC with its interval, three decimals."""
-    return f"{auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})"
+    return f"{auc.value:.3f} ({_interval(auc)})"
+
+
+def _interval(auc: Auc) -> str:
+    """DeLong's; where films are separated without an error it has no width, and says nothing."""
+    if auc.low == auc.high:
+        return "no interval: no error"
+    return f"{auc.low:.3f} to {auc.high:.3f}"
 
 
 def _share(share: Proportion | None) -> tuple[str, str]:
@@ -232,7 +247,9 @@ def _square(x: str, y: str) -> tuple[Figure, Axes]:
 
 
 def _say(axes: Axes, lines: tuple[str, ...]) -> None:
-    axes.text(0.5, 0.5, "\n".join(lines), ha="center", va="center", wrap=True)
+    shown = "\n".join(part for line in lines for part in textwrap.wrap(line, _LONGEST_LINE))
+    ground = {"facecolor": "white", "edgecolor": "none"}
+    axes.text(0.5, 0.5, shown, ha="center", va="center", bbox=ground)
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -61,10 +61,13 @@ def show(
     if remark:
         console.print(said(remark), soft_wrap=True)
     if made.early_step is not None:
-        console.print(on_early_step(made.early_step), soft_wrap=True)
+        console.print(on_early_step(made, made.early_step), soft_wrap=True)
 
 
-def on_early_step(found: FindingRecord) -> str:
-    """Whether an early step of the ramp may rest on a decision, in a sentence."""
+def on_early_step(made: Decision, found: FindingRecord) -> str:
+    """Whether an early step of the ramp may rest on a decision, in a sentence that comes after the
+    decision's reason."""
+    if found.because == f"{made.verdict}: {made.reason}":
+        return f"An early step ({found.condition}) may not rest on this either."
     may = "may" if found.holds else "may not"
     return f"An early step ({found.condition}) {may} rest on this: {found.because}"

@@ -53,6 +53,7 @@ def report(experiment: "Experiment", judgement: Judgement, tally: Tally, decisio
                     (0.0, "no difference"),
                     *([limits[path.metric]] if path.metric in limits else []),
                 ],
+                plots.of_days(days),
             ),
             caption=f"The gain in {path.metric} with its interval at the end of each day.",
         )
@@ -74,7 +75,7 @@ def report(experiment: "Experiment", judgement: Judgement, tally: Tally, decisio
         ),
     ]
     coverage = Plot(
-        svg=plots.coverage(judgement.coverage, names, experiment.task.labels),
+        svg=plots.coverage(judgement.coverage, experiment.task.labels),
         caption="Mature answers: with a truth (coloured), and without one (grey).",
     )
     traffic = Plot(
@@ -83,7 +84,8 @@ def report(experiment: "Experiment", judgement: Judgement, tally: Tally, decisio
             tally.daily_propensity(),
             days,
         ),
-        caption="Requests by day, and the split that they were drawn by.",
+        caption="Requests by day, and the challenger's share of both arms' requests beside the "
+        "split that they were drawn by.",
     )
     return page(
         decision,
@@ -124,7 +126,7 @@ def page(
         sections=sections,
         plots=plots,
         needed=remark,
-        early_step=on_early_step(decision.early_step) if decision.early_step else "",
+        early_step=on_early_step(decision, decision.early_step) if decision.early_step else "",
         percent=f"{1 - float(decision.method['alpha']):.0%}",
         said={BETTER: "good", WORSE: "bad", BREACHED: "bad"},
     )
@@ -140,16 +142,16 @@ def _in_page(plot: Plot) -> str:
     """The SVG in the colours of the page, which are others in the dark, and with a name."""
     from markupsafe import Markup, escape
 
-    from ml.verdict.report.plots import CHALLENGER_COLOUR, CHAMPION_COLOUR
+    from ml.verdict.report import plots
 
     colours = {
-        CHAMPION_COLOUR: "var(--champion)",
-        CHALLENGER_COLOUR: "var(--challenger)",
+        plots.CHAMPION_COLOUR: "var(--champion)",
+        plots.CHALLENGER_COLOUR: "var(--challenger)",
         "#000000": "currentColor",
-        "#ffffff": "var(--ground)",
-        "#4d4d4d": "var(--quiet)",
-        "#b3b3b3": "var(--line)",
-        "#d9d9d9": "var(--line)",
+        plots.GROUND_COLOUR: "var(--ground)",
+        plots.QUIET_COLOUR: "var(--quiet)",
+        plots.LINE_COLOUR: "var(--line)",
+        plots.REST_COLOUR: "var(--line)",
     }
     svg = plot.svg.replace("<svg", f'<svg role="img" aria-label="{escape(plot.caption)}"', 1)
     for colour, variable in colours.items():

@@ -1,7 +1,9 @@
 """The plots of a report, as SVG that is the same for the same figures."""
 
 import io
+import textwrap
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -10,15 +12,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ml.evaluation.calibration import middle_of_bin, short
 from ml.evaluation.discrimination import Scores, curve
 from ml.verdict.gates import Coverage
 from ml.verdict.judgement import Path
 from ml.verdict.report.table import text
 from ml.verdict.statistics.betting import Floats, Interval
 from ml.verdict.statistics.calibration import Calibration
+from ml.verdict.statistics.cells import CHALLENGER, CHAMPION
 
 CHAMPION_COLOUR: Final = "#1f5a99"
 CHALLENGER_COLOUR: Final = "#c2571a"
+QUIET_COLOUR: Final = "#4d4d4d"
+LINE_COLOUR: Final = "#b3b3b3"
+REST_COLOUR: Final = "#d9d9d9"
+GROUND_COLOUR: Final = "#ffffff"
+"""Exact, so that a page can tell them: matplotlib's own greys are rounded as they are written."""
 COLOURS: Final = (CHAMPION_COLOUR, CHALLENGER_COLOUR)
 _MOST_POINTS: Final = 500
 """Of a curve; more would not be seen."""
@@ -26,8 +35,16 @@ _FEWEST_FOR_A_BAND: Final = 3
 """Looks. A band of one has no width."""
 _LARGEST_GAIN: Final = 1.05
 """A gain is a difference of shares; and some room."""
-_WIDE: Final = (5.6, 3.2)
+_WIDE: Final = (4.6, 3.4)
 """Inches. Its texts can be read on a phone that is 60 mm wide."""
+_LONGEST_LINE: Final = 46
+"""Characters of a legend, whose lines have room above a plot of 4 inches."""
+_FLAT: Final = 0.01
+"""A curve that rises by less has no more to show."""
+_LINE: Final = 0.15
+"""Inches that a further line of the legend takes."""
+_MANY_DAYS: Final = 60
+"""Bars with gaps between them would shimmer."""
 _SHARES: Final = (-0.03, 1.03)
 _APART: Final = 0.012
 """Of both arms' points."""
@@ -42,11 +59,17 @@ _STYLE: Final[Any] = {
 }
 
 
-def intervals(path: Path, step: float, unit: str, limits: Sequence[tuple[float, str]]) -> str:
-    """A gain at each look, `step` units apart, and what it has to be shown above."""
+def intervals(
+    path: Path,
+    step: float,
+    unit: str,
+    limits: Sequence[tuple[float, str]],
+    at: Floats | None = None,
+) -> str:
+    """A gain at each look, `step` units apart or `at` [look], and what it has to be shown above."""
     figure, axes = _axes(*_WIDE)
     looks = path.estimates.size
-    x = step * np.arange(1, looks + 1)
+    x = step * np.arange(1, looks + 1) if at is None else at
     if looks < _FEWEST_FOR_A_BAND:
         axes.vlines(
             x, path.low, path.high, color=CHALLENGER_COLOUR, alpha=0.4, linewidth=6, label=_INTERVAL
@@ -62,32 +85,29 @@ def intervals(path: Path, step: float, unit: str, limits: Sequence[tuple[float, 
             label=_INTERVAL,
         )
     axes.plot(x, path.estimates, color=CHALLENGER_COLOUR, marker=".", label="estimate")
-    # Beside the data, where nothing else is, and apart from each other.
-    for place, (limit, name) in zip(("bottom", "top"), sorted(limits, reverse=True), strict=False):
-        axes.axhline(limit, color="0.3", linewidth=1, linestyle="--" if limit else "-")
-        axes.annotate(
-            f"{name} {limit:+g}" if limit else name,
-            (1, limit),
-            xycoords=("axes fraction", "data"),
-            xytext=(4, 1 if place == "bottom" else -1),
-            textcoords="offset points",
-            fontsize=8,
-            va=place,
+    for limit, name in sorted(limits, reverse=True):
+        axes.axhline(
+            limit,
+            color=QUIET_COLOUR,
+            linewidth=1,
+            linestyle="--" if limit else "-",
+            label=f"{name} {limit:+g}" if limit else name,
         )
     last = np.abs([path.low[-1], path.high[-1], *(limit for limit, _ in limits)])
     reach = min(_LARGEST_GAIN, max(0.1, 2 * float(last[np.isfinite(last)].max())))
     axes.set(ylim=(-reach, reach), xlabel=unit, ylabel=f"gain in {path.metric}")
-    _whole_steps(axes, step, looks)
-    _legend(axes, columns=2)
+    _whole_steps(axes, step, x[-1])
+    _legend(axes)
     return _svg(figure)
 
 
 def roc(scores: Sequence[Scores], areas: Sequence[Interval | None], names: Sequence[str]) -> str:
     """Both arms' ROC curves, with the areas under them."""
     figure, axes = _axes(4.2, 4.0)
-    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    axes.plot([0, 1], [0, 1], color=LINE_COLOUR, linewidth=1)
     for arm, auc, name, colour in zip(scores, areas, names, COLOURS, strict=True):
-        label = f"{name}: AUC {text(auc)}" if auc else f"{name}: no AUC, n = {arm.n.sum():.0f}"
+        found = f"AUC {text(auc)}" if auc else f"no AUC, n = {arm.n.sum():.0f}"
+        label = _lines(f"{name}:", found)
         if arm.sick.any() and not arm.sick.all():
             false_positive, true_positive = curve(arm)
             at = _some(false_positive.size)
@@ -106,10 +126,10 @@ def calibration(found: Sequence[Calibration | None], names: Sequence[str]) -> st
     figure, (axes, below) = _two(4.2, 4.6, height_ratios=(9, 1))
     below.set_axis_off()
     below.set_ylim(1.5, -0.5)
-    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    axes.plot([0, 1], [0, 1], color=LINE_COLOUR, linewidth=1)
     for row, (arm, name, colour) in enumerate(zip(found, names, COLOURS, strict=True)):
         films = arm.error.n if arm else 0
-        axes.plot([], [], "o", color=colour, label=f"{name}, n = {films}")
+        axes.plot([], [], "o", color=colour, label=_lines(f"{name},", f"n = {films}"))
         if arm is None:
             continue
         observed = [bin_.observed for bin_ in arm.bins]
@@ -127,9 +147,9 @@ def calibration(found: Sequence[Calibration | None], names: Sequence[str]) -> st
             capsize=2,
         )
         for bin_ in arm.bins:
-            below.text(
-                bin_.predicted, row, str(bin_.observed.n), color=colour, fontsize=8, ha="center"
-            )
+            # Points of two bins may lie on each other; the middles of the bins do not.
+            place = middle_of_bin(bin_.predicted)
+            below.text(place, row, short(bin_.observed.n), color=colour, fontsize=8, ha="center")
     if not any(found):
         _say(axes, "No film has a truth yet.")
     axes.set(xlabel="predicted probability", ylabel="observed share", xlim=_SHARES, ylim=_SHARES)
@@ -141,33 +161,59 @@ def calibration(found: Sequence[Calibration | None], names: Sequence[str]) -> st
 def traffic(daily: Sequence[Floats], promised: Floats, days: Sequence[str]) -> str:
     """Requests by day, and the challenger's share beside what the split promised."""
     figure, (above, below) = _two(*_WIDE)
-    x = np.arange(1, len(days) + 1)
-    above.bar(x, daily[0], color=CHAMPION_COLOUR, label="champion")
-    above.bar(x, daily[1], bottom=daily[0], color=CHALLENGER_COLOUR, label="challenger")
-    total = daily[0] + daily[1]
+    x = of_days(days)
+    width = 0.8 if x[-1] <= _MANY_DAYS else 1.0
+    above.bar(x, daily[CHAMPION], width, color=CHAMPION_COLOUR, label="champion")
+    above.bar(
+        x,
+        daily[CHALLENGER],
+        width,
+        bottom=daily[CHAMPION],
+        color=CHALLENGER_COLOUR,
+        label="challenger",
+    )
+    total = daily[CHAMPION] + daily[CHALLENGER]
     above.set(ylabel="requests")
+    above.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     _legend(above, columns=2)
-    below.plot(x, daily[1] / total, ".-", color=CHALLENGER_COLOUR, label="challenger's share")
-    below.step(x, promised, where="mid", color="0.3", linewidth=1, label="split in force")
+    asked = total > 0
+    share = daily[CHALLENGER][asked] / total[asked]
+    below.plot(x[asked], share, ".-", color=CHALLENGER_COLOUR, label="challenger's share")
+    # The whole of each day: a line from point to point would show nothing of a single one.
+    below.hlines(
+        promised, x - 0.5, x + 0.5, colors=QUIET_COLOUR, linewidth=1, label="split in force"
+    )
     below.set(ylim=(0, 1), ylabel="share", xlabel=f"day ({days[0]} is 1)")
-    _whole_steps(below, 1, len(days))
+    _whole_steps(below, 1, x[-1])
     _legend(below, columns=2)
     return _svg(figure)
 
 
-def coverage(found: Sequence[Coverage], names: Sequence[str], labels: tuple[str, str]) -> str:
+def of_days(days: Sequence[str]) -> Floats:
+    """The number of each day, the first one's being 1; days without a request are left out."""
+    ordinal = np.array([date.fromisoformat(day).toordinal() for day in days], np.float64)
+    return ordinal - ordinal[:1] + 1
+
+
+def coverage(found: Sequence[Coverage], labels: tuple[str, str]) -> str:
     """What readers have resolved of each arm's answers, beside all of them."""
     figure, axes = _axes(*_WIDE)
-    rows = [f"{names[it.arm]}: {labels[it.called]}" for it in found]
-    axes.barh(rows, [it.films for it in found], color="0.85", label="mature answers")
+    arms = {CHAMPION: "champion", CHALLENGER: "challenger"}
+    rows = [f"{arms[it.arm]}:\n{labels[it.called]}" for it in found]
+    all_ = axes.barh(rows, [it.films for it in found], color=REST_COLOUR)
     axes.barh(
         rows,
         [it.resolved for it in found],
         color=[COLOURS[it.arm] for it in found],
-        label="with a truth",
     )
+    axes.bar_label(all_, [f"{it.resolved} of {it.films}" for it in found], padding=3, fontsize=9)
+    axes.margins(x=0.3)  # for what stands beside the longest bar
     axes.invert_yaxis()
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.set(xlabel="films")
+    if not found:
+        axes.set(xticks=[], yticks=[])
+        _say(axes, "No answer is mature yet.")
     return _svg(figure)
 
 
@@ -176,13 +222,16 @@ def chances(
 ) -> str:
     """The chance of a promotion by the number of labels, one curve each."""
     figure, axes = _axes(7.2, 3.6)
+    shown = 1.15 * maximum
     for number, (name, labels, chance) in enumerate(curves):
         # Each way of testing has a colour; what may be looked at once only is dotted.
         way, once = divmod(number, 2)
         axes.plot(labels, chance, color=COLOURS[way], linestyle=":" if once else "-", label=name)
-    axes.axvline(maximum, color="0.3", linewidth=1, linestyle="--")
-    axes.axhline(target, color="0.3", linewidth=1, linestyle="--")
-    axes.set(xlabel=x, ylabel="chance of a promotion", ylim=(0, 1.02), xlim=(0, None))
+        rising = labels[chance < chance.max(initial=0) - _FLAT]
+        shown = max(shown, 1.15 * rising.max(initial=0))
+    axes.axvline(maximum, color=QUIET_COLOUR, linewidth=1, linestyle="--")
+    axes.axhline(target, color=QUIET_COLOUR, linewidth=1, linestyle="--")
+    axes.set(xlabel=x, ylabel="chance of a promotion", ylim=(0, 1.02), xlim=(0, shown))
     axes.annotate(
         f"maximum_labels\n{maximum:g}",
         (maximum, 0),
@@ -224,7 +273,12 @@ def _two(width: float, height: float, **given: Any) -> tuple[Figure, tuple[Axes,
 
 def _legend(axes: Axes, columns: int = 1) -> None:
     """Above the plot: inside, it would cover what some data show."""
-    if axes.get_legend_handles_labels()[0]:
+    labels = axes.get_legend_handles_labels()[1]
+    if labels:
+        more = sum(label.count("\n") for label in labels)
+        figure = axes.get_figure(root=True)
+        assert figure is not None  # noqa: S101 - these axes are in one
+        figure.set_figheight(figure.get_figheight() + more * _LINE)
         axes.legend(
             frameon=False,
             loc="lower left",
@@ -235,15 +289,24 @@ def _legend(axes: Axes, columns: int = 1) -> None:
         )
 
 
-def _whole_steps(axes: Axes, step: float, steps: int) -> None:
+def _whole_steps(axes: Axes, step: float, last: float) -> None:
     """Room around one day, too, and ticks at whole numbers."""
-    axes.set_xlim(0.4 * step, (max(steps, 5) + 0.6) * step)
+    axes.set_xlim(0.4 * step, max(last, 5 * step) + 0.6 * step)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _say(axes: Axes, why: str) -> None:
     """Why there is nothing to see."""
-    axes.text(0.5, 0.2, why, ha="center", va="center", transform=axes.transAxes)
+    ground = {"facecolor": GROUND_COLOUR, "edgecolor": "none"}
+    axes.text(0.5, 0.2, why, ha="center", va="center", transform=axes.transAxes, bbox=ground)
+
+
+def _lines(name: str, found: str) -> str:
+    """An entry of a legend: in one line, or, where that is wider than the plot, in several."""
+    together = f"{name} {found}"
+    if len(together) <= _LONGEST_LINE:
+        return together
+    return "\n".join([*textwrap.wrap(name, _LONGEST_LINE), found])
 
 
 def _some(size: int) -> Floats:

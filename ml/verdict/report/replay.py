@@ -76,7 +76,9 @@ def _sections(experiment: "Experiment", judgement: PairedJudgement) -> list[Sect
         experiment.challenger.served_entity_name,
     )
     p_values: dict[str, float] = {
-        metric: found.p for metric, found in judgement.discordance.items() if found.p is not None
+        metric: found.p
+        for metric, found in judgement.discordance.items()
+        if found.p is not None and found.n
     }
     if judgement.auc_p is not None:
         p_values["auc"] = judgement.auc_p

@@ -81,10 +81,13 @@ def gains(values: Mapping[str, Interval | None], judgement: Judgement) -> Table:
             )
             for name, value in values.items()
         ],
-        note=f"{judgement.patients} patients are known; each counts once."
-        if judgement.patients
-        else "No patient is known: films count as if they were independent of each other. Several "
-        "films of one patient make the intervals too narrow.",
+        note=(
+            f"{judgement.patients} patients are known; each counts once."
+            if judgement.patients
+            else "No patient is known: films count as if they were independent of each other. "
+            "Several films of one patient make the intervals too narrow."
+        )
+        + " The n of the AUC and of the Brier score is that of the arm with fewer.",
     )
 
 
@@ -173,7 +176,9 @@ def verification(judgement: Judgement) -> Table:
             for cover in judgement.coverage
         ],
         note=(
-            f"Of {agreement.share.n} films with several readers, all readers agreed on "
+            "No answer is mature yet."
+            if not judgement.coverage
+            else f"Of {agreement.share.n} films with several readers, all readers agreed on "
             f"{text(agreement.share)}"
             + (
                 f"; Fleiss' kappa {decimal(agreement.kappa, digits=2)}."
@@ -238,14 +243,18 @@ def _more(found: Needed, labels: int) -> str:
             f"If films keep coming like these {labels}, a promotion takes about {more} more labels."
         )
     if found.as_expected is not None:
-        more = max(0, found.as_expected - labels)
         seen = (
             "What was seen so far would never lead to a promotion"
             if labels
             else "No film has a truth yet"
         )
+        if labels >= found.as_expected:
+            return (
+                f"{seen}. If the arms were as the experiment expects, about {found.as_expected} "
+                f"labels would have led to one; there are {labels}."
+            )
         return (
-            f"{seen}. If the arms are as the experiment expects, a promotion takes about {more} "
-            "more labels."
+            f"{seen}. If the arms are as the experiment expects, a promotion takes about "
+            f"{found.as_expected - labels} more labels."
         )
     return "No number of labels leads to a promotion if the arms are as the experiment expects."

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from ml.data.films import DataSet, Excluded, Films
+from ml.evaluation.calibration import middle_of_bin, short
 from ml.evaluation.report import report
 from ml.registration.model_card import ModelCard
 
@@ -117,3 +118,34 @@ def test_the_model_card_says_what_a_reader_must_know(data, probabilities):
     ):
         assert fact in text
     assert json.loads(json.dumps(card.as_dict()))["validation"]["n"] == 90
+
+
+def test_an_interval_without_a_width_is_not_given_as_one(data):
+    labels = data.parts["test"].labels
+    text = report("model", data, "test", labels[:, np.newaxis].astype(float)).markdown()
+
+    assert "| AUC | 1.000 | no interval: no error (DeLong) |" in text
+
+
+@pytest.mark.parametrize(
+    ("probability", "middle"),
+    [(0.0, 0.05), (0.0999, 0.05), (0.1, 0.15), (1.0, 0.95), (np.average([0.1] * 7), 0.15)],
+)
+def test_what_is_said_of_a_bin_stands_at_its_middle(probability, middle):
+    assert middle_of_bin(probability) == pytest.approx(middle)
+
+
+@pytest.mark.parametrize(
+    ("n", "shown"),
+    [
+        (0, "0"),
+        (9_999, "9999"),
+        (10_000, "10k"),
+        (999_499, "999k"),
+        (999_999, "1.0M"),
+        (12_345_678, "12M"),
+    ],
+)
+def test_a_number_of_films_has_room_under_its_bin(n, shown):
+    assert short(n) == shown
+    assert len(short(n)) <= 4

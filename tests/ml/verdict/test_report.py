@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.ml.verdict.log import CHALLENGER, CHAMPION
+from tests.ml.verdict.log import CHALLENGER, CHAMPION, Log
 from tests.plugin.browser import AXE
 
 if TYPE_CHECKING:
@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-    from tests.ml.verdict.log import Log
+
+CUT = """() => [...document.querySelectorAll("svg")].flatMap((svg) => {
+  const edge = svg.getBoundingClientRect();
+  return [...svg.querySelectorAll("text")].filter((it) => {
+    const box = it.getBoundingClientRect();
+    return box.left < edge.left - 1 || box.right > edge.right + 1 ||
+           box.top < edge.top - 1 || box.bottom > edge.bottom + 1;
+  }).map((it) => it.textContent);
+})"""
 
 SIZES = ((1280, 800), (390, 844))
 
@@ -54,10 +62,28 @@ def nobody_read(log: Log) -> None:
     log.film(CHALLENGER, 0.1, hours=2)
 
 
+def a_gap(log: Log) -> None:
+    """Two bins of the calibration whose points lie on each other, and days without a request."""
+    for arm in (CHAMPION, CHALLENGER):
+        for edge in (0.3, 0.7):
+            for probability in (edge - 1e-4, edge + 1e-4):
+                for number in range(120):
+                    truth = ("NORMAL", "PNEUMONIA")[number % 2]
+                    log.film(arm, probability, truth, hours=120 * (number % 2))
+
+
+def one_class(log: Log) -> None:
+    log.films(CHAMPION, {"TP": 12, "FN": 3})
+    log.films(CHALLENGER, {"TP": 14, "FN": 1})
+
+
 LOGS: dict[str, Callable[[Log], None]] = {
     "many films": many,
     "the first day": one_day,
     "no reading": nobody_read,
+    "no answer": Log.end,
+    "a gap": a_gap,
+    "one class": one_class,
 }
 
 
@@ -96,6 +122,36 @@ def test_no_text_lies_on_another_nor_beyond_the_edge(
 
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate(OVERLAPS) == [], width
+        assert page.evaluate(CUT) == [], width
+
+
+LONGEST = 61
+"""Characters of a model's name; its version and a hyphen make it the longest that is served."""
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("length", [24, 32, LONGEST])
+def test_names_of_any_length_stay_whole_and_leave_the_plots_their_room(
+    log: Log, experiment: Any, command: Any, shown: Callable[..., Page], length: int
+) -> None:
+    names = [(name + "_of_the_eastern_hospitals" * 3)[:length] for name in ("keras", "torch")]
+    log.films(f"{names[0]}-1", {"TP": 30, "FN": 5, "TN": 20, "FP": 5}, hours=1)
+    log.films(f"{names[1]}-2", {"TP": 30, "FN": 5, "TN": 20, "FP": 5}, hours=2)
+    file = experiment(maturity=0)
+    text = file.read_text()
+    for short, name in zip(("keras", "torch"), names, strict=True):
+        text = text.replace(f'"{short}"', f'"{name}"')
+    file.write_text(text)
+
+    page = shown(command(file) / "report.html")
+
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(CUT) == [], width
+        assert page.evaluate(OVERLAPS) == [], width
+    roc = page.locator("svg", has_text="sensitivity").filter(has_text="specificity").first
+    assert len(roc.locator("text").filter(has_text=re.compile(r"^[01]\.\d+$")).all()) >= 8
 
 
 @pytest.mark.programs
@@ -125,6 +181,57 @@ def test_in_the_dark_the_page_and_its_plots_are_dark(
         assert max(map(int, re.findall(r"\d+", found)[:3])) < 60, (of, found)
     text = page.locator("svg text").first.evaluate("(it) => getComputedStyle(it).fill")
     assert min(map(int, re.findall(r"\d+", text)[:3])) > 150, text
+
+
+@pytest.mark.parametrize("filled", [many, one_day, nobody_read])
+def test_every_colour_of_a_plot_is_one_of_the_page(
+    log: Log, experiment: Any, command: Any, filled: Callable[[Log], None]
+) -> None:
+    """Another one would be that of a light page also in the dark."""
+    filled(log)
+    page = (command(experiment(maturity=0)) / "report.html").read_text()
+
+    plots = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+    assert plots
+    assert [re.findall(r"#[0-9a-f]{6}\b", plot) for plot in plots] == [[]] * len(plots)
+
+
+def test_days_without_a_request_have_their_place_on_the_axis() -> None:
+    from ml.verdict.report.plots import of_days
+
+    assert list(of_days(["2026-02-27", "2026-02-28", "2026-03-03"])) == [1, 2, 5]
+
+
+def test_one_day_shows_the_split_that_it_was_drawn_by() -> None:
+    import numpy as np
+
+    from ml.verdict.report.plots import traffic
+
+    svg = traffic([np.array([5.0]), np.array([4.0])], np.array([0.5]), ["2026-03-02"])
+
+    lines = re.search(r'<g id="LineCollection_1">.*?d="M (\S+) .*?L (\S+) ', svg, re.DOTALL)
+    assert lines is not None
+    assert float(lines[2]) - float(lines[1]) > 10
+
+
+def test_where_the_test_stops_the_reason_is_said_once(
+    log: Log, experiment: Any, command: Any
+) -> None:
+    log.films(CHAMPION, {"TP": 60, "TN": 60})
+    page = (command(experiment(maturity=0)) / "report.html").read_text()
+
+    assert "The test stops: sample-ratio mismatch" in page
+    assert "may not rest on this either." in page
+    assert page.count("The test stops: ") == 1
+
+
+def test_labels_that_would_have_done_are_not_asked_for_again() -> None:
+    from ml.verdict.judgement import Needed
+    from ml.verdict.report.tabular import needed
+
+    said = needed(Needed(as_observed=None, as_expected=400, chance=None), 600)
+
+    assert said.endswith("about 400 labels would have led to one; there are 600.")
 
 
 def test_the_verdict_comes_first_and_then_what_it_rests_on(

@@ -50,6 +50,19 @@ def test_the_plot_names_its_lines_and_no_curve_falls_where_runs_end(plan, tmp_pa
     assert "maximum_labels" in picture
 
 
+def test_the_plot_ends_where_its_curves_no_longer_rise():
+    import re
+
+    import numpy as np
+
+    from ml.verdict.report.plots import chances
+
+    labels = np.arange(0, 24_000, 100.0)
+    svg = chances([("live", labels, np.minimum(labels / 2000, 1))], "labels", 0.8, 6000)
+
+    assert max(int(it) for it in re.findall(r">(\d{4,5})<", svg)) == 6000
+
+
 def test_a_smaller_difference_takes_more_labels(plan):
     much, _ = plan("--sensitivity", "0.8", "0.95")
     little, _ = plan("--sensitivity", "0.8", "0.88")
