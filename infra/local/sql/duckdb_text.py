@@ -90,26 +90,41 @@ def _approximate_count(_generator: LakeGenerator, _node: exp.ApproxDistinct) -> 
 
 
 def _slope(generator: LakeGenerator, node: exp.Corr | exp.RegrSlope) -> str:
-    """Through points of one place there is no slope, and no correlation."""
+    """Through points of one place there is no slope; their correlation is a division by zero."""
     name = "CORR" if isinstance(node, exp.Corr) else "REGR_SLOPE"
     if isinstance(node.parent, exp.Window | exp.Filter):
         raise not_emulated(f"{name} with OVER or FILTER")
     operands = (node.this, node.expression)
-    varies = f"{generator.func('REGR_SXX', *operands)} <> 0"
+    varies, otherwise = f"{generator.func('REGR_SXX', *operands)} <> 0", ""
     if isinstance(node, exp.Corr):
         varies += f" AND {generator.func('REGR_SYY', *operands)} <> 0"
-    return f"CASE WHEN {varies} THEN {generator.func(name, *operands)} END"
+        several = f"{generator.func('REGR_COUNT', *operands)} > 1"
+        otherwise = f" WHEN {several} THEN ERROR({_ZERO_DIVISOR})"
+    return f"CASE WHEN {varies} THEN {generator.func(name, *operands)}{otherwise} END"
 
 
 def _sum(generator: LakeGenerator, node: exp.Sum) -> str:
     """A sum of integers is a BIGINT, or too large."""
     total = generator.func("SUM", node.this)
-    operand = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this
-    whole = operand.type is not None and operand.type.is_type(*exp.DataType.INTEGER_TYPES)
     # Of a window or a filter it is a part.
-    if not whole or isinstance(node.parent, exp.Window | exp.Filter):
-        return total
-    return f"CAST({total} AS BIGINT)"
+    return total if isinstance(node.parent, exp.Window | exp.Filter) else _whole_sum(node, total)
+
+
+def _whole_sum(node: exp.Expression, text: str) -> str:
+    """The text of a sum, of all that is around it, as the type that it has."""
+    total = node
+    while isinstance(total, exp.Window | exp.Filter):
+        total = total.this
+    if not isinstance(total, exp.Sum) or isinstance(node.parent, exp.Window | exp.Filter):
+        return text
+    operand = total.this.expressions[0] if isinstance(total.this, exp.Distinct) else total.this
+    whole = operand.type is not None and operand.type.is_type(*exp.DataType.INTEGER_TYPES)
+    return f"CAST({text} AS BIGINT)" if whole else text
+
+
+def _left_shift(_generator: LakeGenerator, _node: exp.BitwiseLeftShift) -> str:
+    """Spark takes the count modulo 32 or 64, and what is shifted out is lost; DuckDB refuses."""
+    raise not_emulated("A shift to the left")
 
 
 def _try_divide(generator: LakeGenerator, node: exp.SafeDivide) -> str:
@@ -269,6 +284,7 @@ class LakeGenerator(DuckDBGenerator):
         exp.IntDiv: _integer_division,
         exp.Mod: _guarded("%", _ZERO_MODULUS),
         exp.SafeDivide: _try_divide,
+        exp.BitwiseLeftShift: _left_shift,
         exp.Sum: _sum,
         exp.Corr: _slope,
         exp.CountIf: lambda self, node: f"COUNT(CASE WHEN {self.sql(node, 'this')} THEN 1 END)",
@@ -298,6 +314,10 @@ class LakeGenerator(DuckDBGenerator):
         """A cast as Databricks does it."""
         plain = super().cast_sql(expression, safe_prefix)
         return casts_text.cast(self, expression, plain, strict=not safe_prefix)
+
+    def filter_sql(self, expression: exp.Filter) -> str:
+        """An aggregate of some rows."""
+        return _whole_sum(expression, super().filter_sql(expression))
 
     def datetrunc_sql(self, expression: exp.DateTrunc) -> str:
         """A date truncated to a date."""
@@ -331,7 +351,8 @@ class LakeGenerator(DuckDBGenerator):
 
     def window_sql(self, expression: exp.Window) -> str:
         """An aggregate over a window."""
-        return collections_text.window(expression, super().window_sql(expression))
+        text = collections_text.window(expression, super().window_sql(expression))
+        return _whole_sum(expression, text)
 
     def anonymous_sql(self, expression: exp.Anonymous) -> str:
         """A function that sqlglot has no class for."""
