@@ -23,12 +23,13 @@ class EndpointStore:
         file.parent.mkdir(parents=True, exist_ok=True)
         self._file = file
         with self._explained():
+            if not file.exists():
+                _create(file)
+            elif not file.stat().st_size:
+                # SQLite would take it for a new one, and every endpoint would be gone in silence.
+                raise sqlite3.DatabaseError("the file is empty")
             self._database = sqlite3.connect(file, isolation_level=None)
             self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute(
-                "CREATE TABLE IF NOT EXISTS endpoints "
-                "(name TEXT PRIMARY KEY, document TEXT NOT NULL)"
-            )
 
     def load(self) -> list[Endpoint]:
         """Every endpoint, the oldest first. Raises CanNotStart."""
@@ -62,3 +63,17 @@ class EndpointStore:
                 "file; or move it away, and the next start serves no endpoint until the serving "
                 "stack is deployed again."
             ) from error
+
+
+def _create(file: Path) -> None:
+    """A database without endpoints; whole or not at all, so that an empty file is a damaged one."""
+    new = file.with_name(f"{file.name}.new")
+    new.unlink(missing_ok=True)
+    for end in ("-wal", "-shm"):  # of a database that was moved away; SQLite drops them, too
+        file.with_name(file.name + end).unlink(missing_ok=True)
+    database = sqlite3.connect(new)
+    try:
+        database.execute("CREATE TABLE endpoints (name TEXT PRIMARY KEY, document TEXT NOT NULL)")
+    finally:
+        database.close()
+    new.replace(file)

@@ -93,6 +93,7 @@ def test_a_negative_time_is_refused(refused: Callable[..., str], tmp_path: Path)
         ("snapshot.json", b""),
         ("snapshot.json", b"[]"),
         ("serving/endpoints.db", b"no database" * 1000),
+        ("serving/endpoints.db", b""),
         ("system/system.duckdb", b"no database" * 1000),
         ("token", b"\xff\xfe"),
         ("token", b""),
