@@ -104,14 +104,12 @@ def _slope(generator: LakeGenerator, node: exp.Corr | exp.RegrSlope) -> str:
 
 
 def _sum(generator: LakeGenerator, node: exp.Sum) -> str:
-    """A sum of integers is a BIGINT, or too large."""
-    total = generator.func("SUM", node.this)
-    # Of a window or a filter it is a part.
-    return total if isinstance(node.parent, exp.Window | exp.Filter) else _whole_sum(node, total)
+    return _whole_sum(node, generator.func("SUM", node.this))
 
 
 def _whole_sum(node: exp.Expression, text: str) -> str:
-    """The text of a sum, of all that is around it, as the type that it has."""
+    """The text of a sum, of a window or a filter with all that is around it: one of integers is a
+    BIGINT, or too large."""
     total = node
     while isinstance(total, exp.Window | exp.Filter):
         total = total.this
