@@ -140,7 +140,7 @@ def _record(body: dict[str, Any], user: str) -> dict[str, Any]:
 
 
 def found(registry: str, name: str) -> dict[str, Any]:
-    """The record of a catalog or schema. Raises Refusal 404."""
+    """The record of a catalog, schema or volume. Raises Refusal 404."""
     records = state_of("unity_catalog", registry)
     record: dict[str, Any] | None = records.get(name.lower())
     if record is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from minilake.services import unity_catalog
 from starlette.responses import JSONResponse, Response
@@ -81,18 +81,12 @@ def routes(names: Namespaces, tables: Tables, models: RegisteredModels) -> list[
         body, record = await json_object(request), found("catalogs", request.path_params["name"])
         require_open(body)
         only(body, (*_CHANGED, "isolation_mode"), "a catalog")
-        chosen = predictive_optimization(body)
-        change(record, "catalog", body)
-        record |= chosen
-        return JSONResponse(shown(record))
+        return _changed(record, "catalog", body)
 
     async def update_schema(request: Request) -> Response:
         body, record = await json_object(request), found("schemas", request.path_params["name"])
         only(body, _CHANGED, "a schema")
-        chosen = predictive_optimization(body)
-        change(record, "schema", body)
-        record |= chosen
-        return JSONResponse(shown(record))
+        return _changed(record, "schema", body)
 
     async def list_catalogs(request: Request) -> Response:
         catalogs = [*map(shown, state_of("unity_catalog", "catalogs").values())]
@@ -117,6 +111,13 @@ def routes(names: Namespaces, tables: Tables, models: RegisteredModels) -> list[
         Route(f"{PATH}/schemas", list_schemas, methods=["GET"]),
         Route(f"{PATH}/schemas/{{name}}", update_schema, methods=["PATCH"]),
     ]
+
+
+def _changed(record: dict[str, Any], kind: str, body: dict[str, Any]) -> Response:
+    chosen = predictive_optimization(body)
+    change(record, kind, body)
+    record |= chosen
+    return JSONResponse(shown(record))
 
 
 def _forced(request: Request) -> bool:

@@ -14,11 +14,12 @@ from minilake.config import settings
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from infra.local.catalog.creation_api import found, shown
 from infra.local.catalog.names import inside, rule_broken_by
 from infra.local.catalog.pages import paged
 from infra.local.emulator import state_of
 from infra.local.http import json_object, only, text
-from infra.local.refusal import Refusal, invalid, missing, not_emulated
+from infra.local.refusal import Refusal, invalid, not_emulated
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -76,21 +77,21 @@ def routes(names: Namespaces) -> list[Route]:
 
     async def listing(request: Request) -> Response:
         place = schema(request.query_params)
-        found = [
-            _shown(it)
+        volumes = [
+            shown(it)
             for it in _records().values()
             if (it["catalog_name"], it["schema_name"]) == place
         ]
-        return JSONResponse(paged("volumes", found, request))
+        return JSONResponse(paged("volumes", volumes, request))
 
     async def get(request: Request) -> Response:
-        return JSONResponse(_shown(_found(request)))
+        return JSONResponse(shown(_found(request)))
 
     async def update(request: Request) -> Response:
         body, record = await json_object(request), _found(request)
         only(body, _CHANGED, "a volume")
         change(record, "volume", body)
-        return JSONResponse(_shown(record))
+        return JSONResponse(shown(record))
 
     async def delete(request: Request) -> Response:
         record = _found(request)
@@ -136,15 +137,8 @@ def _records() -> dict[str, dict[str, Any]]:
 
 
 def _found(request: Request) -> dict[str, Any]:
-    name = request.path_params["name"].lower()
-    if (record := _records().get(name)) is None:
-        raise missing(f"Volume '{name}' does not exist.")
-    return record
+    return found("volumes", request.path_params["name"].lower())
 
 
 def _folder(*names: str) -> Any:
     return inside(settings.data_dir / "volumes", *names)
-
-
-def _shown(record: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in record.items() if value is not None}
